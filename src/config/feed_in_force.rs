@@ -30,6 +30,7 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
         "closed_days" => list(feed.schedule.closed_days().iter().map(quoted)),
         "mute_after" => Some(quoted(show_duration(feed.mute_limit()))),
         "part_mute_after" => feed.part_mute_after.map(|after| quoted(show_duration(after))),
+        "rotate_at" => feed.rotate_at.map(quoted),
         "tier" => Some(quoted(feed.tier.tier().name())),
         "delayed_by" => match feed.tier {
             FeedTier::Delayed { by } => Some(quoted(show_duration(by))),

@@ -15,7 +15,7 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 23] = [
+const COMMON: [&str; 24] = [
     "name",
     "venue",
     "url",
@@ -27,6 +27,7 @@ const COMMON: [&str; 23] = [
     "closed_days",
     "mute_after",
     "part_mute_after",
+    "rotate_at",
     "tier",
     "delayed_by",
     "delay",
@@ -98,6 +99,7 @@ fn example(name: &str) -> String {
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
         "part_mute_after" => "\"1m\"".to_owned(),
+        "rotate_at" => "\"05:00 UTC\"".to_owned(),
         "tier" => "\"delayed\"".to_owned(),
         "delayed_by" | "delay" => "\"15m\"".to_owned(),
         "delay_step" | "standby_age" => "\"5s\"".to_owned(),
@@ -149,6 +151,12 @@ fn about(name: &str) -> String {
              not an outage. Default: the venue's, by its address."
         }
         "closed_days" => "Days without trading that its hours do not know.",
+        "rotate_at" => {
+            "The time of day, from 00:00 UTC to 23:59 UTC, at which its connections are replaced, without a gap where the \
+             venue accepts one connection more (docs/outages.md). Where the venue ends connections within a day, they are \
+             replaced before that too. Only for venues that end connections after a time. Default: as late as the venue \
+             allows."
+        }
         "tier" => {
             "Whether its prices are live or delayed. Clients with a right to delayed prices alone read delayed ones; a \
              symbol may stand in one live feed and in one delayed feed. Default: delayed where the venue's data at the \

@@ -8,7 +8,7 @@ use super::{
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
     names, outbound, playback,
     raw::kind,
-    record, standby, symbols, tier, times,
+    record, rotate_at, standby, symbols, tier, times,
     value::{out_of_range, text},
 };
 use crate::suggest::nearest;
@@ -98,6 +98,7 @@ fn read_feed(
     let url = wrongs.take(fields.get("url").map(read_url).transpose());
     let mute_after = wrongs.take(times::read_silence("mute_after", fields));
     let part_mute_after = wrongs.take(times::read_silence("part_mute_after", fields));
+    let rotate_at = wrongs.take(rotate_at::read(fields));
     let Some(venue) = wrongs.take(fields.get("venue").map_or(Ok(venue::DEFAULT), read_venue)) else {
         // The rest is judged by the venue.
         if fields.contains_key("name") {
@@ -155,6 +156,7 @@ fn read_feed(
             schedule: schedule?,
             mute_after: mute_after?,
             part_mute_after: part_mute_after?,
+            rotate_at: rotate_at?,
             tier: tier?,
             standby: standby?,
             proxy,
@@ -166,6 +168,7 @@ fn read_feed(
         })
     };
     let mut feed = wrongs.value(feed())?;
+    rotate_at::check(&feed, fields)?;
     outbound::check(&mut feed, fields, table, variables)?;
     Ok(feed)
 }

@@ -29,6 +29,7 @@ mod proxy;
 mod raw;
 mod record;
 mod reload;
+mod rotate_at;
 mod setting;
 mod shown_address;
 mod symbols;
@@ -59,6 +60,7 @@ pub use print::print_defaults;
 pub use proxy::Proxy;
 pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder, parse_record_limit};
 pub use reload::{Change, ReloadError, Reloaded, check_mixed, reload};
+pub use rotate_at::DailyMinute;
 pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
 pub use standby::{STANDBY_WAIT_RANGE, Standby};
@@ -152,6 +154,8 @@ pub struct Feed {
     pub ca_file: Option<CaFile>,
     /// The longest silence of one part of the data while another flows. `None` turns it off.
     pub part_mute_after: Option<Duration>,
+    /// When its connections are replaced, where the venue ends them after a time anyway.
+    pub rotate_at: Option<DailyMinute>,
     /// Whether its prices are live or late.
     pub tier: FeedTier,
     /// The feed that it stands in for, where it does.
@@ -183,6 +187,7 @@ impl Feed {
             proxy: None,
             ca_file: None,
             part_mute_after: None,
+            rotate_at: None,
             tier: (venue.delay)(None).map_or(FeedTier::Live, |by| FeedTier::Delayed { by }),
             standby: None,
             record: None,

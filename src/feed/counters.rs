@@ -1,6 +1,6 @@
 //! The counts of the hot loop, in plain integers, published now and then.
 
-use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, status::FeedCounts};
+use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, RotationResult, status::FeedCounts};
 use crate::{
     market::{Now, UnixMicros, Update},
     telemetry::labels::Tally,
@@ -125,6 +125,21 @@ impl FeedCounters {
         if self.down() {
             self.metrics.gaps.increment(1);
         }
+    }
+
+    /// Counts the end of a connection that was to succeed another one, which serves on: no gap. What the venue plans is
+    /// no failure.
+    pub(super) fn lost_successor(&mut self, reason: DisconnectReason) {
+        if !matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
+            self.metrics.disconnects.count(reason);
+            self.counts.disconnects.count(reason);
+        }
+    }
+
+    /// Counts a change of connection that was planned.
+    pub(super) fn rotated(&mut self, result: RotationResult) {
+        self.metrics.rotations.count(result);
+        self.counts.rotations.count(result);
     }
 
     /// No connection is up any more. Returns whether one was.

@@ -23,6 +23,8 @@ pub(super) enum Event {
     Unreadable,
     /// A message was read.
     Message(Message),
+    /// The connection that was replaced has ended, or does not take a ping.
+    PredecessorEnded(DisconnectReason),
     /// The connection, or the attempt to connect, has ended.
     Disconnected {
         /// Why.
@@ -62,6 +64,28 @@ pub(super) enum Action {
         reason: DisconnectReason,
         /// How long it will wait.
         retry_in: Duration,
+    },
+    /// Keep the connection as the predecessor of the next one, which the session asks for by itself.
+    Rotate {
+        /// Why.
+        reason: DisconnectReason,
+        /// How long it will wait.
+        retry_in: Duration,
+    },
+    /// Drop the connection that was to succeed, or the attempt at it: the predecessor serves on. The session waits by
+    /// itself before it connects again.
+    Retry {
+        /// Why.
+        reason: DisconnectReason,
+        /// How long it will wait.
+        retry_in: Duration,
+    },
+    /// Send the predecessor a websocket ping, or the venue's own.
+    PingPredecessor(Option<&'static str>),
+    /// Drop the predecessor.
+    DropPredecessor {
+        /// Why data may be missing; `None` where the successor has taken over without a gap.
+        gap: Option<DisconnectReason>,
     },
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Link {
     data: Option<(Instant, Instant)>,
     /// The turn of the connection that will replace this one, and why it will.
     replacement: Option<(Instant, DisconnectReason)>,
+    /// Whether its successor is sought: it asks for nothing, and has no age.
+    is_retired: bool,
 }
 
 /// A request whose answer is awaited.
@@ -66,6 +68,7 @@ impl Link {
             last_ping: now,
             data: None,
             replacement: None,
+            is_retired: false,
         };
         link.await_the_venue(timing, now);
         link
@@ -109,6 +112,7 @@ impl Link {
             | Event::Unreadable
             | Event::Watch(_)
             | Event::AllHalted
+            | Event::PredecessorEnded(_)
             | Event::Connected(_)
             | Event::Disconnected { .. } => Ok(Action::Nothing),
         }
@@ -244,9 +248,24 @@ impl Link {
 
     fn replace_at(&self, rules: &Rules) -> Option<Instant> {
         match self.replacement {
+            _ if self.is_retired => None,
             Some((turn, _)) => Some(turn),
             None => Some(self.since + rules.lifetime?),
         }
+    }
+
+    /// Its successor is sought: from now on it keeps itself alive, and no more.
+    pub(super) fn retire(&mut self) {
+        self.is_retired = true;
+        self.queue.clear();
+        self.awaited.clear();
+        self.refused.clear();
+        self.unanswered.clear();
+    }
+
+    /// Whether all requests were answered.
+    pub(super) fn is_live(&self) -> bool {
+        self.live_since.is_some()
     }
 
     /// The turn of the replacement, until which the connection serves on; the first call decides it.

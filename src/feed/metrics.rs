@@ -43,6 +43,16 @@ labels! {
     }
 }
 
+labels! {
+    /// Label `result` of [`catalog::FEED_ROTATIONS`].
+    pub enum RotationResult {
+        /// The new connection had taken over before the old one was dropped.
+        Seamless = "seamless",
+        /// It had not.
+        Gap = "gap",
+    }
+}
+
 /// A feed's gauge: 1 while all of its connections are connected and subscribed, else 0.
 #[derive(Debug, Clone)]
 pub struct UpGauge {
@@ -103,6 +113,8 @@ pub struct FeedMetrics {
     pub decode_errors: Counters<DecodeError>,
     /// Connections that ended after they were up.
     pub gaps: Counter,
+    /// Planned changes of connection.
+    pub rotations: Counters<RotationResult>,
     /// From the venue's event time to our receive time, in seconds, not below zero.
     pub lag: Histogram,
     /// The same, signed, of the last message.
@@ -125,6 +137,7 @@ impl FeedMetrics {
                 catalog::FEED_DECODE_ERRORS.handle([feed.clone(), reason.into()])
             }),
             gaps: catalog::FEED_GAPS.handle([feed.clone()]),
+            rotations: Counters::register(|result| catalog::FEED_ROTATIONS.handle([feed.clone(), result.into()])),
             lag: catalog::FEED_LAG.handle([feed.clone()]),
             implausible_times: catalog::FEED_IMPLAUSIBLE_TIMES.handle([feed.clone()]),
             clock_skew: catalog::FEED_CLOCK_SKEW.handle([feed]),

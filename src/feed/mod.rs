@@ -16,6 +16,7 @@ mod metrics;
 mod pacer;
 mod redactor;
 mod reporter;
+mod rotation;
 mod session;
 mod silence;
 mod state;
@@ -27,7 +28,7 @@ mod connection;
 
 pub use discard::Discard;
 pub use disconnect::DisconnectReason;
-pub use metrics::{ConnectResult, FeedMetrics, MessageKind, UpGauge};
+pub use metrics::{ConnectResult, FeedMetrics, MessageKind, RotationResult, UpGauge};
 pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
 pub use timing::Timing;
@@ -41,11 +42,11 @@ use crate::{
     recording::Recorder,
     venue::{self, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
-use connection::{Connection, ConnectionSetup};
+use connection::{Connection, ConnectionSetup, NewVenue};
 use pacer::ConnectPacer;
 use silence::Patience;
 use status::StatusWriter;
-use std::{io, ops::Range};
+use std::{io, ops::Range, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};
 
 /// Takes the updates of one connection. It never waits, so nothing behind it can slow the reading of a venue.
@@ -197,25 +198,22 @@ impl Feed {
         let ranges: Vec<_> = self.config.connections().collect();
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
         let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
+        // A server of our own sends each connection a market or a recording from its start.
+        let overlaps = server.is_none() && ranges.len() < spec.connections_max;
+        let config = Arc::new(self.config);
         let mut recorders = self.recorders.into_iter();
         let mut connections = JoinSet::new();
         for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
-            let symbols = &self.config.symbols[range.clone()];
+            let symbols = &config.symbols[range.clone()];
             let message_bytes_max = self.message_bytes_max.unwrap_or_else(|| spec.message_bytes_max(symbols));
             let setup = ConnectionSetup {
-                name: if ranges.len() == 1 {
-                    self.config.name.clone()
-                } else {
-                    format!("{}/{}", self.config.name, place + 1)
-                },
-                venue: venue(&self.config, url.as_deref(), range.clone())
-                    .expect("the settings were checked when the feed was made, and a local server has a valid address"),
-                is_delayed: self.config.playback.is_some() || self.config.origin() == Origin::Delayed,
-                schedule: self.config.schedule.clone(),
-                patience: Patience {
-                    mute_after: self.config.mute_limit(),
-                    part_mute_after: self.config.part_mute_after,
-                },
+                name: if ranges.len() == 1 { config.name.clone() } else { format!("{}/{}", config.name, place + 1) },
+                new_venue: new_venue(config.clone(), url.clone(), range.clone()),
+                overlaps,
+                rotate_at: config.rotate_at,
+                is_delayed: config.playback.is_some() || config.origin() == Origin::Delayed,
+                schedule: config.schedule.clone(),
+                patience: Patience { mute_after: config.mute_limit(), part_mute_after: config.part_mute_after },
                 symbols: range.len(),
                 timing: self.timing,
                 dialing: self.dialing.clone(),
@@ -260,6 +258,14 @@ async fn all_ended(mut connections: JoinSet<()>) -> io::Result<()> {
         ended.map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+/// Makes the venue's side of a connection of a feed that was checked, as often as it connects while another one serves.
+fn new_venue(config: Arc<config::Feed>, url: Option<String>, symbols: Range<usize>) -> NewVenue {
+    Box::new(move || {
+        venue(&config, url.as_deref(), symbols.clone())
+            .expect("the settings were checked when the feed was made, and a local server has a valid address")
+    })
 }
 
 /// The venue's side of the connection that carries these symbols of the feed.

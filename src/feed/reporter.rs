@@ -205,6 +205,30 @@ impl Reporter {
         }
     }
 
+    /// The connection serves on until the next one has taken over.
+    pub(super) fn rotates(&mut self, reason: DisconnectReason, retry_in: Duration) {
+        info!(feed = self.name, %reason, ?retry_in, "replacing the connection, which serves on until then");
+    }
+
+    /// The connection that was to succeed is lost, or the attempt at it.
+    pub(super) fn lost_successor(&mut self, reason: DisconnectReason, retry_in: Duration) {
+        let detail = self.detail.take().unwrap_or_default();
+        let tried = self.tried.take();
+        warn!(feed = self.name, %reason, detail, tried, ?retry_in, "not replaced yet: the old connection serves on");
+    }
+
+    /// The connection that was replaced is dropped: its successor has taken over, or data may be missing.
+    pub(super) fn rotated(&mut self, gap: Option<DisconnectReason>, is_live: bool, now: Now) {
+        let Some(reason) = gap else {
+            info!(feed = self.name, "replaced the connection without a gap");
+            return;
+        };
+        warn!(feed = self.name, %reason, is_live, "the old connection is gone before the next one has taken over");
+        if !is_live {
+            self.status.set(FeedState::Failed, Some(format!("{reason} before the next connection was up")), now.unix);
+        }
+    }
+
     fn redact(&self, bytes: &[u8]) -> String {
         self.status.redactor.show(bytes, bytes.len(), MESSAGE_CHARACTERS_MAX)
     }

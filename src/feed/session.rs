@@ -9,11 +9,12 @@ use super::{
     event::{Action, Ending, Event},
     link::Link,
     pacer::ConnectPacer,
+    rotation::{Predecessor, Side},
     silence::{Overdue, Patience, Silence},
     timing::Timing,
 };
 use crate::{
-    market::Parts,
+    market::{FeedSymbol, Parts, Reason, Update},
     venue::{Message, Played, Rules},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -35,6 +36,10 @@ pub(super) struct Session {
     random: SmallRng,
     silence: Silence,
     stage: Stage,
+    /// How many symbols a connection has that serves on until the next one has taken over; `None` where a planned end
+    /// is a gap.
+    overlap: Option<usize>,
+    predecessor: Option<Predecessor>,
 }
 
 #[derive(Debug)]
@@ -67,12 +72,30 @@ impl Session {
             random: SmallRng::seed_from_u64(seed),
             silence: Silence::new(patience, now),
             stage: Stage::Waiting { until: now },
+            overlap: None,
+            predecessor: None,
         }
+    }
+
+    /// The same, whose connections, each with so many symbols, serve on until the next one has taken over.
+    pub(super) fn overlapping(self, symbols: usize) -> Self {
+        Self { overlap: Some(symbols), ..self }
+    }
+
+    /// The next connection is replaced at this age.
+    pub(super) fn replace_after(&mut self, age: Duration) {
+        self.rules.lifetime = Some(age);
     }
 
     /// Takes an event; says what to do. Several things may be due at once: each [`Event::Due`] gives one of them.
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Action {
+        if matches!(event, Event::Due)
+            && let Some(action) = self.predecessor_due(now)
+        {
+            return action;
+        }
         match (event, &mut self.stage) {
+            (Event::PredecessorEnded(reason), _) => self.predecessor_ended(reason),
             (Event::Due, Stage::Waiting { until }) if *until <= now => self.queue(now),
             (Event::Due, Stage::Queued { until }) if *until <= now && self.pacer.is_held(now) => self.queue(now),
             (Event::Due, Stage::Queued { until }) if *until <= now => self.connect(now),
@@ -81,7 +104,9 @@ impl Session {
             }
             (Event::Connected(requests), Stage::Connecting { .. }) => {
                 self.stage = Stage::Connected(Box::new(Link::new(requests, &self.timing, now)));
-                self.silence.connected(now);
+                if self.predecessor.is_none() {
+                    self.silence.connected(now);
+                }
                 Action::Nothing
             }
             (Event::Disconnected { reason, retry_after }, Stage::Connecting { .. } | Stage::Connected(_)) => {
@@ -124,6 +149,10 @@ impl Session {
             Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
                 self.replace(DisconnectReason::Closing, now)
             }
+            Err(Ending { reason: DisconnectReason::Closing, .. }) if self.may_rotate() => {
+                let wait = self.backoff.fail(self.random.random());
+                self.rotate(DisconnectReason::Closing, wait, now)
+            }
             Err(Ending { reason, retry_after }) => self.leave(reason, retry_after, now),
         }
     }
@@ -151,13 +180,14 @@ impl Session {
 
     /// When [`Event::Due`] is due.
     pub(super) fn deadline(&self) -> Instant {
-        match &self.stage {
+        let due = match &self.stage {
             Stage::Waiting { until } | Stage::Queued { until } | Stage::Connecting { until } => *until,
-            Stage::Connected(link) => {
-                let due = link.deadline(&self.timing, &self.rules);
-                self.silence.deadline().map_or(due, |silent| due.min(silent))
-            }
-        }
+            Stage::Connected(link) => link.deadline(&self.timing, &self.rules),
+        };
+        let is_served = self.predecessor.is_some() || matches!(self.stage, Stage::Connected(_));
+        let silent = self.silence.deadline().filter(|_| is_served);
+        let handover = self.predecessor.as_ref().map(|old| old.deadline(&self.timing, &self.rules));
+        [silent, handover].into_iter().flatten().fold(due, Instant::min)
     }
 
     /// Takes a turn among the connections of the feed.
@@ -187,6 +217,9 @@ impl Session {
             link.take_another_turn(self.pacer.take_turn(now));
             return Action::Nothing;
         }
+        if self.may_rotate() {
+            return self.rotate(reason, Duration::ZERO, now);
+        }
         let action = self.leave(reason, None, now);
         if let (Action::Leave { retry_in: Duration::ZERO, .. }, Stage::Waiting { until }) = (&action, &self.stage) {
             self.stage = Stage::Queued { until: *until };
@@ -214,7 +247,85 @@ impl Session {
         }
         let retry_in = wait.max(retry_after.unwrap_or_default());
         self.stage = Stage::Waiting { until: now + retry_in };
-        Action::Leave { reason, retry_in }
+        match &mut self.predecessor {
+            Some(old) => {
+                old.lost_successor();
+                Action::Retry { reason, retry_in }
+            }
+            None => Action::Leave { reason, retry_in },
+        }
+    }
+
+    /// Whether the connection can serve on until the next one has taken over.
+    fn may_rotate(&self) -> bool {
+        self.overlap.is_some() && self.predecessor.is_none() && self.is_live()
+    }
+
+    fn rotate(&mut self, reason: DisconnectReason, wait: Duration, now: Instant) -> Action {
+        let until = now + wait;
+        // A connection without a wait has had its turn.
+        let next = if wait.is_zero() { Stage::Queued { until } } else { Stage::Waiting { until } };
+        if let Stage::Connected(link) = std::mem::replace(&mut self.stage, next) {
+            self.predecessor = Some(Predecessor::new(link, reason, self.overlap.unwrap_or_default(), now));
+        }
+        Action::Rotate { reason, retry_in: wait }
+    }
+
+    fn predecessor_due(&mut self, now: Instant) -> Option<Action> {
+        let action = self.predecessor.as_mut()?.due(&self.timing, &self.rules, now);
+        if action.is_some() {
+            return action.map(|action| self.note_drop(action));
+        }
+        if matches!(self.stage, Stage::Connected(_)) {
+            return None; // a silence of both is judged there
+        }
+        Some(match self.silence.due(now)? {
+            Overdue::Mute => Action::Mute,
+            Overdue::Replace => self.predecessor_ended(DisconnectReason::NoData),
+        })
+    }
+
+    fn predecessor_ended(&mut self, reason: DisconnectReason) -> Action {
+        let action = self.predecessor.as_ref().map_or(Action::Nothing, |old| old.ended(reason));
+        self.note_drop(action)
+    }
+
+    fn note_drop(&mut self, action: Action) -> Action {
+        if matches!(action, Action::DropPredecessor { .. }) {
+            self.predecessor = None;
+        }
+        action
+    }
+
+    /// Takes an event of the predecessor.
+    pub(super) fn on_predecessor(&mut self, event: Event, now: Instant) -> Action {
+        let Some(old) = &mut self.predecessor else { return Action::Nothing };
+        if matches!(event, Event::Message(Message::Data)) {
+            self.silence.data(now);
+        }
+        match old.on(event, &self.timing, &self.rules, now) {
+            Ok(()) => Action::Nothing,
+            Err(reason) => self.predecessor_ended(reason),
+        }
+    }
+
+    /// One of two connections has brought these updates.
+    pub(super) fn heard(&mut self, by: Side, updates: &[Update], now: Instant) {
+        if let Some(old) = &mut self.predecessor {
+            old.heard(by, updates.iter().map(|update| update.symbol), &self.timing, now);
+        }
+    }
+
+    /// The connection is live, and the venue refuses these symbols.
+    pub(super) fn granted(&mut self, refused: &[(FeedSymbol, Reason)], now: Instant) {
+        if let Some(old) = &mut self.predecessor {
+            old.succeeded(refused.iter().map(|(symbol, _)| *symbol), &self.timing, now);
+        }
+    }
+
+    /// Whether there is a connection on which the venue has answered all requests.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(&self.stage, Stage::Connected(link) if link.is_live())
     }
 }
 
@@ -237,3 +348,7 @@ mod answer_tests;
 #[cfg(test)]
 #[path = "turn_tests.rs"]
 mod turn_tests;
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod rotation_tests;

@@ -1,7 +1,7 @@
 //! The status of a feed: its state, and for operators its last messages and its counts.
 
 use super::{
-    ConnectResult, DisconnectReason, FeedState, MessageKind, Unheard,
+    ConnectResult, DisconnectReason, FeedState, MessageKind, RotationResult, Unheard,
     redactor::Redactor,
     state::{Board, worst},
 };
@@ -71,6 +71,8 @@ pub struct FeedCounts {
     pub connects: Tally<ConnectResult>,
     /// Connections and attempts that ended.
     pub disconnects: Tally<DisconnectReason>,
+    /// Planned changes of connection.
+    pub rotations: Tally<RotationResult>,
     /// Updates and messages.
     pub messages: Tally<MessageKind>,
     /// What could not be read.
@@ -221,6 +223,7 @@ impl FeedCounts {
     fn merge(&mut self, other: &Self) {
         self.connects.merge(&other.connects);
         self.disconnects.merge(&other.disconnects);
+        self.rotations.merge(&other.rotations);
         self.messages.merge(&other.messages);
         self.decode_errors.merge(&other.decode_errors);
         self.at = self.at.max(other.at);

@@ -18,6 +18,8 @@ pub struct Timing {
     pub ping_after: Duration,
     /// For anything to arrive after a ping.
     pub pong: Duration,
+    /// Instead of the age at which a connection is replaced, where the venue has one.
+    pub lifetime: Option<Duration>,
     /// Instead of the interval of the venue's own pings.
     pub venue_ping: Option<Duration>,
     /// Instead of the venue's own limit between heartbeats.
@@ -31,6 +33,9 @@ pub struct Timing {
     /// The longest wait after many: an outage of a venue should not last a minute longer for us. The feed's connections
     /// share the venue's limit on attempts, which [`Spec::between_connects`](crate::venue::Spec) keeps.
     pub backoff_max: Duration,
+    /// For a new connection to speak for each symbol, once it is live, before the one that it replaces is dropped. Most
+    /// symbols are quoted within seconds; the others do not change.
+    pub overlap: Duration,
     /// Before the next attempt where a venue does not let us in: somebody has to change something first, and a venue
     /// that is asked again and again with a wrong key may lock the account.
     pub denied: Duration,
@@ -51,12 +56,14 @@ impl Default for Timing {
             send: seconds(5),
             ping_after: seconds(15),
             pong: seconds(10),
+            lifetime: None,
             venue_ping: None,
             venue_heartbeat: None,
             close: seconds(1),
             stable_after: seconds(60),
             backoff_first: seconds(1),
             backoff_max: seconds(60),
+            overlap: seconds(10),
             denied: seconds(300),
             unheard_after: seconds(300),
             publish_every: seconds(1),

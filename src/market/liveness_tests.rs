@@ -74,7 +74,7 @@ impl Course {
             "the venue resumes it" => self.halted(Field::Clear),
             "the connection is lost" => self.outage(Reason::ConnectionLost),
             "the venue skips messages" => self.outage(Reason::Gap),
-            "the connection is replaced as planned" => self.outage(Reason::Reconnect),
+            "a planned change of connection leaves a gap" => self.outage(Reason::Reconnect),
             "the connection is mute" => self.mute(Parts::ALL),
             "one of its parts stops, another lives" => self.mute(Parts::from_iter([Part::Stats])),
             "its last living part stops" => self.mute(Parts::from_iter([Part::Quote, Part::Stats])),

@@ -60,11 +60,14 @@ catalog! {
             "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
             "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
-            details "Planned ends count too: `lifetime` and `closing`.";
+            details "Planned ends, `lifetime` and `closing`, count where they leave a gap.";
         FEED_GAPS: Counter "tickfan_feed_gaps_total" Count [feed],
             "Connections to the venue that ended after they were up: data are missing until the next connection.",
-            details "Planned ends count too. An outage counts once, however many attempts it takes.",
+            details "Planned ends count where the next connection had not taken over. An outage counts once, however many attempts it takes.",
             excludes "a hole that the venue itself makes on a living connection";
+        FEED_ROTATIONS: Counter "tickfan_feed_rotations_total" Count [feed, result in ["seamless", "gap"]],
+            "Planned changes of connection, by whether the new connection had taken over before the old one was dropped.",
+            details "Only where the venue lets a feed have both at a time; elsewhere each planned end is a gap.";
         FEED_LAST_MESSAGE: Gauge "tickfan_feed_last_message_timestamp_seconds" Seconds [feed],
             "When the venue's last message with data arrived, in seconds since 1970.",
             details "Published once a second.";

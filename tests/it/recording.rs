@@ -1,7 +1,7 @@
 //! The recording of a feed, over real websockets: what its files hold, and that it holds up nothing.
 
 use crate::{feed::timing, support::recorded};
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::path::PathBuf;
 use tickfan::{
@@ -152,6 +152,32 @@ async fn every_byte_of_every_frame_is_in_the_file_and_nothing_of_the_address() {
     assert_eq!(what, ["open", "close io", "", "open", "close stopped", ""]);
     assert_eq!((rig.metric("recorded_frames_total"), rig.metric("recording")), (12, 1));
     assert_eq!(rig.metric("recorded_bytes_total"), recorded::bytes(&folder));
+}
+
+#[tokio::test]
+async fn a_recording_goes_on_with_the_connection_that_takes_over_from_its_opening() {
+    let folder = recorded::folder("rotated");
+    let mut rig = Rig::start(folder.clone(), QUEUE_BYTES).await;
+    let [ack, closing] = [r#"{"op":"ack","id":1}"#, r#"{"op":"closing"}"#].map(str::to_owned);
+    let apple = r#"{"type":"trade","symbol":"AAPL","id":4,"price":"4"}"#.to_owned();
+    let mut old = rig.grant().await;
+    old.send(&sim::trade(1)).await;
+    rig.updates(1).await;
+    old.send(&closing).await;
+    let mut new = rig.grant().await;
+    new.send(&sim::trade(2)).await;
+    rig.updates(1).await;
+    old.send(&sim::trade(3)).await;
+    rig.updates(1).await; // it serves, and is recorded no more
+    new.send(&apple).await;
+    assert!(matches!(within("a close", old.socket.next()).await, Some(Ok(Message::Close(_)))));
+    rig.stop().await.unwrap();
+    let text = recorded::text(&folder);
+    let expected = [ack.clone(), sim::trade(1), closing, ack, sim::trade(2), apple].map(String::into_bytes);
+    assert_eq!(recorded::frames(&text), expected);
+    let events = text.lines().filter(|line| line.starts_with('#')).skip(1);
+    let what: Vec<_> = events.map(|line| line.split(' ').skip(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(what, ["open", "close rotated", "open", "close stopped"]);
 }
 
 #[tokio::test]

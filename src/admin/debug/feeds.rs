@@ -31,7 +31,7 @@ pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
 }
 
 fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
-    let FeedCounts { connects, disconnects, messages, decode_errors, at } = &report.counts;
+    let FeedCounts { connects, disconnects, rotations, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
         "venue": feed.venue,
@@ -53,6 +53,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "counters": {
             "connects": tallied(connects),
             "disconnects": tallied(disconnects),
+            "rotations": tallied(rotations),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
             "at": at.0,

@@ -45,6 +45,19 @@ impl<S: Sink> Connection<S> {
                 self.played(played);
                 None
             }
+            Action::Rotate { reason, retry_in } => {
+                self.rotate(reason, retry_in);
+                None
+            }
+            Action::Retry { reason, retry_in } => {
+                self.retry(reason, retry_in).await;
+                None
+            }
+            Action::PingPredecessor(text) => self.ping_predecessor(text).await,
+            Action::DropPredecessor { gap } => {
+                self.drop_predecessor(gap).await;
+                None
+            }
             Action::Leave { reason, retry_in } => {
                 self.leave(reason, retry_in).await;
                 None
@@ -66,8 +79,13 @@ impl<S: Sink> Connection<S> {
             Ok(socket) => {
                 self.reporter.connected(self.venue.url(), &self.dialer.tried());
                 self.socket = Some(socket);
+                let now = Now::read();
+                self.succeed(now);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.opened(Now::read());
+                    recorder.opened(now);
+                }
+                if let (Some(longest), Some(at)) = (self.lifetime, self.rotate_at) {
+                    self.session.replace_after(longest.min(at.wait(now.unix)));
                 }
                 Event::Connected(self.venue.open())
             }
@@ -96,7 +114,12 @@ impl<S: Sink> Connection<S> {
         }
         let now = Now::read();
         self.counters.up();
-        self.sink.refused(&refused, now);
+        if self.predecessor.is_some() {
+            // What it refuses is published when the predecessor no longer serves.
+            self.session.granted(&refused, now.instant);
+        } else {
+            self.sink.refused(&refused, now);
+        }
         self.unheard.subscribed(Some(now));
         self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
         None
@@ -135,13 +158,7 @@ impl<S: Sink> Connection<S> {
             self.sink.refused(&refused, now);
         }
         if self.socket.is_some() {
-            let reason = match reason {
-                DisconnectReason::NoData => Reason::Mute,
-                DisconnectReason::Gap => Reason::Gap,
-                DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
-                _ => Reason::ConnectionLost,
-            };
-            self.sink.outage(reason, now);
+            self.sink.outage(outage_reason(reason), now);
         }
     }
 
@@ -158,14 +175,19 @@ impl<S: Sink> Connection<S> {
         Some(if refused.len() == self.symbols { refused } else { for_all(Reason::NotGranted) })
     }
 
-    async fn leave(&mut self, reason: DisconnectReason, retry_in: Duration) {
-        let now = Now::read();
-        self.counters.disconnected(reason);
+    /// Drops the attempt to connect, if there is one.
+    pub(super) fn give_up_attempt(&mut self) {
         if self.attempt.take().is_some() {
             self.counters.connect(ConnectResult::Failed); // it took too long
             self.reporter.explain(Some(&self.dialer.waits_for()));
             self.reporter.tried(self.dialer.tried());
         }
+    }
+
+    async fn leave(&mut self, reason: DisconnectReason, retry_in: Duration) {
+        let now = Now::read();
+        self.counters.disconnected(reason);
+        self.give_up_attempt();
         self.unheard.subscribed(None);
         self.mark_outage(reason, now);
         self.reporter.left(reason, retry_in, now);
@@ -189,6 +211,10 @@ impl<S: Sink> Connection<S> {
         // What was read and not taken would look newer than the outage.
         self.held = None;
         self.batch.updates.clear();
+        self.close_socket(why).await;
+    }
+
+    pub(super) async fn close_socket(&mut self, why: &'static str) {
         if let Some(mut socket) = self.socket.take() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.closed(why, Now::read());
@@ -196,5 +222,15 @@ impl<S: Sink> Connection<S> {
             // A venue that does not take the close frame is gone anyway.
             let _ = timeout(self.timing.close, socket.close(None)).await;
         }
+    }
+}
+
+/// Why the symbols are stale when a connection ends for this reason.
+pub(super) fn outage_reason(reason: DisconnectReason) -> Reason {
+    match reason {
+        DisconnectReason::NoData => Reason::Mute,
+        DisconnectReason::Gap => Reason::Gap,
+        DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
+        _ => Reason::ConnectionLost,
     }
 }

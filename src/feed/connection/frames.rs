@@ -1,25 +1,26 @@
 //! The frames of a connection: the venue reads them, the session learns what they were, the sink takes their updates.
 
-use super::Connection;
+use super::{Connection, NextFrame};
 use crate::{
     feed::{
         DisconnectReason, MessageKind, Sink,
         event::{Action, Event},
+        rotation::Side,
     },
     market::{Now, Parts},
     recording,
     telemetry::labels::Label,
-    venue::{Failure, Message, Played},
+    venue::{DecodeError, Failure, Message, Played},
 };
 use futures_util::{FutureExt, StreamExt};
-use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+use tokio_tungstenite::tungstenite::Message as Frame;
 
 /// The most messages whose updates are handed on together. A long burst goes out in batches, a single message at once.
-const MESSAGES_PER_BATCH: usize = 64;
+pub(super) const MESSAGES_PER_BATCH: usize = 64;
 
 impl<S: Sink> Connection<S> {
     /// Takes the frame that came and all that are ready behind it, and hands on their updates at once.
-    pub(super) fn take_ready(&mut self, first: Option<Result<Frame, Error>>) -> Action {
+    pub(super) fn take_ready(&mut self, first: NextFrame) -> Action {
         if !self.sink.may_take() {
             self.held = Some(first);
             return Action::Nothing;
@@ -52,7 +53,7 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    fn hand_on_anyway(&mut self, now: Now) {
+    pub(super) fn hand_on_anyway(&mut self, now: Now) {
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);
@@ -80,14 +81,19 @@ impl<S: Sink> Connection<S> {
         self.reporter.part_mute(silent);
     }
 
-    fn take(&mut self, frame: Option<Result<Frame, Error>>, now: Now) -> Action {
+    /// Records a frame, where the feed is recorded.
+    pub(super) fn record(&mut self, frame: &NextFrame, now: Now) {
         if let Some(recorder) = &mut self.recorder {
-            match &frame {
+            match frame {
                 Some(Ok(Frame::Text(text))) => recorder.frame(recording::Frame::Text(text.as_bytes()), now),
                 Some(Ok(Frame::Binary(bytes))) => recorder.frame(recording::Frame::Binary(bytes), now),
                 _ => {}
             }
         }
+    }
+
+    fn take(&mut self, frame: NextFrame, now: Now) -> Action {
+        self.record(&frame, now);
         let event = match frame {
             Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
@@ -125,13 +131,12 @@ impl<S: Sink> Connection<S> {
 
     fn read_slice(&mut self, frame: &[u8], now: Now) -> Event {
         let dropped_before = self.batch.errors.total();
+        let before = self.batch.updates.len();
         let read = self.venue.read(frame, &mut self.batch);
-        if let Err(reason) = read {
-            self.batch.errors.count(reason);
-            self.reporter.trouble(reason.label(), frame, now);
-        } else if self.batch.errors.total() > dropped_before {
-            self.reporter.trouble("fields were dropped", frame, now);
+        if self.predecessor.is_some() {
+            self.session.heard(Side::Successor, &self.batch.updates[before..], now.instant);
         }
+        self.count_read(&read, dropped_before, frame, now);
         if !self.batch.requests.is_empty() {
             self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));
         }
@@ -161,6 +166,22 @@ impl<S: Sink> Connection<S> {
         }
         self.note_failure(message, frame, now);
         Event::Message(message)
+    }
+
+    /// Counts what could not be read of a frame.
+    pub(super) fn count_read(
+        &mut self,
+        read: &Result<Message, DecodeError>,
+        dropped_before: u64,
+        frame: &[u8],
+        now: Now,
+    ) {
+        if let Err(reason) = read {
+            self.batch.errors.count(*reason);
+            self.reporter.trouble(reason.label(), frame, now);
+        } else if self.batch.errors.total() > dropped_before {
+            self.reporter.trouble("fields were dropped", frame, now);
+        }
     }
 
     /// Keeps why the venue ends the connection, for when the session leaves it.

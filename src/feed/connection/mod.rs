@@ -6,6 +6,7 @@
 
 mod actions;
 mod frames;
+mod predecessor;
 
 use super::{
     FeedMetrics, Sink, Timing,
@@ -21,12 +22,14 @@ use super::{
     unheard::{Unheard, UnheardWatch},
 };
 use crate::{
+    config::DailyMinute,
     dial::Dialing,
     market::{Now, Phase, Reason, Schedule},
     recording::Recorder,
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
+use predecessor::Predecessor;
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -41,25 +44,38 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 /// Why a recorded connection ends where the gateway does.
 const STOPPED: &str = "stopped";
 
+/// What a socket brings next; `None` where it has ended.
+type NextFrame = Option<Result<Frame, Error>>;
+
+/// Makes the venue's side of another connection.
+pub(super) type NewVenue = Box<dyn Fn() -> Box<dyn Venue> + Send>;
+
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
 
 /// The task of one connection of a feed.
 pub(super) struct Connection<S> {
     venue: Box<dyn Venue>,
+    /// For a connection that begins while another one is still read.
+    new_venue: NewVenue,
     session: Session,
     sink: S,
     timing: Timing,
     dialer: Dialer,
     /// A connection that is being opened.
     attempt: Option<Attempt>,
+    /// The longest age of a connection.
+    lifetime: Option<Duration>,
+    rotate_at: Option<DailyMinute>,
     socket: Option<Socket>,
+    /// The connection that serves on until this one has taken over.
+    predecessor: Option<Predecessor>,
     /// Reused from batch to batch.
     batch: Batch,
     /// The events of the last frame that the session has not taken yet.
     events: VecDeque<Event>,
     /// A frame that came just as the sink no longer took updates.
-    held: Option<Option<Result<Frame, Error>>>,
+    held: Option<NextFrame>,
     counters: FeedCounters,
     publish: Interval,
     hours: HoursWatch,
@@ -88,14 +104,20 @@ enum Input {
     Held,
     /// The sink takes updates again: these were read before.
     HandOn,
-    Frame(Option<Result<Frame, Error>>),
+    Frame(NextFrame),
+    /// The predecessor's.
+    OldFrame(NextFrame),
 }
 
 /// The settings of one connection of a feed.
 pub(super) struct ConnectionSetup {
     /// The feed's name, with the number of the connection where there are several.
     pub(super) name: String,
-    pub(super) venue: Box<dyn Venue>,
+    pub(super) new_venue: NewVenue,
+    /// Whether the venue lets a connection serve on until the next one has taken over.
+    pub(super) overlaps: bool,
+    /// When it is replaced, instead of as late as the venue allows.
+    pub(super) rotate_at: Option<DailyMinute>,
     /// Whether the data are old on purpose.
     pub(super) is_delayed: bool,
     pub(super) schedule: Schedule,
@@ -118,25 +140,32 @@ impl<S: Sink> Connection<S> {
     /// Must be called within a tokio runtime.
     pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
         let now = Instant::now();
-        let rules = setup.venue.rules();
+        let venue = (setup.new_venue)();
+        let rules = venue.rules();
         let rules = Rules {
-            lifetime: rules.lifetime.map(|lifetime| staggered(lifetime, setup.place, setup.connections)),
+            lifetime: rules
+                .lifetime
+                .map(|lifetime| staggered(setup.timing.lifetime.unwrap_or(lifetime), setup.place, setup.connections)),
             ping: rules.ping.map(|ping| Ping { every: setup.timing.venue_ping.unwrap_or(ping.every), ..ping }),
             heartbeat_timeout: rules.heartbeat_timeout.map(|timeout| setup.timing.venue_heartbeat.unwrap_or(timeout)),
             ..rules
         };
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let session = Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now);
         Self {
             counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
-            session: Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now),
+            session: if setup.overlaps { session.overlapping(setup.symbols) } else { session },
             hours: HoursWatch::new(setup.schedule, now),
             closed: None,
             denied: None,
             symbols: setup.symbols,
             dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
             attempt: None,
+            lifetime: rules.lifetime,
+            rotate_at: setup.rotate_at,
             socket: None,
+            predecessor: None,
             batch: Batch::default(),
             events: VecDeque::new(),
             held: None,
@@ -144,7 +173,8 @@ impl<S: Sink> Connection<S> {
             unheard: UnheardWatch::new(setup.timing.unheard_after),
             reporter: Reporter::new(setup.name, setup.status),
             recorder: setup.recorder,
-            venue: setup.venue,
+            venue,
+            new_venue: setup.new_venue,
             sink,
             timing: setup.timing,
         }
@@ -158,6 +188,7 @@ impl<S: Sink> Connection<S> {
             () = self.keep_up() => {}
         }
         // The end of the gateway is not an outage of the market, so the sink is not called.
+        self.close_predecessor(STOPPED).await;
         self.close(STOPPED).await;
         self.counters.down();
         self.publish();
@@ -189,7 +220,11 @@ impl<S: Sink> Connection<S> {
                     self.hand_on(Now::read());
                     continue;
                 }
-                Input::Frame(frame) => self.take_ready(frame),
+                Input::Frame(frame) => {
+                    self.gave_way();
+                    self.take_ready(frame)
+                }
+                Input::OldFrame(frame) => self.take_predecessor(frame),
             };
             loop {
                 while let Some(event) = self.perform(action).await {
@@ -230,10 +265,7 @@ impl<S: Sink> Connection<S> {
             if let Some(held) = self.held.take() {
                 return Input::Frame(held);
             }
-            match &mut self.socket {
-                Some(socket) => Input::Frame(socket.next().await),
-                None => std::future::pending().await,
-            }
+            next_frame(&mut self.predecessor, &mut self.socket).await
         };
         // The clock comes first: a flood of frames must not put off a deadline.
         tokio::select! {
@@ -270,6 +302,38 @@ impl<S: Sink> Connection<S> {
         // them.
         self.session.on(Event::Watch(phase == Phase::Busy), now.instant);
         self.unheard.watch(phase == Phase::Busy, now.instant);
+    }
+}
+
+/// The next frame of both connections. The predecessor's goes first: what it brings is older.
+async fn next_frame(predecessor: &mut Option<Predecessor>, socket: &mut Option<Socket>) -> Input {
+    let gives_way = predecessor.as_ref().is_some_and(Predecessor::gives_way);
+    let old = async {
+        match predecessor {
+            Some(old) => match old.held.take() {
+                Some(held) => held,
+                None => old.socket.next().await,
+            },
+            None => std::future::pending().await,
+        }
+    };
+    let new = async {
+        match socket {
+            Some(socket) => socket.next().await,
+            None => std::future::pending().await,
+        }
+    };
+    if gives_way {
+        return tokio::select! {
+            biased;
+            frame = new => Input::Frame(frame),
+            frame = old => Input::OldFrame(frame),
+        };
+    }
+    tokio::select! {
+        biased;
+        frame = old => Input::OldFrame(frame),
+        frame = new => Input::Frame(frame),
     }
 }
 

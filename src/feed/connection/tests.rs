@@ -137,7 +137,11 @@ impl Rig {
         let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
         let setup = ConnectionSetup {
             name: "test".to_owned(),
-            venue: Box::new(Scripted { url, requests, refused }),
+            new_venue: Box::new(move || {
+                Box::new(Scripted { url: url.clone(), requests: requests.clone(), refused: refused.clone() })
+            }),
+            overlaps: false,
+            rotate_at: None,
             is_delayed: false,
             schedule: Schedule::always(),
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },

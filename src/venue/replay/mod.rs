@@ -148,6 +148,11 @@ impl Venue for Replay {
             // Nothing told of the end of the one before: the recorder was killed, or such files never do.
             Head::Opened(source) if self.open_reader(source) => Message::Played(Played::Lost(Reason::ConnectionLost)),
             Head::Opened(_) => Message::Control,
+            // The next connection had taken over already.
+            Head::Lost(source) if rest == b"rotated" => {
+                self.open_reader(source);
+                Message::Control
+            }
             Head::Lost(source) => {
                 self.open_reader(source);
                 Message::Played(Played::Lost(reason(rest)))

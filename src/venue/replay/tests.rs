@@ -90,6 +90,7 @@ fn what_the_recording_says_of_its_connections_is_told() {
         ("c0 no_data", Message::Played(Played::Lost(Reason::Mute))),
         ("c0 gap", Message::Played(Played::Lost(Reason::Gap))),
         ("c0 lifetime", Message::Played(Played::Lost(Reason::Reconnect))),
+        ("c0 rotated", Message::Control),
         ("n", Message::Played(Played::StartsOver)),
         ("e", Message::Played(Played::Ended)),
     ] {

@@ -172,6 +172,19 @@ fn a_feed_of_stocks_has_a_key_and_hours() {
 }
 
 #[test]
+fn a_feed_chooses_when_its_connections_are_replaced_where_the_venue_ends_them() {
+    let text = |venue: &str, symbol: &str| {
+        format!("[[feed]]\nvenue = \"{venue}\"\nsymbols = [\"{symbol}\"]\nrotate_at = \"05:00 UTC\"\n")
+    };
+    let config = load_text("rotate", &text("binance", "BTC-USDT")).unwrap();
+    assert_eq!(config.feeds[0].rotate_at, Some("05:00 UTC".parse().unwrap()));
+    for (venue, symbol) in [("okx", "BTC-USDT"), ("sim", "AAPL")] {
+        let error = load_text("rotate-never", &text(venue, symbol)).unwrap_err().to_string();
+        assert!(error.contains(&format!("{venue} does not end connections after a time")), "{error}");
+    }
+}
+
+#[test]
 fn rule_7_a_short_list_and_a_venue_with_heartbeats_may_be_silent_for_longer() {
     let symbols = |count: usize| (0..count).map(|n| format!("\"A{n}-USDT\",")).collect::<String>();
     for (venue, count, more, seconds) in [

@@ -30,7 +30,7 @@ fn the_printed_configuration_is_the_defaults() {
 }
 
 /// Keys that a feed like the printed example cannot have, or that name a file or another feed.
-const OF_OTHER_FEEDS: [&str; 14] = [
+const OF_OTHER_FEEDS: [&str; 15] = [
     "rate",
     "event",
     "ca_file",
@@ -45,6 +45,7 @@ const OF_OTHER_FEEDS: [&str; 14] = [
     "standby_for",
     "standby_age",
     "failback_after",
+    "rotate_at",
 ];
 
 #[test]

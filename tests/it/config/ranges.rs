@@ -205,6 +205,10 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
             (with(&limit, 64 << 40), "from 16MiB to 65536GiB")
         }
         "part_mute_after" => (with(&|seconds| format!("part_mute_after = \"{seconds}s\""), 86_400), "from 1s to 1day"),
+        "rotate_at" => {
+            let at = |time: &str| crypto("[\"A-B\"]", "ws://a") + &format!("\nrotate_at = \"{time} UTC\"");
+            ((at("23:59"), at("24:00")), "from 00:00 to 23:59")
+        }
         "tier" => (("tier = \"live\"".to_owned(), "tier = \"late\"".to_owned()), "the tiers are live, delayed"),
         "delayed_by" => {
             let late = |seconds| format!("tier = \"delayed\"\ndelayed_by = \"{seconds}s\"");

@@ -40,9 +40,13 @@ async fn a_venue_that_closes_or_announces_it_is_left_for_a_new_connection() {
     let mut peer = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     peer.send(r#"{"op":"closing"}"#).await;
-    rig.lost_by("closing").await;
-    assert_eq!(rig.status.state(), FeedState::Live, "a planned change is not a failure");
+    let mut old = peer;
     let mut peer = grant(&venue).await;
+    peer.send(r#"{"type":"trade","symbol":"AAPL","id":1,"price":"1"}"#).await;
+    send_trade(&mut peer, 1).await;
+    assert!(matches!(within("a close", old.socket.next()).await, Some(Ok(Message::Close(_)))));
+    rig.counted("rotations_total{feed=\"test\",result=\"seamless\"}", "1").await;
+    assert_eq!(rig.status.state(), FeedState::Live, "a planned change is not a failure");
     peer.socket.close(None).await.unwrap();
     rig.lost_by("closed").await;
     rig.reached(FeedState::Failed).await;

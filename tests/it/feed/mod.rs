@@ -3,6 +3,7 @@
 mod messages;
 mod requests;
 mod connections;
+mod rotation;
 mod stocks;
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use tickfan::{
     config,
     feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing, Unheard},
-    market::{Date, FeedSymbol, Field, Hours, Now, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
+    market::{Date, FeedSymbol, Field, Hours, Now, Part, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
     venue::{self, Credentials, ListedSymbol, Options, StartServer},
 };
 use tokio::{
@@ -225,7 +226,6 @@ impl Rig {
         let told = self.lost().await;
         let expected = match reason {
             "no_data" => Reason::Mute,
-            "closing" => Reason::Reconnect,
             "gap" => Reason::Gap,
             _ => Reason::ConnectionLost,
         };

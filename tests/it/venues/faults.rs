@@ -50,9 +50,19 @@ fn a_connection_that_ends() {
                 |case| {
                     let line = case.start();
                     line.send(|dialect| dialect.planned_end().unwrap());
-                    case.both_show("stale", "reconnect");
-                    let _line = case.recovers();
-                    case.lost_by("closing", 1);
+                    let next = case.mock().line();
+                    case.reports("replaced", |report| {
+                        for place in [0, 1] {
+                            let number = case.trade(&line, place);
+                            case.trade_again(&next, place, number);
+                        }
+                        count(&report["counters"]["rotations"]["seamless"]) == 1
+                    });
+                    case.all_go_on(&next);
+                    case.never_lost();
+                    [0, 1].into_iter().for_each(|place| case.is_unseen(place));
+                    assert_eq!((case.holes(), case.mock().more_lines().len()), (0, 0));
+                    assert!(line.is_left());
                 },
             );
         },

@@ -1,0 +1,144 @@
+//! The overlap of two connections: one that is to be replaced serves on until the next one has taken over, so that a
+//! planned end leaves no gap. Pure: the clock is passed in.
+//!
+//! Until then it is the predecessor. It asks for nothing, sends its pings, and its updates count as before; the order
+//! guards take each update once, whichever connection brings it first.
+
+use super::{
+    DisconnectReason,
+    event::{Action, Event},
+    link::Link,
+    timing::Timing,
+};
+use crate::{
+    market::FeedSymbol,
+    venue::{Message, Rules},
+};
+use std::time::{Duration, Instant};
+
+/// How long a predecessor serves on while no successor comes up: longer than a venue restarts, and a venue that lets us
+/// have no further connection may need this one to go first.
+const WITHOUT_SUCCESSOR_MAX: Duration = Duration::from_secs(120);
+
+/// Which of the two connections brings an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Predecessor,
+    Successor,
+}
+
+/// A connection that serves on until its successor has taken over.
+#[derive(Debug)]
+pub(super) struct Predecessor {
+    link: Box<Link>,
+    /// Why it is replaced.
+    reason: DisconnectReason,
+    give_up_at: Instant,
+    /// Since when the venue has answered all requests of the successor.
+    live_since: Option<Instant>,
+    heard: Box<[Heard]>,
+    /// How many symbols the successor has not spoken for.
+    missing: usize,
+}
+
+/// What is known of a symbol.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    /// The successor has spoken for it, or the venue refuses it.
+    by_successor: bool,
+    /// The predecessor has spoken for it while the successor was live, and the successor had time to do so too.
+    only_by_predecessor: bool,
+}
+
+impl Predecessor {
+    pub(super) fn new(mut link: Box<Link>, reason: DisconnectReason, symbols: usize, now: Instant) -> Self {
+        link.retire();
+        Self {
+            link,
+            reason,
+            give_up_at: now + WITHOUT_SUCCESSOR_MAX,
+            live_since: None,
+            heard: vec![Heard::default(); symbols].into(),
+            missing: symbols,
+        }
+    }
+
+    /// The venue has answered all requests of the successor, and refuses these symbols.
+    pub(super) fn succeeded(&mut self, refused: impl Iterator<Item = FeedSymbol>, timing: &Timing, now: Instant) {
+        self.live_since.get_or_insert(now);
+        self.heard(Side::Successor, refused, timing, now);
+    }
+
+    /// The successor is lost: there will be another one.
+    pub(super) fn lost_successor(&mut self) {
+        self.live_since = None;
+        self.heard.fill(Heard::default());
+        self.missing = self.heard.len();
+    }
+
+    /// One of the two has spoken for these symbols.
+    pub(super) fn heard(&mut self, by: Side, symbols: impl Iterator<Item = FeedSymbol>, timing: &Timing, now: Instant) {
+        // What comes later may still be on its way on the other connection when the overlap ends.
+        let is_early = self.live_since.is_some_and(|since| now < since + timing.overlap / 2);
+        for symbol in symbols {
+            let heard = &mut self.heard[symbol.index()];
+            match by {
+                Side::Predecessor => heard.only_by_predecessor |= is_early && !heard.by_successor,
+                Side::Successor => {
+                    self.missing -= usize::from(!std::mem::replace(&mut heard.by_successor, true));
+                    heard.only_by_predecessor = false;
+                }
+            }
+        }
+    }
+
+    /// An event of this connection. An error is its end, and why.
+    pub(super) fn on(
+        &mut self,
+        event: Event,
+        timing: &Timing,
+        rules: &Rules,
+        now: Instant,
+    ) -> Result<(), DisconnectReason> {
+        match event {
+            Event::Disconnected { reason, .. } => Err(reason),
+            // It asks for nothing any more, whatever the venue repeats.
+            Event::Ask(_) | Event::Message(Message::Closing | Message::Refused(_)) => Ok(()),
+            event => self.link.on(event, timing, rules, now).map(|_| ()).map_err(|ending| ending.reason),
+        }
+    }
+
+    /// What is due by now, if anything is: a ping, or that it is dropped.
+    pub(super) fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Option<Action> {
+        if self.overlap_ends_at(timing) <= now {
+            let has_lost = self.heard.iter().any(|heard| heard.only_by_predecessor);
+            let is_gap = self.live_since.is_none() || self.missing > 0 && has_lost;
+            return Some(Action::DropPredecessor { gap: is_gap.then_some(self.reason) });
+        }
+        match self.link.on(Event::Due, timing, rules, now) {
+            Ok(Action::Ping) => Some(Action::PingPredecessor(None)),
+            Ok(Action::SendPing(text)) => Some(Action::PingPredecessor(Some(text))),
+            Ok(_) => None,
+            Err(ending) => Some(self.ended(ending.reason)),
+        }
+    }
+
+    /// It has ended by itself. Nothing is missing where its successor is live, unless its own frames are.
+    pub(super) fn ended(&self, reason: DisconnectReason) -> Action {
+        let is_gap = self.live_since.is_none() || reason == DisconnectReason::Gap;
+        let reason = if reason == DisconnectReason::Closed { self.reason } else { reason };
+        Action::DropPredecessor { gap: is_gap.then_some(reason) }
+    }
+
+    pub(super) fn deadline(&self, timing: &Timing, rules: &Rules) -> Instant {
+        self.overlap_ends_at(timing).min(self.link.deadline(timing, rules))
+    }
+
+    fn overlap_ends_at(&self, timing: &Timing) -> Instant {
+        match self.live_since {
+            Some(since) if self.missing == 0 => since,
+            Some(since) => since + timing.overlap,
+            None => self.give_up_at,
+        }
+    }
+}

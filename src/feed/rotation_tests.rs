@@ -1,0 +1,313 @@
+//! The overlap of two connections, in simulated time.
+
+use super::{
+    tests::{Course, ENDLESS, LIVE, RULES, SECOND, requests},
+    *,
+};
+use crate::venue::{Failure, Ping};
+use proptest::prelude::*;
+
+const OLD: Side = Side::Predecessor;
+const NEW: Side = Side::Successor;
+
+const SYMBOLS: usize = 3;
+
+fn overlap() -> Duration {
+    Timing::default().overlap
+}
+
+/// A live session whose connections may overlap, with data for this long.
+fn served(rules: Rules, span: Duration) -> Course {
+    let mut course = Course::live(rules);
+    course.session = course.session.overlapping(SYMBOLS);
+    course.data_for(span);
+    course
+}
+
+/// The same, whose connection is a predecessor from now on.
+fn rotating(rules: Rules) -> Course {
+    let mut course = served(rules, Timing::default().stable_after);
+    let rotate = Action::Rotate { reason: DisconnectReason::Closing, retry_in: Duration::ZERO };
+    assert_eq!(course.message(Message::Closing), rotate);
+    assert_eq!(next(&mut course), Action::Connect);
+    course
+}
+
+/// The same, whose successor is live.
+fn succeeded() -> Course {
+    let mut course = rotating(RULES);
+    succeed(&mut course, &[]);
+    course
+}
+
+/// Opens the next connection, and grants its request except for these symbols.
+fn succeed(course: &mut Course, refused: &[u32]) {
+    assert_eq!(course.on(Event::Connected(requests(1))), Action::Nothing);
+    assert_eq!(course.next(), (Duration::ZERO, Action::Send("1".to_owned())));
+    assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
+    let refused: Vec<_> = refused.iter().map(|&symbol| (FeedSymbol(symbol), Reason::NotGranted)).collect();
+    course.session.granted(&refused, course.now);
+}
+
+/// Data of these symbols on one of the connections.
+fn hears(course: &mut Course, by: Side, symbols: &[u32]) {
+    let update = |&symbol: &u32| Update { symbol: FeedSymbol(symbol), ..Update::default() };
+    let updates: Vec<Update> = symbols.iter().map(update).collect();
+    course.session.heard(by, &updates, course.now);
+    let action = match by {
+        Side::Predecessor => course.session.on_predecessor(Event::Message(Message::Data), course.now),
+        Side::Successor => course.message(Message::Data),
+    };
+    assert_eq!(action, Action::Nothing);
+}
+
+fn dropped(gap: Option<DisconnectReason>) -> Action {
+    Action::DropPredecessor { gap }
+}
+
+/// The next action that is not a ping, with answers to the pings of both.
+fn next(course: &mut Course) -> Action {
+    loop {
+        match course.next().1 {
+            Action::Ping => _ = course.on(Event::Pong),
+            Action::PingPredecessor(_) => _ = course.session.on_predecessor(Event::Pong, course.now),
+            Action::Nothing => {}
+            action => return action,
+        }
+    }
+}
+
+#[test]
+fn the_old_connection_is_dropped_as_soon_as_the_new_one_has_spoken_for_each_symbol() {
+    let mut course = rotating(RULES);
+    hears(&mut course, OLD, &[0, 1, 2]);
+    // Some symbols speak before the last request is answered.
+    course.on(Event::Connected(requests(1)));
+    hears(&mut course, NEW, &[0]);
+    assert_eq!(course.next().1, Action::Send("1".to_owned()));
+    assert_eq!(course.message(Message::Acknowledged(1)), LIVE);
+    course.session.granted(&[(FeedSymbol(2), Reason::NotGranted)], course.now);
+    course.now += SECOND;
+    assert_eq!(course.on(Event::Due), Action::Nothing, "a symbol is missing");
+    hears(&mut course, NEW, &[0, 1]);
+    assert_eq!(course.next(), (Duration::ZERO, dropped(None)));
+    assert_eq!(course.session.on_predecessor(Event::Message(Message::Gap), course.now), Action::Nothing, "it is gone");
+}
+
+#[test]
+fn a_symbol_that_is_silent_on_both_is_waited_for_and_is_no_gap() {
+    for (only_old, at, gap) in [
+        (None, Duration::ZERO, None),
+        // It had time to speak on the new connection too.
+        (Some(2), SECOND, Some(DisconnectReason::Closing)),
+        // It may yet.
+        (Some(2), overlap() * 3 / 4, None),
+    ] {
+        let mut course = succeeded();
+        let live = course.now;
+        hears(&mut course, NEW, &[0, 1]);
+        course.now += at;
+        if let Some(symbol) = only_old {
+            hears(&mut course, OLD, &[symbol]);
+        }
+        assert_eq!((next(&mut course), course.now - live), (dropped(gap), overlap()), "{only_old:?} {at:?}");
+    }
+}
+
+#[test]
+fn while_the_old_connection_serves_each_failure_of_the_new_one_is_retried() {
+    let mut course = rotating(RULES);
+    for _ in 0..3 {
+        let failed = course.lost(DisconnectReason::Io);
+        let Action::Retry { reason: DisconnectReason::Io, .. } = failed else { panic!("{failed:?}") };
+        assert_eq!(next(&mut course), Action::Connect);
+    }
+    succeed(&mut course, &[]);
+    hears(&mut course, NEW, &[0, 1]);
+    let denied = course.message(Message::Failed(Failure::Passing { retry_after: None }));
+    assert!(matches!(denied, Action::Retry { reason: DisconnectReason::Failed, .. }), "{denied:?}");
+    assert_eq!(next(&mut course), Action::Connect);
+    succeed(&mut course, &[]);
+    hears(&mut course, NEW, &[2]);
+    course.now += SECOND;
+    assert_eq!(course.on(Event::Due), Action::Nothing, "what the lost connection said does not count");
+    hears(&mut course, NEW, &[0, 1]);
+    assert_eq!(next(&mut course), dropped(None));
+}
+
+#[test]
+fn a_successor_that_does_not_come_up_is_waited_for_so_long_and_then_it_is_an_outage() {
+    let mut course = rotating(RULES).with(ENDLESS);
+    let began = course.now;
+    let gap = loop {
+        match next(&mut course) {
+            Action::Connect => _ = course.lost(DisconnectReason::Io),
+            Action::Retry { .. } => {}
+            action => break action,
+        }
+        hears(&mut course, OLD, &[0]);
+    };
+    assert_eq!((gap, course.now - began), (dropped(Some(DisconnectReason::Closing)), 120 * SECOND));
+    let after = next(&mut course);
+    let left = if after == Action::Connect { course.lost(DisconnectReason::Io) } else { after };
+    assert!(matches!(left, Action::Leave { .. }), "{left:?}: as without one");
+}
+
+#[test]
+fn an_old_connection_that_ends_first_is_a_gap_unless_the_new_one_is_live() {
+    let reason = |reason| Event::Disconnected { reason, retry_after: None };
+    for (event, unless_live, though_live) in [
+        (reason(DisconnectReason::Closed), Some(DisconnectReason::Closing), None),
+        (reason(DisconnectReason::Io), Some(DisconnectReason::Io), None),
+        (Event::Message(Message::Failed(Failure::Fatal(Reason::Unauthorized))), Some(DisconnectReason::Denied), None),
+        (Event::Message(Message::Gap), Some(DisconnectReason::Gap), Some(DisconnectReason::Gap)),
+    ] {
+        let text = format!("{event:?}");
+        let mut course = rotating(RULES);
+        let again = match &event {
+            Event::Disconnected { reason: why, .. } => reason(*why),
+            Event::Message(message) => Event::Message(*message),
+            _ => unreachable!(),
+        };
+        assert_eq!(course.session.on_predecessor(event, course.now), dropped(unless_live), "{text}");
+        assert!(matches!(course.lost(DisconnectReason::Io), Action::Leave { .. }), "{text}: as without one");
+        let mut course = succeeded();
+        assert_eq!(course.session.on_predecessor(again, course.now), dropped(though_live), "{text}");
+    }
+    let mut course = rotating(RULES);
+    let stuck = course.on(Event::PredecessorEnded(DisconnectReason::Stuck));
+    assert_eq!(stuck, dropped(Some(DisconnectReason::Stuck)));
+    assert_eq!(course.on(Event::PredecessorEnded(DisconnectReason::Stuck)), Action::Nothing, "it is gone");
+}
+
+#[test]
+fn the_old_connection_keeps_itself_alive_and_asks_for_nothing() {
+    const EVERY: Duration = Duration::from_secs(2);
+    let rules = Rules { ping: Some(Ping { every: EVERY, text: "ping" }), ..RULES };
+    let mut course = rotating(rules);
+    assert_eq!(course.session.on_predecessor(Event::Ask(requests(3)), course.now), Action::Nothing);
+    for message in [Message::Closing, Message::Refused(None), Message::Refused(Some(1)), Message::Acknowledged(1)] {
+        let action = course.session.on_predecessor(Event::Message(message), course.now);
+        assert_eq!(action, Action::Nothing, "{message:?}");
+    }
+    for _ in 0..3 {
+        assert_eq!(course.next(), (EVERY, Action::PingPredecessor(Some("ping"))));
+    }
+
+    // A half-open one is found as before.
+    let mut course = rotating(RULES);
+    let began = course.now;
+    let gap = loop {
+        match course.next().1 {
+            Action::Connect => _ = course.lost(DisconnectReason::Io),
+            Action::DropPredecessor { gap } => break gap,
+            _ => {}
+        }
+    };
+    assert_eq!(gap, Some(DisconnectReason::NoPong));
+    assert!(course.now - began <= Timing::default().ping_after + Timing::default().pong);
+}
+
+#[test]
+fn a_silence_of_the_old_connection_is_told_while_no_other_is_open() {
+    let mut course = rotating(RULES);
+    let began = course.now;
+    loop {
+        match next(&mut course) {
+            Action::Connect => _ = course.lost(DisconnectReason::Io),
+            Action::Mute => break,
+            action => assert!(matches!(action, Action::Retry { .. }), "{action:?}"),
+        }
+    }
+    assert!(course.now - began <= 30 * SECOND);
+}
+
+#[test]
+fn an_end_that_is_announced_soon_again_waits_before_the_next_attempt_while_the_old_one_serves() {
+    let mut course = served(RULES, SECOND);
+    let rotate = course.message(Message::Closing);
+    let Action::Rotate { reason: DisconnectReason::Closing, retry_in } = rotate else { panic!("{rotate:?}") };
+    assert!(retry_in > Duration::ZERO);
+    assert_eq!(course.next(), (retry_in, Action::Connect));
+    succeed(&mut course, &[]);
+    let again = course.message(Message::Closing);
+    assert!(matches!(again, Action::Retry { reason: DisconnectReason::Closing, .. }), "{again:?}");
+}
+
+#[test]
+fn a_connection_that_is_not_live_is_left_as_before() {
+    let mut course = Course::connected(RULES, 1);
+    course.session = course.session.overlapping(SYMBOLS);
+    let left = course.message(Message::Closing);
+    assert!(matches!(left, Action::Leave { reason: DisconnectReason::Closing, .. }), "{left:?}");
+}
+
+#[test]
+fn a_connection_at_its_age_serves_on_too() {
+    let mut course = served(RULES, RULES.lifetime.unwrap());
+    let rotate = Action::Rotate { reason: DisconnectReason::Lifetime, retry_in: Duration::ZERO };
+    assert_eq!(next(&mut course), rotate);
+    assert_eq!(next(&mut course), Action::Connect);
+}
+
+#[test]
+fn the_age_of_each_connection_may_be_set_before_it_opens() {
+    let mut course = Course::new(RULES).with(ENDLESS);
+    course.session = course.session.overlapping(SYMBOLS);
+    course.session.replace_after(200 * SECOND);
+    assert_eq!(course.next().1, Action::Connect);
+    succeed(&mut course, &[]);
+    let opened = course.now;
+    let rotate = Action::Rotate { reason: DisconnectReason::Lifetime, retry_in: Duration::ZERO };
+    assert_eq!((next(&mut course), course.now - opened), (rotate, 200 * SECOND));
+}
+
+proptest! {
+    /// Whatever comes in whatever order: it never spins, and a predecessor is there from each rotation until it is
+    /// dropped, while which nothing is left.
+    #[test]
+    fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..14, 0_u64..40_000), 1..300)) {
+        let mut course = Course::new(RULES);
+        course.session = course.session.overlapping(SYMBOLS);
+        let mut has_old = false;
+        for (step, millis) in steps {
+            let symbol = [Update { symbol: FeedSymbol(millis as u32 % SYMBOLS as u32), ..Update::default() }];
+            let mut actions = vec![match step {
+                0 => course.on(Event::Connected(requests(1))),
+                1 | 2 => course.message(Message::Acknowledged(1)),
+                3 => course.message(Message::Closing),
+                4 => course.lost(DisconnectReason::Io),
+                5 => course.message(Message::Data),
+                6 => course.session.on_predecessor(Event::Message(Message::Data), course.now),
+                7 => course.session.on_predecessor(Event::Disconnected { reason: DisconnectReason::Io, retry_after: None }, course.now),
+                8 => { course.session.heard(NEW, &symbol, course.now); Action::Nothing }
+                9 => { course.session.heard(OLD, &symbol, course.now); Action::Nothing }
+                10 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
+                11 => { if course.session.is_live() { course.session.granted(&[], course.now) } Action::Nothing }
+                12 => course.session.on_predecessor(Event::Pong, course.now),
+                _ => course.next().1,
+            }];
+            let mut turns = 0;
+            while course.session.deadline() <= course.now {
+                actions.push(course.on(Event::Due));
+                turns += 1;
+                prop_assert!(turns < 50, "it spins");
+            }
+            for action in actions {
+                match action {
+                    Action::Rotate { .. } => {
+                        prop_assert!(!has_old);
+                        has_old = true;
+                    }
+                    Action::DropPredecessor { .. } => {
+                        prop_assert!(has_old);
+                        has_old = false;
+                    }
+                    Action::Retry { .. } | Action::PingPredecessor(_) => prop_assert!(has_old),
+                    Action::Leave { .. } => prop_assert!(!has_old),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
