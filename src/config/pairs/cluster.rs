@@ -21,6 +21,15 @@ pub(super) fn record(config: &Config, _: &Machine) -> Option<Found> {
     )
 }
 
+pub(super) fn standby(config: &Config, _: &Machine) -> Option<Found> {
+    let name = &config.cluster.as_ref()?.name;
+    let feed = config.feeds.iter().find(|feed| feed.standby.is_some())?;
+    found(
+        format!("feed `{}` has a `standby_for`, and `cluster.name` is set (`{name}`)", feed.name),
+        "a feed is a shard, and a symbol belongs to one; remove the feed, or serve both from a single gateway",
+    )
+}
+
 pub(super) fn shards(config: &Config, _: &Machine) -> Option<Found> {
     let name = &config.cluster.as_ref()?.name;
     let feeds = config.feeds.len();

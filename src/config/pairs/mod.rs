@@ -179,6 +179,12 @@ pub const PAIRS: &[Pair] = &[
         check: cluster::record,
     },
     Pair {
+        keys: &["cluster.name", "standby_for"],
+        weight: Weight::Refused,
+        rule: "feeds of a cluster have no standbys",
+        check: cluster::standby,
+    },
+    Pair {
         keys: &["cluster.name", "[[feed]]"],
         weight: Weight::Refused,
         rule: "a cluster has at most 64 feeds",

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    config::{AuthMode, Cluster, DelayLine, Feed, FeedTier, KEYS, Record, Tls, feed_keys},
+    config::{AuthMode, Cluster, DelayLine, Feed, FeedTier, KEYS, Record, Standby, Tls, feed_keys},
+    market::FailoverLimits,
     venue,
 };
 use std::time::Duration;
@@ -193,6 +194,14 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         }
     };
     check(&["cluster.name", "record"], recorded(false), recorded(true));
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+    let with_standby = |is_cluster: bool| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds[0].standby = Some(Standby { primary: "main".to_owned(), limits });
+            config.cluster = is_cluster.then(|| Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "standby_for"], with_standby(false), with_standby(true));
     let feeds = |count: usize| {
         move |config: &mut Config, _: &mut Machine| {
             config.feeds = (0..count).map(|_| feed("sim", 1, 4)).collect();

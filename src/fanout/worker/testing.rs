@@ -1,6 +1,8 @@
 //! A client of a worker, in memory.
 
-use crate::fanout::{ChangeRefused, ChangeReply, ClientSide, CloseMode, ResponseHead, Taken, Transport, TransportError};
+use crate::fanout::{
+    ChangeRefused, ChangeReply, ClientSide, CloseMode, ResponseHead, Taken, Transport, TransportError,
+};
 use bytes::Bytes;
 use std::{
     io,
