@@ -176,10 +176,10 @@ fn a_feed_chooses_when_its_connections_are_replaced_where_the_venue_ends_them() 
     let text = |venue: &str, symbol: &str| {
         format!("[[feed]]\nvenue = \"{venue}\"\nsymbols = [\"{symbol}\"]\nrotate_at = \"05:00 UTC\"\n")
     };
-    let config = load_text("rotate", &text("binance", "BTC-USDT")).unwrap();
+    let config = load_text("rotate", text("binance", "BTC-USDT")).unwrap();
     assert_eq!(config.feeds[0].rotate_at, Some("05:00 UTC".parse().unwrap()));
     for (venue, symbol) in [("okx", "BTC-USDT"), ("sim", "AAPL")] {
-        let error = load_text("rotate-never", &text(venue, symbol)).unwrap_err().to_string();
+        let error = load_text("rotate-never", text(venue, symbol)).unwrap_err().to_string();
         assert!(error.contains(&format!("{venue} does not end connections after a time")), "{error}");
     }
 }
