@@ -4,6 +4,7 @@ use super::{Frame, Outcome, Request};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROTOCOL_ERROR: u32 = 0x1;
+const FLOW_CONTROL_ERROR: u32 = 0x3;
 const STREAM_CLOSED: u32 = 0x5;
 const FRAME_SIZE_ERROR: u32 = 0x6;
 const REFUSED_STREAM: u32 = 0x7;
@@ -20,7 +21,7 @@ pub fn find(ours: &Outcome, theirs: &Outcome, sent: &[Frame], reset: &BTreeMap<u
             return why_we_end(code, sent).is_none().then(|| format!("we end with {code}, they go on"));
         }
         (None, Some(code)) => {
-            return why_they_end(ours, sent, reset).is_none().then(|| format!("they end with {code}, we go on"));
+            return why_they_end(code, ours, sent, reset).is_none().then(|| format!("they end with {code}, we go on"));
         }
         (None, None) => {}
     }
@@ -57,13 +58,22 @@ fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
     }
 }
 
-fn why_they_end(ours: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
+fn why_they_end(
+    code: u32,
+    ours: &Outcome,
+    sent: &[Frame],
+    reset: &BTreeMap<u32, u32>,
+) -> Option<&'static str> {
     let streams: BTreeSet<u32> = sent.iter().map(|frame| frame.stream).collect();
     if !ours.resets.is_empty() {
         // A frame behind the end of a request is one: RFC 9113, section 5.1, asks for STREAM_CLOSED on the stream.
         return Some("they end the connection for a mistake of a stream");
     }
-    // The same section: what the client sent before it knew of a reset is thrown away.
+    // 6.9.2: the windows of open streams must not overflow, and one that we have reset may be open there.
+    if code == FLOW_CONTROL_ERROR && sent.iter().any(|frame| frame.kind == 0x4) && !reset.is_empty() {
+        return Some("they still count the window of a stream that we have reset");
+    }
+    // 5.1 too: what the client sent before it knew of a reset is thrown away.
     let is_discarded = streams.iter().any(|stream| reset.contains_key(stream));
     is_discarded.then_some("they do not remember that they reset a stream before it was open")
 }
