@@ -199,7 +199,8 @@ impl Feed {
         assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
         let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
         // A server of our own sends each connection a market or a recording from its start.
-        let overlaps = server.is_none() && ranges.len() < spec.connections_max;
+        // All of a feed's connections may overlap at once, and none may be more than the venue accepts.
+        let overlaps = server.is_none() && 2 * ranges.len() <= spec.connections_max;
         let config = Arc::new(self.config);
         let mut recorders = self.recorders.into_iter();
         let mut connections = JoinSet::new();

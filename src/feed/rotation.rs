@@ -69,8 +69,9 @@ impl Predecessor {
         self.heard(Side::Successor, refused, timing, now);
     }
 
-    /// The successor is lost: there will be another one.
-    pub(super) fn lost_successor(&mut self) {
+    /// The successor is lost: there will be another attempt then. Until it, nothing is won by giving up.
+    pub(super) fn lost_successor(&mut self, next: Instant) {
+        self.give_up_at = self.give_up_at.max(next);
         self.live_since = None;
         self.heard.fill(Heard::default());
         self.missing = self.heard.len();
@@ -78,8 +79,10 @@ impl Predecessor {
 
     /// One of the two has spoken for these symbols.
     pub(super) fn heard(&mut self, by: Side, symbols: impl Iterator<Item = FeedSymbol>, timing: &Timing, now: Instant) {
-        // What comes later may still be on its way on the other connection when the overlap ends.
-        let is_early = self.live_since.is_some_and(|since| now < since + timing.overlap / 2);
+        // What comes at once may be from before the successor's subscription, and what comes later still be on its way
+        // on the other connection when the overlap ends.
+        let overlap = timing.overlap;
+        let is_early = self.live_since.is_some_and(|since| since + overlap / 10 <= now && now < since + overlap / 2);
         for symbol in symbols {
             let heard = &mut self.heard[symbol.index()];
             match by {

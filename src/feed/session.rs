@@ -249,7 +249,7 @@ impl Session {
         self.stage = Stage::Waiting { until: now + retry_in };
         match &mut self.predecessor {
             Some(old) => {
-                old.lost_successor();
+                old.lost_successor(now + retry_in);
                 Action::Retry { reason, retry_in }
             }
             None => Action::Leave { reason, retry_in },

@@ -79,7 +79,7 @@ pub struct Failover {
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     state: Health,
-    /// Since when it is in that state; a part that turns stale begins it again.
+    /// Since when it is in that state; a part that turns stale, or comes back, begins it again.
     since: Instant,
     /// When its last price came.
     heard: Option<Instant>,
@@ -193,7 +193,7 @@ impl Standing {
         };
         let is_down = |state| matches!(state, Health::Down(_));
         let is_another = self.state != state && !(is_down(self.state) && is_down(state));
-        if is_another || !lacks.without(self.lacks).is_empty() {
+        if is_another || lacks != self.lacks {
             self.since = now;
         }
         (self.state, self.lacks) = (state, lacks);

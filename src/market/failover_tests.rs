@@ -155,7 +155,9 @@ fn a_part_that_stops_while_others_flow_is_a_reason_where_the_other_feed_has_it()
     for _ in 0..40 {
         assert_eq!([world.pass(1.0).quote(Primary), world.quote(Standby), world.trade(Standby)], [None; 3]);
     }
-    assert_eq!(world.trade(Primary), to(Primary, Failback));
+    assert_eq!(world.trade(Primary), None, "its trades are back, and have to last");
+    assert_eq!(world.flow(29, &Source::ALL), []);
+    assert_eq!(world.flow(1, &Source::ALL), [Switch { to: Primary, cause: Failback }]);
 }
 
 #[test]

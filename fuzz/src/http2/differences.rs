@@ -58,12 +58,7 @@ fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
     }
 }
 
-fn why_they_end(
-    code: u32,
-    ours: &Outcome,
-    sent: &[Frame],
-    reset: &BTreeMap<u32, u32>,
-) -> Option<&'static str> {
+fn why_they_end(code: u32, ours: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
     let streams: BTreeSet<u32> = sent.iter().map(|frame| frame.stream).collect();
     if !ours.resets.is_empty() {
         // A frame behind the end of a request is one: RFC 9113, section 5.1, asks for STREAM_CLOSED on the stream.

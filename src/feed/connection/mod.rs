@@ -188,8 +188,7 @@ impl<S: Sink> Connection<S> {
             () = self.keep_up() => {}
         }
         // The end of the gateway is not an outage of the market, so the sink is not called.
-        self.close_predecessor(STOPPED).await;
-        self.close(STOPPED).await;
+        self.close_both(STOPPED).await;
         self.counters.down();
         self.publish();
         self.reporter.stopped();
@@ -252,7 +251,8 @@ impl<S: Sink> Connection<S> {
             }
         };
         // What is not read yet waits in the socket: with the next frame `take_ready` asks.
-        let has_held = self.held.is_some() || !self.batch.updates.is_empty();
+        let old_held = self.predecessor.as_ref().is_some_and(|old| old.held.is_some());
+        let has_held = self.held.is_some() || old_held || !self.batch.updates.is_empty();
         let may_take = !has_held || self.sink.may_take();
         let frame = async {
             if !may_take {

@@ -74,6 +74,23 @@ impl<S: Sink> Connection<S> {
         let _ = timeout(self.timing.close, old.socket.close(None)).await;
     }
 
+    /// Ends both connections at once: who stops waits for neither behind the other.
+    pub(super) async fn close_both(&mut self, why: &'static str) {
+        let old = self.predecessor.take();
+        if old.as_ref().is_some_and(|old| old.is_recorded)
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.closed(why, Now::read());
+        }
+        let within = self.timing.close;
+        let close_old = async {
+            if let Some(mut old) = old {
+                let _ = timeout(within, old.socket.close(None)).await;
+            }
+        };
+        tokio::join!(close_old, self.close(why));
+    }
+
     /// The successor was read.
     pub(super) fn gave_way(&mut self) {
         if let Some(old) = &mut self.predecessor {
@@ -176,8 +193,13 @@ impl<S: Sink> Connection<S> {
         if is_live {
             self.counters.up();
             self.sink.refused(&self.venue.refused(), now);
-        } else {
+        }
+        if gap.is_some() || !is_live {
             self.unheard.subscribed(None);
+        }
+        if is_live {
+            // From here on what a lost subscription left stale counts as unheard.
+            self.unheard.subscribed(Some(now));
         }
         self.counters.rotated(if gap.is_some() { RotationResult::Gap } else { RotationResult::Seamless });
         self.reporter.rotated(gap, is_live, now);

@@ -55,6 +55,7 @@ impl Venue for Scripted {
         }
         let mut messages = std::str::from_utf8(frame).unwrap().split(',').map(|word| match word {
             "gap" => Message::Gap,
+            "closing" => Message::Closing,
             "denied" => Message::Failed(Failure::Fatal(Reason::Unauthorized)),
             "control" => Message::Control,
             id => Message::Acknowledged(id.parse().unwrap()),
@@ -122,6 +123,7 @@ impl Sink for Collector {
 
 /// A connection of two symbols that runs, and the other end of its websocket.
 struct Rig {
+    listener: TcpListener,
     seen_rx: mpsc::UnboundedReceiver<Seen>,
     peer: WebSocketStream<TcpStream>,
     /// Whether the sink takes no updates.
@@ -132,6 +134,11 @@ struct Rig {
 
 impl Rig {
     async fn start(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>) -> Self {
+        Self::with(requests, refused, false).await
+    }
+
+    /// A connection that is replaced without a gap, if it `overlaps` with the next one.
+    async fn with(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>, overlaps: bool) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
@@ -140,13 +147,17 @@ impl Rig {
             new_venue: Box::new(move || {
                 Box::new(Scripted { url: url.clone(), requests: requests.clone(), refused: refused.clone() })
             }),
-            overlaps: false,
+            overlaps,
             rotate_at: None,
             is_delayed: false,
             schedule: Schedule::always(),
             patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
-            symbols: 2,
-            timing: Timing { acknowledgement: Duration::from_millis(100), ..Timing::default() },
+            symbols: if overlaps { 6 } else { 2 }, // as many as `many x` has
+            timing: Timing {
+                acknowledgement: Duration::from_millis(100),
+                stable_after: Duration::ZERO,
+                ..Timing::default()
+            },
             dialing: crate::feed::dial::plain(),
             message_bytes_max: 1 << 20,
             pacer: ConnectPacer::new(Duration::ZERO),
@@ -163,7 +174,7 @@ impl Rig {
         let (stream, _) = listener.accept().await.unwrap();
         let mut peer = accept_async(stream).await.unwrap();
         peer.next().await.unwrap().unwrap(); // the first request
-        let mut rig = Self { seen_rx, peer, is_full, _shutdown_tx: shutdown_tx };
+        let mut rig = Self { listener, seen_rx, peer, is_full, _shutdown_tx: shutdown_tx };
         assert_eq!(rig.seen().await, Seen::Closed(false), "each run says first how the hours are");
         rig
     }
@@ -247,4 +258,24 @@ async fn while_the_sink_takes_no_updates_none_are_lost_and_none_are_read() {
     rig.is_full.store(false, Ordering::Relaxed);
     assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
     assert_eq!(rig.seen().await, Seen::Outage(Reason::Gap));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_of_the_old_connection_that_the_sink_does_not_take_waits_without_a_spin() {
+    let mut rig = Rig::with(vec![request(1)], vec![], true).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    rig.says("many x").await;
+    let Seen::Updates(before) = rig.seen().await else { panic!("no updates") };
+    rig.says("closing").await;
+    let (stream, _) = rig.listener.accept().await.unwrap();
+    let mut next = accept_async(stream).await.unwrap();
+    next.next().await.unwrap().unwrap(); // its request, which is not answered yet
+    rig.is_full.store(true, Ordering::Relaxed);
+    rig.says("many x").await;
+    // Whatever comes behind it is read: the task has its turns.
+    rig.peer.send(Wire::Ping(Default::default())).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    rig.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(rig.seen().await, Seen::Updates(before));
 }

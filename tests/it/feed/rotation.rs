@@ -262,7 +262,7 @@ async fn a_symbol_that_is_silent_keeps_the_old_connection_for_so_long_and_is_not
 
 #[tokio::test]
 async fn a_symbol_whose_new_subscription_brings_nothing_is_stale_when_the_old_one_goes() {
-    let (mut rig, venue) = Rig::against(Timing { overlap: Duration::from_millis(500), ..timing() }).await;
+    let (mut rig, venue) = Rig::against(Timing { overlap: Duration::from_secs(3), ..timing() }).await;
     let mut old = grant(&venue).await;
     rig.reached(FeedState::Live).await;
     old.send(r#"{"op":"closing"}"#).await;
