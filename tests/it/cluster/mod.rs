@@ -3,8 +3,9 @@
 
 mod rig;
 
+use crate::support::PATIENCE;
 use rig::{Reader, Rig};
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, time::Instant};
 use tickfan::{
     cluster::bus::Connection,
     market::{Date, Hours, Now, Schedule},
@@ -225,7 +226,10 @@ fn an_operator_gives_a_shard_away_and_readiness_waits_for_the_state() {
     ] {
         assert!(metrics.contains(line), "{line}");
     }
-    assert!(!metrics.contains(r#"tickfan_bus_delay_seconds_count{shard="crypto.0"} 0"#), "the follower has samples");
+    let deadline = Instant::now() + PATIENCE;
+    while other.get("/metrics").body.contains(r#"tickfan_bus_delay_seconds_count{shard="crypto.0"} 0"#) {
+        assert!(Instant::now() < deadline, "the follower has no samples");
+    }
     let answer = owner.post(&format!("/debug/cluster/crypto.0/give?to={name}"));
     assert_eq!(answer.status, 202, "{}", answer.body);
     let mut connection = rig.grant();
