@@ -11,8 +11,14 @@ const REFUSED_STREAM: u32 = 0x7;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// The first difference that has no reason. `sent` are the client's frames, `reset` the streams that we have reset so
-/// far.
-pub fn find(ours: &Outcome, theirs: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<String> {
+/// far, `nameless` those whose request may have a field without a name.
+pub fn find(
+    ours: &Outcome,
+    theirs: &Outcome,
+    sent: &[Frame],
+    reset: &BTreeMap<u32, u32>,
+    nameless: &BTreeSet<u32>,
+) -> Option<String> {
     match (ours.over, theirs.over) {
         (Some(_), Some(_)) => return None,
         // What is a mistake of a stream for them may be one of the connection for us: its stream is not open.
@@ -34,6 +40,8 @@ pub fn find(ours: &Outcome, theirs: &Outcome, sent: &[Frame], reset: &BTreeMap<u
         // We take fewer unfinished bodies at a time.
         None if reset.get(stream) == Some(&REFUSED_STREAM) => None,
         None if reset.contains_key(stream) && why_refused(request).is_some() => None,
+        // 8.2.1: they leave out a field without a name.
+        None if reset.contains_key(stream) && nameless.contains(stream) => None,
         None => Some(format!("they have a request of stream {stream}, we do not")),
     };
     theirs.requests.iter().find_map(differs)

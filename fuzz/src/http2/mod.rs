@@ -11,7 +11,10 @@ use script::{Frame, Step, frames, script};
 
 use bytes::Bytes;
 use ours::Ours;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use theirs::Theirs;
 
 /// A type of frames.
@@ -73,6 +76,7 @@ pub fn compare(bytes: &[u8]) {
     let mut theirs = Theirs::new();
     let mut reset = BTreeMap::new();
     let mut too_long = BTreeMap::new();
+    let mut nameless = BTreeSet::new();
     let mut has_left = false;
     // Since the last comparison.
     let mut ours_did = Outcome::default();
@@ -96,6 +100,7 @@ pub fn compare(bytes: &[u8]) {
         if sent.last().is_some_and(Frame::leaves_block_open) {
             continue;
         }
+        nameless.extend(sent.iter().filter(|frame| frame.may_be_nameless).map(|frame| frame.stream));
         has_left |= sent.iter().any(|frame| frame.kind == GOAWAY);
         // After the client's GOAWAY they only wait for the end, and check that the next one names no higher stream.
         if theirs_did.has_left || (theirs_did.over.is_some() && has_left) {
@@ -104,7 +109,7 @@ pub fn compare(bytes: &[u8]) {
         reset.append(&mut ours_did.resets.clone());
         // We report a body that is too long before its end.
         ours_did.requests.append(&mut too_long);
-        if let Some(difference) = differences::find(&ours_did, &theirs_did, &sent, &reset) {
+        if let Some(difference) = differences::find(&ours_did, &theirs_did, &sent, &reset, &nameless) {
             panic!("step {place}: {difference}\nours {ours_did:?}\ntheirs {theirs_did:?}\n{steps:#?}");
         }
         if ours_did.over.is_some() || theirs_did.over.is_some() {

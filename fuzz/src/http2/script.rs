@@ -256,6 +256,8 @@ pub struct Frame {
     pub kind: u8,
     pub flags: u8,
     pub stream: u32,
+    /// Whether it may be of a block with a field that has an empty name, literally.
+    pub may_be_nameless: bool,
 }
 
 impl Frame {
@@ -270,8 +272,12 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
     let mut bytes = bytes.strip_prefix(PREFACE).unwrap_or(bytes);
     let mut frames = Vec::new();
     while let Some((&[l0, l1, l2, kind, flags, s0, s1, s2, s3], rest)) = bytes.split_first_chunk::<9>() {
-        frames.push(Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]) });
-        bytes = rest.get(u32::from_be_bytes([0, l0, l1, l2]) as usize..).unwrap_or_default();
+        let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        let payload = &rest[..length.min(rest.len())];
+        let is_literal = |pair: &[u8]| matches!(pair, [0x00 | 0x10 | 0x40, 0x00 | 0x80]);
+        let may_be_nameless = matches!(kind, 0x1 | 0x9) && payload.windows(2).any(is_literal);
+        frames.push(Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), may_be_nameless });
+        bytes = rest.get(length..).unwrap_or_default();
     }
     frames
 }
