@@ -62,9 +62,9 @@ fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
         PROTOCOL_ERROR if sent.windows(2).any(|pair| pair[0].leaves_block_open() && pair[1].kind != 0x9) => {
             Some("6.10: they give a block up at a fragment that is malformed, and take any frame behind it")
         }
-        COMPRESSION_ERROR if has(0x9) => {
-            Some("RFC 7541, 4.2: they take a change of the table's size in the middle of a block, at the start of a fragment")
-        }
+        COMPRESSION_ERROR if has(0x9) => Some(
+            "RFC 7541, 4.2: they take a change of the table's size in the middle of a block, at the start of a fragment",
+        ),
         PROTOCOL_ERROR if has(0x5) => Some("they wait for the end of a PUSH_PROMISE"),
         _ => None,
     }
