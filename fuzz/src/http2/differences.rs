@@ -56,7 +56,7 @@ fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
         PROTOCOL_ERROR | FRAME_SIZE_ERROR if has(0x10) => Some("they do not know PRIORITY_UPDATE (RFC 9218)"),
         PROTOCOL_ERROR if has(0x4) => Some("they do not know SETTINGS_NO_RFC7540_PRIORITIES (RFC 9218)"),
         PROTOCOL_ERROR if has(0x2) => Some("they let a closed stream depend on itself"),
-        PROTOCOL_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && frame.flags & 0x20 != 0) => {
+        PROTOCOL_ERROR | COMPRESSION_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && frame.flags & 0x20 != 0) => {
             Some("they reset a stream that depends on itself before they look at the rest of its frame")
         }
         PROTOCOL_ERROR if sent.windows(2).any(|pair| pair[0].leaves_block_open() && pair[1].kind != 0x9) => {
