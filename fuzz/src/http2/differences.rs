@@ -25,7 +25,7 @@ pub fn find(
         // What is a mistake of a stream for them may be one of the connection for us: its stream is not open.
         (Some(_), None) if !theirs.resets.is_empty() => return None,
         (Some(code), None) => {
-            return why_we_end(code, sent).is_none().then(|| format!("we end with {code}, they go on"));
+            return why_we_end(code, sent, reset).is_none().then(|| format!("we end with {code}, they go on"));
         }
         (None, Some(code)) => {
             return why_they_end(code, ours, sent, reset).is_none().then(|| format!("they end with {code}, we go on"));
@@ -48,11 +48,14 @@ pub fn find(
     theirs.requests.iter().find_map(differs)
 }
 
-fn why_we_end(code: u32, sent: &[Frame]) -> Option<&'static str> {
+fn why_we_end(code: u32, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
     let has = |kind| sent.iter().any(|frame| frame.kind == kind);
     match code {
         ENHANCE_YOUR_CALM => Some("our limits are lower"),
         STREAM_CLOSED => Some("we remember that the client had ended a stream that was reset later"),
+        PROTOCOL_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && reset.contains_key(&frame.stream)) => {
+            Some("5.1.1: they remember longer that a stream was reset, and ignore that it begins again")
+        }
         PROTOCOL_ERROR | FRAME_SIZE_ERROR if has(0x10) => Some("they do not know PRIORITY_UPDATE (RFC 9218)"),
         PROTOCOL_ERROR if has(0x4) => Some("they do not know SETTINGS_NO_RFC7540_PRIORITIES (RFC 9218)"),
         PROTOCOL_ERROR if has(0x2) => Some("they let a closed stream depend on itself"),
