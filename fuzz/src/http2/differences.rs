@@ -79,6 +79,9 @@ fn why_they_end(code: u32, ours: &Outcome, sent: &[Frame], reset: &BTreeMap<u32,
         // A frame behind the end of a request is one: RFC 9113, section 5.1, asks for STREAM_CLOSED on the stream.
         return Some("they end the connection for a mistake of a stream");
     }
+    if code == FRAME_SIZE_ERROR && sent.is_empty() {
+        return Some("they judge the length of a frame before its head is whole");
+    }
     // 6.9.2: the windows of open streams must not overflow, and one that we have reset may be open there.
     if code == FLOW_CONTROL_ERROR && sent.iter().any(|frame| frame.kind == 0x4) && !reset.is_empty() {
         return Some("they still count the window of a stream that we have reset");
