@@ -92,7 +92,8 @@ for (const [name, prepare] of Object.entries(RUNS)) {
     await proxyWithoutGateway(t, gateway.address);
     const before = child.lines.length;
     await startGateway(t, { listen: gateway.address });
-    await child.until("prices of the next gateway", (lines) => shows(lines.slice(before), "AAPL") && shows(lines.slice(before), "BTC-USDT"));
+    // The third wait of a client that doubles its waits, after a bye that asked for ten seconds, is 32 s at most.
+    await child.until("prices of the next gateway", (lines) => shows(lines.slice(before), "AAPL") && shows(lines.slice(before), "BTC-USDT"), 60_000);
   });
 }
 
