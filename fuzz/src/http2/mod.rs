@@ -112,7 +112,9 @@ pub fn compare(bytes: &[u8]) {
         if let Some(difference) = differences::find(&ours_did, &theirs_did, &sent, &reset, &nameless) {
             panic!("step {place}: {difference}\nours {ours_did:?}\ntheirs {theirs_did:?}\n{steps:#?}");
         }
-        if ours_did.over.is_some() || theirs_did.over.is_some() {
+        // They do not read the block of a stream that depends on itself: from here on their table differs.
+        let is_off = sent.iter().any(|frame| frame.depends_on_itself);
+        if ours_did.over.is_some() || theirs_did.over.is_some() || is_off {
             return;
         }
         too_long = ours_did.requests.into_iter().filter(|(_, request)| request.body.is_none()).collect();

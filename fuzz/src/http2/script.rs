@@ -258,6 +258,8 @@ pub struct Frame {
     pub stream: u32,
     /// Whether it may be of a block with a field that has an empty name, literally.
     pub may_be_nameless: bool,
+    /// Whether it begins a stream that depends on itself.
+    pub depends_on_itself: bool,
 }
 
 impl Frame {
@@ -276,7 +278,11 @@ pub fn frames(bytes: &[u8]) -> Vec<Frame> {
         let payload = &rest[..length.min(rest.len())];
         let is_literal = |pair: &[u8]| matches!(pair, [0x00 | 0x10 | 0x40, 0x00 | 0x80]);
         let may_be_nameless = matches!(kind, 0x1 | 0x9) && payload.windows(2).any(is_literal);
-        frames.push(Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), may_be_nameless });
+        let stream = u32::from_be_bytes([s0, s1, s2, s3]);
+        let priority = payload.get(usize::from(flags & 0x8 != 0)..).and_then(|rest| rest.first_chunk::<4>());
+        let depends_on = priority.map(|bytes| u32::from_be_bytes(*bytes) & 0x7fff_ffff);
+        let depends_on_itself = kind == 0x1 && flags & 0x20 != 0 && depends_on == Some(stream);
+        frames.push(Frame { kind, flags, stream, may_be_nameless, depends_on_itself });
         bytes = rest.get(length..).unwrap_or_default();
     }
     frames
