@@ -7,7 +7,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -17,6 +20,19 @@ use tokio::{
 
 /// The password of the user in the configurations of `deploy/nats/`.
 pub(crate) const PASSWORD: &str = "as long as it is secret";
+
+/// The variable that names the program of the broker.
+const TOOL_VARIABLE: &str = "NATS_SERVER";
+
+/// The program of the broker. Without it a test says so, and ends.
+pub(crate) fn tool() -> Option<PathBuf> {
+    static SAY: Once = Once::new();
+    let path = std::env::var_os(TOOL_VARIABLE).map(PathBuf::from);
+    if path.is_none() {
+        SAY.call_once(|| println!("skipped: {TOOL_VARIABLE} does not name nats-server"));
+    }
+    path
+}
 
 /// A running broker. Dropping it kills it and deletes its files.
 pub(crate) struct Broker {

@@ -10,9 +10,9 @@ mod leases;
 mod messages;
 mod start;
 
-use broker::{Broker, Proxy};
+use broker::{Broker, Proxy, tool};
 use bytes::Bytes;
-use std::{path::PathBuf, sync::Once, time::Duration};
+use std::time::Duration;
 use tickfan::{
     cluster::{
         bus::{Bus, Connection, Subjects},
@@ -22,20 +22,8 @@ use tickfan::{
 };
 use tokio::time::timeout;
 
-/// The variable that names the program of the broker.
-const TOOL_VARIABLE: &str = "NATS_SERVER";
 /// Longer than anything takes here, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The program of the broker. Without it a test says so, and ends.
-fn tool() -> Option<PathBuf> {
-    static SAY: Once = Once::new();
-    let path = std::env::var_os(TOOL_VARIABLE).map(PathBuf::from);
-    if path.is_none() {
-        SAY.call_once(|| println!("skipped: {TOOL_VARIABLE} does not name nats-server"));
-    }
-    path
-}
 
 /// A cluster of one broker, reached by this address.
 fn cluster(node: &str, servers: &[&str]) -> Cluster {

@@ -25,25 +25,14 @@ mod venue;
 mod watch;
 mod world;
 
-use std::{path::PathBuf, sync::Once, time::Duration};
+use broker::tool;
+use std::time::Duration;
 
-/// The variable that names the program of the broker.
-const TOOL_VARIABLE: &str = "NATS_SERVER";
 /// Only a broken test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a machine may take longer that is busy with other tests.
 const BUSY: Duration = Duration::from_millis(2_500);
-
-/// The program of the broker. Without it a test says so, and ends.
-fn tool() -> Option<PathBuf> {
-    static SAY: Once = Once::new();
-    let path = std::env::var_os(TOOL_VARIABLE).map(PathBuf::from);
-    if path.is_none() {
-        SAY.call_once(|| println!("skipped: {TOOL_VARIABLE} does not name nats-server"));
-    }
-    path
-}
 
 /// Whether all rows run, with their bounds as documented.
 fn runs_all() -> bool {
