@@ -138,7 +138,7 @@ find_nats_server() { # folder
   export NATS_SERVER
 }
 
-# One file after the other: a small machine has room for one browser.
+# One file after the other, unless a stage sets `concurrency`: a small machine has room for few browsers.
 node_tests() { node --test --test-concurrency="${concurrency:-1}" --test-reporter=spec "$@"; }
 
 # TEST_RECORDINGS may be relative to the caller's folder; tests run in other folders.
