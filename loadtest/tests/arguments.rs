@@ -159,7 +159,7 @@ fn an_unknown_scenario_is_reported_with_the_known_ones() {
     check(
         &run(&["run", "smoek"]),
         64,
-        &["`smoek` is neither a scenario nor a file; the scenarios are smoke, hot-symbol"],
+        &["`smoek` is neither a scenario nor a file; did you mean `smoke`? the scenarios are smoke, hot-symbol"],
     );
 }
 

@@ -1,14 +1,15 @@
 //! The arguments.
 
+use super::output_args::OutputArgs;
 use crate::{
-    scenario::{Outage, Scenario, Span, Threshold, VenueProtocol, check_duration},
+    scenario::{Outage, Scenario, Span, VenueProtocol, check_duration},
     streams::{Group, Popularity, Protocol, Reads},
 };
 use clap::{Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 
-const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 64 wrong argument or scenario, \
-1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
+const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 98 inconclusive: the load tester itself was \
+too late to say, 64 wrong argument or scenario, 1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
 opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, cluster, or a file.";
 
 /// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
@@ -33,21 +34,6 @@ pub enum Command {
     Floor(FloorArgs),
     /// Print the configuration of a scenario's gateway, to run it elsewhere.
     Config(ConfigArgs),
-}
-
-/// The output of results.
-#[derive(Debug, clap::Args)]
-pub struct OutputArgs {
-    /// Print the results as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Write a report with plots, as one self-contained HTML file.
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
-    /// Add a threshold, such as latency_p99=50ms; may be repeated. It replaces a threshold of the scenario on the same
-    /// measure, or a default of `streams`, which are failed=0 and lost=0.
-    #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
-    pub thresholds: Vec<Threshold>,
 }
 
 /// `run`.

@@ -1,8 +1,8 @@
 //! The progress bar of a run, and the output of its results.
 
-use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_OK, args::OutputArgs};
+use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, output_args::OutputArgs};
 use crate::{
-    report::{Summary, page, text},
+    report::{Outcome, Summary, page, text},
     run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -80,10 +80,11 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
         std::fs::write(path, page(summary)).map_err(|error| report_error(path, &error))?;
     }
     printed?;
-    Ok(match (summary.has_passed(), summary.stopped) {
-        (false, _) => EXIT_CROSSED,
+    Ok(match (summary.outcome, summary.stopped) {
+        (Outcome::Failed, _) => EXIT_CROSSED,
+        (Outcome::Inconclusive, _) => EXIT_INCONCLUSIVE,
         // The thresholds were met for only a part of the time.
-        (true, true) => EXIT_FAILED,
-        (true, false) => EXIT_OK,
+        (Outcome::Passed | Outcome::NotJudged, true) => EXIT_FAILED,
+        (Outcome::Passed | Outcome::NotJudged, false) => EXIT_OK,
     })
 }

@@ -3,14 +3,16 @@
 use super::{
     Failure,
     args::ProtocolArgs,
+    origin,
     output::Bar,
+    output_args::OutputArgs,
     server::{self, Target},
 };
 use crate::{
-    measure::Process,
-    report::Summary,
+    measure::{Asked, Process},
+    report::{Provenance, Summary},
     run::{Cluster, Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
-    scenario::{self, ClusterSetup, Scenario, Span, Threshold, check_streams},
+    scenario::{self, ClusterSetup, Comments, Scenario, Span, Threshold, check_length, check_streams, printed},
     streams::{Header, Setup, Wire},
 };
 use std::{
@@ -27,6 +29,10 @@ pub(super) struct Request<'a> {
     pub(super) name: &'a str,
     pub(super) scenario: &'a Scenario,
     pub(super) thresholds: &'a [Threshold],
+    /// The percentiles that are reported beside the usual ones.
+    pub(super) percentiles: Asked,
+    /// Where its report comes from.
+    pub(super) provenance: &'a Provenance,
     /// Where the venue listens; `None`: any free port.
     pub(super) venue_listen: Option<SocketAddr>,
     /// What clients tell the gateway with each request.
@@ -46,12 +52,24 @@ pub(super) fn load_scenario(
     name: &str,
     duration: Option<Span>,
     protocol: &ProtocolArgs,
+    output: &OutputArgs,
 ) -> Result<(Scenario, Vec<Threshold>), Failure> {
     let (mut scenario, thresholds) = scenario::load(name).map_err(Failure::usage)?;
     scenario.duration = duration.unwrap_or(scenario.duration);
     protocol.apply(&mut scenario);
     check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate).map_err(Failure::usage)?;
+    check_length(&scenario).map_err(Failure::usage)?;
+    let thresholds = merged_thresholds(thresholds, &output.thresholds);
+    let names = scenario.groups.iter().map(|group| group.name.as_str());
+    thresholds.iter().try_for_each(|threshold| threshold.check_group(names.clone())).map_err(Failure::usage)?;
+    scenario.thresholds =
+        thresholds.iter().map(|threshold| (threshold.name().to_owned(), threshold.to_toml())).collect();
     Ok((scenario, thresholds))
+}
+
+/// Where the report of a scenario comes from.
+pub(super) fn provenance(scenario: &Scenario) -> Provenance {
+    origin::provenance(printed(scenario, Comments::Without))
 }
 
 /// Starts a gateway for the scenario, loads it and stops it.
@@ -67,7 +85,8 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
         target.host = format!("localhost:{}", target.address.port());
         target.tls = Some(folder.clients()?);
     }
-    let streams = Setup { history: venue.history(), ..stream_setup(scenario, symbols, target) };
+    let streams =
+        Setup { history: venue.history(), percentiles: request.percentiles, ..stream_setup(scenario, symbols, target) };
     let mut summary = run_with_progress(&Run {
         name: request.name,
         about: &scenario.about,
@@ -83,6 +102,7 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
     if !gateway.stop() {
         summary.warnings.push("the gateway did not shut down cleanly".to_owned());
     }
+    origin::add(&mut summary, request.provenance, Some(program), "");
     Ok(summary)
 }
 
@@ -101,7 +121,12 @@ pub(super) fn load_own_cluster(
     let cluster = Cluster::start(setup, nats, program, &gateway_config(scenario, &symbols, &venue.url(), None))?;
     let addresses = cluster.addresses();
     let target = Target { headers: request.headers.clone(), ..Target::plain(addresses[0]) };
-    let streams = Setup { targets: addresses, history: venue.history(), ..stream_setup(scenario, symbols, target) };
+    let streams = Setup {
+        targets: addresses,
+        history: venue.history(),
+        percentiles: request.percentiles,
+        ..stream_setup(scenario, symbols, target)
+    };
     let mut summary = run_with_progress(&Run {
         name: request.name,
         about: &scenario.about,
@@ -117,6 +142,7 @@ pub(super) fn load_own_cluster(
     if !cluster.stop() {
         summary.warnings.push("a gateway did not shut down cleanly".to_owned());
     }
+    origin::add(&mut summary, request.provenance, Some(program), "");
     Ok(summary)
 }
 
@@ -143,6 +169,7 @@ pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: Ta
         groups: scenario.groups.clone(),
         connect_rate: scenario.connect_rate,
         old_after: scenario.old_after.0,
+        percentiles: Asked::default(),
         seed: scenario.venue.seed,
         history: None,
     }

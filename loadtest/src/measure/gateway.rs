@@ -136,6 +136,15 @@ impl Counters {
         values.next().map(|first| first + values.sum::<f64>())
     }
 
+    /// The value of a label of a metric's first series; `None` if it does not have the label.
+    pub fn label(&self, name: &str, label: &str) -> Option<String> {
+        let mut lines = self.exposition.lines();
+        let labels = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once('}'))?.0;
+        labels
+            .split(',')
+            .find_map(|pair| Some(pair.strip_prefix(label)?.strip_prefix("=\"")?.strip_suffix('"')?.to_owned()))
+    }
+
     /// A metric's series by the value of their only label.
     pub fn by_label(&self, name: &str) -> Vec<(String, u64)> {
         let series =
@@ -167,6 +176,8 @@ mod tests {
         assert_eq!(counters.sum("a_total", ""), Some(9.0));
         assert_eq!(counters.sum("a_total", "ring"), Some(5.0));
         assert_eq!(counters.sum("b", ""), None);
+        assert_eq!(counters.label("a_total", "cause").as_deref(), Some("lag"));
+        assert_eq!((counters.label("a_total", "caus"), counters.label("a", "cause")), (None, None));
         assert_eq!(counters.by_label("a_total"), [("lag".to_owned(), 4), ("ring".to_owned(), 5)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Histograms of times in µs, with three significant digits.
 
-use serde::Serialize;
+use super::{Asked, Percentiles};
 
 /// The longest time of a histogram: a minute.
 const MICROS_MAX: u64 = 60_000_000;
@@ -14,25 +14,6 @@ impl Default for Histogram {
     fn default() -> Self {
         Self(hdrhistogram::Histogram::new_with_bounds(1, MICROS_MAX, DIGITS).expect("the bounds are valid"))
     }
-}
-
-/// The percentiles of a histogram, in µs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Percentiles {
-    /// The number of recorded times.
-    pub count: u64,
-    /// The lowest.
-    pub min: u64,
-    /// The median.
-    pub p50: u64,
-    /// The 90th percentile.
-    pub p90: u64,
-    /// The 99th percentile.
-    pub p99: u64,
-    /// The 99.9th percentile.
-    pub p999: u64,
-    /// The highest.
-    pub max: u64,
 }
 
 impl Histogram {
@@ -52,18 +33,21 @@ impl Histogram {
         self.0.reset();
     }
 
+    /// Records a time in µs, and as many more as an operation would have seen that is repeated at this interval while
+    /// the first one waits.
+    pub fn record_paused(&mut self, micros: u64, interval: u64) {
+        let mut left = micros.min(MICROS_MAX);
+        self.0.saturating_record(left);
+        while left > interval {
+            left -= interval;
+            self.0.saturating_record(left);
+        }
+    }
+
     /// The percentiles; `None` if it is empty.
-    pub fn percentiles(&self) -> Option<Percentiles> {
-        let at = |quantile| self.0.value_at_quantile(quantile);
-        (!self.0.is_empty()).then(|| Percentiles {
-            count: self.0.len(),
-            min: self.0.min(),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: self.0.max(),
-        })
+    pub fn percentiles(&self, asked: Asked) -> Option<Percentiles> {
+        let at = |share| self.0.value_at_quantile(share);
+        (!self.0.is_empty()).then(|| Percentiles::new(self.0.len(), self.0.min(), self.0.max(), asked, at))
     }
 
     /// The points of the percentile curve: the number of nines, and the time in µs.
@@ -81,18 +65,26 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_recorded_times() {
         let mut histogram = Histogram::default();
-        assert_eq!(histogram.percentiles(), None);
+        assert_eq!(histogram.percentiles(Asked::default()), None);
         (1..=1_000).for_each(|micros| histogram.record(micros));
-        let percentiles = histogram.percentiles().unwrap();
+        let percentiles = histogram.percentiles(Asked::default()).unwrap();
         assert_eq!(
             (percentiles.count, percentiles.min, percentiles.p50, percentiles.p99, percentiles.max),
             (1_000, 1, 500, 990, 1_000)
         );
         histogram.record(-5);
         histogram.record(i64::MAX);
-        let percentiles = histogram.percentiles().unwrap();
+        let percentiles = histogram.percentiles(Asked::default()).unwrap();
         assert_eq!(percentiles.count, 1_002);
         assert!(percentiles.max >= MICROS_MAX);
         assert_eq!(histogram.curve().len(), 31);
+    }
+
+    #[test]
+    fn a_pause_counts_for_all_that_would_have_waited() {
+        let mut histogram = Histogram::default();
+        histogram.record_paused(25, 10);
+        let percentiles = histogram.percentiles(Asked::default()).unwrap();
+        assert_eq!((percentiles.count, percentiles.min, percentiles.p50, percentiles.max), (3, 5, 15, 25));
     }
 }

@@ -1,16 +1,20 @@
 //! Measurements: histograms of times, a timeline by seconds, processor time and memory of processes.
 
 mod gateway;
+mod percentiles;
 mod histogram;
+mod host;
 mod process;
 mod spread;
 mod streams;
 
 pub use gateway::{Admin, AdminError, Counters};
-pub use histogram::{Histogram, Percentiles};
+pub use histogram::Histogram;
+pub use host::Host;
+pub use percentiles::{ASKED_MAX, Asked, Percent, Percentiles, TooManyPercentiles};
 pub use process::{Machine, Process, Usage, micros_per};
 pub use spread::{Ages, spread};
-pub use streams::{Ended, Second, StreamMeasures, StreamTotals};
+pub use streams::{Ended, GroupMeasures, Second, StreamMeasures, StreamTotals};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
 //! The measurements of the streams.
 
-use super::{Histogram, Percentiles};
+use super::{Asked, Histogram, Percentiles};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -45,6 +45,8 @@ pub struct StreamMeasures {
     pub age: Histogram,
     /// The same for slow readers.
     pub slow_age: Histogram,
+    /// By group, where there are several.
+    pub groups: Vec<GroupMeasures>,
     /// Opened streams.
     pub opened: u64,
     /// Of them, those that came back with `Last-Event-ID`.
@@ -73,6 +75,27 @@ pub struct StreamMeasures {
     pub exact_times: u64,
 }
 
+/// The measurements of the streams of a group.
+#[derive(Debug, Clone, Default)]
+pub struct GroupMeasures {
+    /// From connect to the end of the head.
+    pub answer: Histogram,
+    /// From connect to the first tick with data.
+    pub first_tick: Histogram,
+    /// From the venue's scheduled time of a trade to the read.
+    pub latency: Histogram,
+    /// From the gateway's receipt to the read.
+    pub age: Histogram,
+    /// Latency in the current second.
+    pub latency_now: Histogram,
+    /// Opened streams.
+    pub opened: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 /// Totals up to a moment, from which those of a second follow.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StreamTotals {
@@ -87,7 +110,7 @@ pub struct StreamTotals {
 }
 
 /// What happened in one second.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Second {
     /// Seconds since the start.
     pub at: f64,
@@ -101,6 +124,9 @@ pub struct Second {
     pub holes: u64,
     /// Latency, in µs.
     pub latency: Option<Percentiles>,
+    /// Latency by group, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latency_by_group: Vec<Option<Percentiles>>,
     /// Age in µs, of streams that read at once.
     pub age: Option<Percentiles>,
     /// Processor time of the thread that reads the streams, as a share of the second.
@@ -116,6 +142,15 @@ impl Ended {
     /// Whether the attempt did not become a stream.
     pub fn has_failed(self) -> bool {
         matches!(self, Self::Refused | Self::Handshake | Self::NoStream | Self::Busy)
+    }
+}
+
+impl GroupMeasures {
+    /// The latency of the second that ends.
+    pub fn take_latency(&mut self, asked: Asked) -> Option<Percentiles> {
+        let latency = self.latency_now.percentiles(asked);
+        self.latency_now.reset();
+        latency
     }
 }
 

@@ -5,7 +5,10 @@ use super::{
     plot::{Line, Plot},
     size, text, time,
 };
-use crate::measure::{Percentiles, Second};
+use crate::{
+    measure::{Percent, Second},
+    scenario::{Judged, Verdict},
+};
 use std::fmt::Write as _;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -14,11 +17,12 @@ const STYLE: &str = include_str!("page.css");
 /// The report as HTML.
 pub fn page(summary: &Summary) -> String {
     let name = escaped(&summary.name);
-    let verdict = if summary.has_passed() { "passed" } else { "failed" };
+    let verdict = summary.outcome().shown();
+    let class = verdict.replace(' ', "-");
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{name}: {verdict}</title><style>{STYLE}</style>\
-         <h1>{name} <span class=\"{verdict}\">{verdict}</span></h1><p>{}</p>",
+         <h1>{name} <span class=\"verdict {class}\">{verdict}</span></h1><p>{}</p>",
         escaped(&summary.about)
     );
     // Writing to a string cannot fail.
@@ -38,7 +42,7 @@ fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
         ("streams opened", number(of.streams.opened)),
         ("ticks read", number(of.streams.ticks)),
         ("ticks per second", number(of.ticks_per_second as u64)),
-        ("violations", number(of.violations.total)),
+        ("violations", of.violations.total.map_or("not judged".to_owned(), number)),
         ("latency p99", or_not_measured(of.latency.map(|of| time(of.p99 as f64)))),
         ("gateway CPU", or_not_measured(gateway.and_then(|of| of.cpu_cores).map(|cores| format!("{cores:.2} cores")))),
         ("CPU per tick", or_not_measured(gateway.and_then(|of| of.cpu_micros_per_tick).map(time))),
@@ -49,13 +53,26 @@ fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
         write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }
     out.push_str("</dl>");
-    for crossed in &of.crossed {
-        let was = escaped(&crossed.was);
-        let allowed = escaped(&crossed.allowed);
-        write!(out, "<p class=\"bad\"><b>{}</b> is {was}; the threshold is {allowed}.</p>", crossed.measure)?;
+    for Judged { measure, verdict, was, allowed, why, .. } in &of.thresholds {
+        let [measure, was, allowed] = [measure, was, allowed].map(|text| escaped(text));
+        let why = escaped(why.as_deref().unwrap_or_default());
+        match verdict {
+            Verdict::Met => {}
+            Verdict::Crossed => {
+                write!(out, "<p class=\"bad\"><b>{measure}</b> is {was}; the threshold is {allowed}.</p>")?;
+            }
+            Verdict::Inconclusive => write!(
+                out,
+                "<p class=\"warning\"><b>{measure}</b> is {was}; the threshold is {allowed}. Inconclusive: {why}.</p>"
+            )?,
+            Verdict::NotJudged => write!(out, "<p><b>{measure}</b> is not judged: {why}.</p>")?,
+        }
+    }
+    for (reason, rules) in of.not_judged() {
+        write!(out, "<p>Not judged: {}: {}.</p>", rules.join(", "), escaped(reason))?;
     }
     if !of.kept.is_empty() {
-        write!(out, "<p>Thresholds met: {}.</p>", of.kept.join(", "))?;
+        write!(out, "<p>Thresholds met: {}.</p>", escaped(&of.kept.join(", ")))?;
     }
     for warning in &of.warnings {
         write!(out, "<p class=\"warning\">{}</p>", escaped(warning))?;
@@ -64,22 +81,37 @@ fn findings(of: &Summary, out: &mut String) -> std::fmt::Result {
 }
 
 fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
-    out.push_str("<table><tr><th>time<th>count<th>min<th>p50<th>p90<th>p99<th>p99.9<th>max</tr>");
-    for (name, row) in [
-        ("connect", of.connect),
-        ("TLS handshake", of.handshake),
-        ("answer", of.answer),
-        ("first tick", of.first_tick),
-        ("latency from the venue's schedule", of.latency),
-        ("age since the gateway's receipt", of.age),
-        ("age of slow readers", of.slow_age),
-    ] {
+    let mut rows = vec![
+        ("connect".to_owned(), of.connect),
+        ("TLS handshake".to_owned(), of.handshake),
+        ("answer".to_owned(), of.answer),
+        ("first tick".to_owned(), of.first_tick),
+        ("latency from the venue's schedule".to_owned(), of.latency),
+        ("age since the gateway's receipt".to_owned(), of.age),
+        ("age of slow readers".to_owned(), of.slow_age),
+    ];
+    for group in of.streams.groups.iter().filter(|_| of.streams.groups.len() > 1) {
+        let name = escaped(&group.name);
+        rows.push((format!("latency of {name}"), group.latency));
+        rows.push((format!("age of {name}"), group.age));
+        rows.push((format!("first tick of {name}"), group.first_tick));
+    }
+    rows.push(("how late the venue was".to_owned(), of.venue.and_then(|venue| venue.late)));
+    rows.push(("how late the streams' thread was".to_owned(), of.generator.late));
+    let percents: Vec<Percent> = rows
+        .iter()
+        .find_map(|(_, row)| *row)
+        .map_or(Vec::new(), |row| row.list().into_iter().map(|(percent, _)| percent).collect());
+    let heads: String = percents.iter().map(|percent| format!("<th>{percent}")).collect();
+    write!(out, "<table><tr><th>time<th>count<th>min{heads}<th>max</tr>")?;
+    for (name, row) in rows {
         write!(out, "<tr><th>{name}")?;
         match row {
-            None => write!(out, "<td colspan=\"7\">not measured")?,
-            Some(Percentiles { count, min, p50, p90, p99, p999, max }) => {
-                write!(out, "<td>{}", number(count))?;
-                for micros in [min, p50, p90, p99, p999, max] {
+            None => write!(out, "<td colspan=\"{}\">not measured", percents.len() + 3)?,
+            Some(row) => {
+                write!(out, "<td>{}", number(row.count))?;
+                let times = row.list().into_iter().map(|(_, micros)| micros);
+                for micros in [row.min].into_iter().chain(times).chain([row.max]) {
                     write!(out, "<td>{}", time(micros as f64))?;
                 }
             }
@@ -186,7 +218,7 @@ fn plots(of: &Summary) -> Vec<Plot<'static>> {
 }
 
 fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
-    if of.violations.total == 0 {
+    if of.violations.total.unwrap_or(0) == 0 {
         return Ok(());
     }
     write!(out, "<h2>Violations</h2>")?;
@@ -217,7 +249,7 @@ mod tests {
     #[test]
     fn a_servers_strings_are_escaped_and_the_page_loads_nothing() {
         let mut summary = Summary { name: "<x>".into(), ..Summary::default() };
-        summary.violations.total = 1;
+        summary.violations.total = Some(1);
         summary.violations.evidence.push(Evidence {
             rule: Rule::Order,
             stream: Some(1),

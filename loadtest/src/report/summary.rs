@@ -1,9 +1,13 @@
 //! The results of a run.
 
+use super::{
+    checks::{Check, Outcome},
+    provenance::Provenance,
+};
 use crate::{
     check::Evidence,
     measure::{Ended, Percentiles, Second},
-    scenario::{Crossed, Threshold},
+    scenario::{Judged, Threshold, Verdict},
     tls::Negotiated,
 };
 use serde::Serialize;
@@ -16,6 +20,12 @@ pub struct Summary {
     pub name: String,
     /// Its purpose.
     pub about: String,
+    /// Where the report comes from.
+    pub provenance: Option<Provenance>,
+    /// What the results say of the server.
+    pub outcome: Outcome,
+    /// Whether the server is another one than tickfan: its events are counted, not checked.
+    pub is_other_server: bool,
     /// When it began, in µs since 1970.
     pub began: i64,
     /// How long the load lasted once all streams were open, in seconds.
@@ -24,8 +34,12 @@ pub struct Summary {
     pub stopped: bool,
     /// The streams.
     pub streams: StreamsSummary,
+    /// Ticks read while all streams were open.
+    pub ticks_measured: u64,
     /// Ticks read per second while all streams were open.
     pub ticks_per_second: f64,
+    /// Bytes read while all streams were open.
+    pub bytes_measured: u64,
     /// Bytes read per second while all streams were open.
     pub bytes_per_second: f64,
     /// From connect to established; the server's kernel does this without the server.
@@ -54,6 +68,8 @@ pub struct Summary {
     pub live_gap: Option<Percentiles>,
     /// From the end of the load until all streams had caught up, in µs. `None`: the load is not ours.
     pub recovery: Option<u64>,
+    /// Each rule, and whether it was judged.
+    pub checks: Vec<Check>,
     /// The violations.
     pub violations: ViolationsSummary,
     /// The cost and the counters of the gateway, if known.
@@ -70,10 +86,12 @@ pub struct Summary {
     pub cpu_to_floor: Option<f64>,
     /// Why the figures may be misleading.
     pub warnings: Vec<String>,
+    /// All thresholds with their verdicts.
+    pub thresholds: Vec<Judged>,
     /// The crossed thresholds.
-    pub crossed: Vec<Crossed>,
+    pub crossed: Vec<Judged>,
     /// The thresholds that were met.
-    pub kept: Vec<&'static str>,
+    pub kept: Vec<String>,
     /// What the streams read, second by second.
     pub timeline: Vec<Second>,
     /// Processor time and memory, second by second.
@@ -122,6 +140,22 @@ pub struct GroupSummary {
     pub asked: u64,
     /// Of them, those that ended unexpectedly. Streams that never read are expected to end.
     pub lost: u64,
+    /// Opened streams; one that comes back counts again.
+    pub opened: u64,
+    /// Ticks.
+    pub ticks: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// From connect to the head of the answer.
+    pub answer: Option<Percentiles>,
+    /// From connect to the first tick.
+    pub first_tick: Option<Percentiles>,
+    /// From the venue's schedule to the read.
+    pub latency: Option<Percentiles>,
+    /// The percentile curve of latency.
+    pub latency_curve: Vec<(f64, f64)>,
+    /// From the gateway's receipt to the read.
+    pub age: Option<Percentiles>,
     /// How they ended.
     pub ended: BTreeMap<Ended, u64>,
 }
@@ -140,8 +174,8 @@ pub struct ConnectionsSummary {
 /// The violations of a run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ViolationsSummary {
-    /// Of any rule.
-    pub total: u64,
+    /// Of any rule; `None`: nothing was judged.
+    pub total: Option<u64>,
     /// By rule.
     pub by_rule: BTreeMap<&'static str, u64>,
     /// The first ones of each rule.
@@ -151,6 +185,10 @@ pub struct ViolationsSummary {
 /// The cost and the counters of the gateway.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct GatewaySummary {
+    /// Its version, if it tells.
+    pub version: Option<String>,
+    /// The commit that it was built from, if it tells.
+    pub commit: Option<String>,
     /// Processor time while all streams were open, in cores.
     pub cpu_cores: Option<f64>,
     /// The same per tick read.
@@ -180,6 +218,8 @@ pub struct GeneratorSummary {
     pub thread_cpu_max: f64,
     /// Its mean share of one core.
     pub thread_cpu: f64,
+    /// How late the thread was by its own fault since the load began: how long anything may have waited for it.
+    pub late: Option<Percentiles>,
     /// Turns in which the thread was so slow that ticks became late by its own fault.
     pub late_turns: u64,
     /// The mean load of all processors, from 0 to 1.
@@ -199,6 +239,8 @@ pub struct VenueSummary {
     pub lost: u64,
     /// The longest time that it was behind its schedule, in µs.
     pub latest: u64,
+    /// How far updates were behind their schedule since the load began.
+    pub late: Option<Percentiles>,
     /// Connections that subscribed, one after the other or at a time.
     pub subscriptions: u64,
     /// The most connections that it had at a time.
@@ -283,19 +325,13 @@ pub struct Sample {
 }
 
 impl Summary {
-    /// Compares the results with thresholds.
+    /// Judges the results by thresholds.
     pub fn apply_thresholds(&mut self, thresholds: &[Threshold]) {
-        self.crossed = thresholds.iter().filter_map(|threshold| threshold.crossed(self)).collect();
-        self.kept = thresholds
-            .iter()
-            .map(Threshold::name)
-            .filter(|name| self.crossed.iter().all(|crossed| crossed.measure != *name))
-            .collect();
-    }
-
-    /// Whether there is neither a violation nor a crossed threshold, and the bare loop is sound.
-    pub fn has_passed(&self) -> bool {
-        self.violations.total == 0 && self.crossed.is_empty() && self.floor.as_ref().is_none_or(FloorSummary::is_sound)
+        self.thresholds = thresholds.iter().map(|threshold| threshold.judge(self)).collect();
+        let of = |verdict| self.thresholds.iter().filter(move |judged| judged.verdict == verdict);
+        self.crossed = of(Verdict::Crossed).cloned().collect();
+        self.kept = of(Verdict::Met).map(|judged| judged.measure.clone()).collect();
+        self.outcome = self.outcome();
     }
 }
 
@@ -310,7 +346,7 @@ impl StreamsSummary {
 impl FloorSummary {
     /// Whether it served all streams without violations.
     pub fn is_sound(&self) -> bool {
-        self.violations.total + self.failed + self.lost == 0
+        self.violations.total.unwrap_or(0) + self.failed + self.lost == 0
     }
 }
 

@@ -1,9 +1,13 @@
 //! The report for a terminal.
 
 use super::{
-    BusSummary, ClusterSummary, ConnectionsSummary as Connections, Summary, ViolationsSummary, number, size, time,
+    BusSummary, ClusterSummary, ConnectionsSummary as Connections, GroupSummary, Summary, ViolationsSummary, number,
+    size, time,
 };
-use crate::measure::Percentiles;
+use crate::{
+    measure::Percentiles,
+    scenario::{Judged, Verdict},
+};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// The report as lines.
@@ -28,12 +32,14 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  read        {} ticks, {}; {} ticks/s and {}/s over {:.1} s",
+        "  read        {} ticks, {}, of which {} and {} in the {:.1} s of the load: {} ticks/s and {}/s",
         number(streams.ticks),
         size(streams.bytes as f64),
+        number(of.ticks_measured),
+        size(of.bytes_measured as f64),
+        of.seconds_measured,
         number(of.ticks_per_second as u64),
-        size(of.bytes_per_second),
-        of.seconds_measured
+        size(of.bytes_per_second)
     )?;
     for Connections { protocol, tls, count } in &of.connections {
         let tls = tls.as_ref().map_or("without TLS".to_owned(), |tls| format!("over {tls}"));
@@ -47,6 +53,9 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
     line(out, "age", of.age)?;
+    if streams.groups.len() > 1 {
+        streams.groups.iter().try_for_each(|group| write_group(group, out))?;
+    }
     if let Some((stream, symbol)) = of.age_spread.zip(of.symbol_age_spread) {
         writeln!(
             out,
@@ -93,21 +102,55 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     for warning in &of.warnings {
         writeln!(out, "  warning     {warning}")?;
     }
+    write_verdict(of, out)?;
+    let Some(provenance) = &of.provenance else { return Ok(()) };
+    provenance.write(out)?;
+    writeln!(out, "  scenario")?;
+    let lines = provenance.scenario.lines().filter(|line| !line.is_empty());
+    lines.map(|line| format!("    {line}")).try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// What was judged, and how.
+fn write_verdict(of: &Summary, out: &mut String) -> std::fmt::Result {
     violations(out, "violations", &of.violations)?;
-    for crossed in &of.crossed {
-        writeln!(out, "  CROSSED     {}: {}, must be {}", crossed.measure, crossed.was, crossed.allowed)?;
+    for (reason, rules) in of.not_judged() {
+        writeln!(out, "  not judged  {}: {reason}", rules.join(", "))?;
+    }
+    for Judged { measure, verdict, was, allowed, why, .. } in &of.thresholds {
+        let why = why.as_deref().unwrap_or_default();
+        match verdict {
+            Verdict::Met => {}
+            Verdict::Crossed => writeln!(out, "  CROSSED     {measure}: {was}, must be {allowed}")?,
+            Verdict::Inconclusive => writeln!(out, "  INCONCLUSIVE {measure}: {was}, must be {allowed}; {why}")?,
+            Verdict::NotJudged => writeln!(out, "  not judged  {measure}: {why}")?,
+        }
+    }
+    let kept = if of.kept.is_empty() { String::new() } else { format!("; thresholds met: {}", of.kept.join(", ")) };
+    writeln!(out, "  verdict     {}{kept}", of.outcome().shown())
+}
+
+fn write_group(of: &GroupSummary, out: &mut String) -> std::fmt::Result {
+    let GroupSummary { name, asked, lost, opened, ticks, bytes, .. } = of;
+    let [asked, lost, opened, ticks] = [asked, lost, opened, ticks].map(|count| number(*count));
+    let bytes = size(*bytes as f64);
+    writeln!(out, "  group       {name}: {opened} opened of {asked}, {lost} lost; {ticks} ticks, {bytes}")?;
+    for (name, percentiles) in [("  latency", of.latency), ("  age", of.age)] {
+        if percentiles.is_some() {
+            line(out, name, percentiles)?;
+        }
     }
     Ok(())
 }
 
 fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
     let Some(of) = percentiles else { return writeln!(out, "  {name:<11} not measured") };
-    let [p50, p90, p99, p999, max] = [of.p50, of.p90, of.p99, of.p999, of.max].map(|micros| time(micros as f64));
-    writeln!(out, "  {name:<11} p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
+    let all = of.list().into_iter().map(|(percent, micros)| format!("{percent} {}, ", time(micros as f64)));
+    writeln!(out, "  {name:<11} {}max {}", all.collect::<String>(), time(of.max as f64))
 }
 
 fn violations(out: &mut String, name: &str, of: &ViolationsSummary) -> std::fmt::Result {
-    writeln!(out, "  {name:<11} {}", number(of.total))?;
+    let total = of.total.map_or("not judged".to_owned(), number);
+    writeln!(out, "  {name:<11} {total}")?;
     for evidence in &of.evidence {
         let stream = evidence.stream.map_or(String::new(), |stream| format!("stream {stream}: "));
         writeln!(out, "    {}: {stream}{}", evidence.rule.name(), evidence.what)?;
@@ -177,7 +220,7 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{FloorSummary, GatewaySummary, VenueSummary};
+    use crate::report::{FloorSummary, GatewaySummary, Outcome, VenueSummary};
 
     #[test]
     fn the_updates_that_the_gateway_took_are_reported_unless_it_took_all() {
@@ -196,8 +239,8 @@ mod tests {
     fn an_unsound_bare_loop_is_reported_and_does_not_pass() {
         let with =
             |floor| Summary { floor: Some(floor), gateway: Some(GatewaySummary::default()), ..Summary::default() };
-        assert!(with(FloorSummary::default()).has_passed());
-        let broken = ViolationsSummary { total: 3, ..ViolationsSummary::default() };
+        assert_ne!(with(FloorSummary::default()).outcome(), Outcome::Failed);
+        let broken = ViolationsSummary { total: Some(3), ..ViolationsSummary::default() };
         for (floor, expected) in [
             (
                 FloorSummary { lost: 2, ..FloorSummary::default() },
@@ -206,7 +249,7 @@ mod tests {
             (FloorSummary { violations: broken, ..FloorSummary::default() }, "violations  3"),
         ] {
             let summary = with(floor);
-            assert!(!summary.has_passed() && text(&summary).contains(expected), "{}", text(&summary));
+            assert!(summary.outcome() == Outcome::Failed && text(&summary).contains(expected), "{}", text(&summary));
         }
     }
 }

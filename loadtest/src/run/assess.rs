@@ -1,14 +1,14 @@
 //! The summary of a run, from its observations.
 
-use super::{limits, observed::Observed};
+use super::{judged, limits, observed::Observed};
 use crate::{
-    check::{Rule, Violations},
-    measure::{Counters, Ended, Histogram, micros_per, unix_micros},
+    check::Rule,
+    measure::{Asked, Counters, Ended, Histogram, Percentiles, micros_per, unix_micros},
     report::{
-        ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Sample, StreamsSummary,
-        Summary, VenueSummary, ViolationsSummary,
+        ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Outcome as RunOutcome,
+        Sample, StreamsSummary, Summary, VenueSummary,
     },
-    streams::{Group, Outcome, Stayed, Wire},
+    streams::{Group, Outcome, Reads, Stayed, Wire},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,33 +34,41 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     let measures = &observed.outcome.measures;
     // With times in whole milliseconds a latency below that would be a guess. Our own venue's times are exact.
     let has_exact_times = observed.run.venue.is_some() || measures.exact_times > 0;
-    if !has_exact_times && measures.latency.percentiles().is_some() {
+    if !has_exact_times && measures.latency.percentiles(Asked::default()).is_some() {
         warnings.push("latency is not measured, since the venue's times are in whole milliseconds".to_owned());
     }
-    let latency = measures.latency_by_target.iter().map(Histogram::percentiles).collect();
+    let asked = observed.run.streams.percentiles;
+    let percentiles = |of: &Histogram| of.percentiles(asked);
+    let latency = measures.latency_by_target.iter().map(percentiles).collect();
     let mut summary = Summary {
         name: observed.run.name.to_owned(),
         about: observed.run.about.to_owned(),
+        provenance: None,
+        outcome: RunOutcome::default(),
+        is_other_server: observed.run.streams.wire != Wire::Tickfan,
         began: observed.began,
         seconds_measured: seconds,
         stopped: observed.is_stopped,
-        streams: streams(&observed),
+        streams: streams(&observed, has_exact_times),
+        ticks_measured: observed.end.ticks - observed.start.ticks,
+        bytes_measured: observed.end.bytes - observed.start.bytes,
         ticks_per_second: per_second(observed.start.ticks, observed.end.ticks, seconds),
         bytes_per_second: per_second(observed.start.bytes, observed.end.bytes, seconds),
         connections: connections(&observed.outcome),
-        connect: measures.connect.percentiles(),
-        handshake: measures.handshake.percentiles(),
-        answer: measures.answer.percentiles(),
-        first_tick: measures.first_tick.percentiles(),
-        latency: measures.latency.percentiles().filter(|_| has_exact_times),
+        connect: percentiles(&measures.connect),
+        handshake: percentiles(&measures.handshake),
+        answer: percentiles(&measures.answer),
+        first_tick: percentiles(&measures.first_tick),
+        latency: percentiles(&measures.latency).filter(|_| has_exact_times),
         latency_curve: if has_exact_times { measures.latency.curve() } else { Vec::new() },
-        age: measures.age.percentiles(),
+        age: percentiles(&measures.age),
         age_spread: measures.age_spread,
         symbol_age_spread: measures.symbol_age_spread,
-        slow_age: measures.slow_age.percentiles(),
-        live_gap: measures.live_gap.percentiles(),
+        slow_age: percentiles(&measures.slow_age),
+        live_gap: percentiles(&measures.live_gap),
         recovery: observed.recovery,
-        violations: violations(&observed.outcome.violations),
+        checks: judged::checks(&observed, gateway.as_ref()),
+        violations: judged::violations(&observed),
         gateway,
         generator,
         venue,
@@ -68,6 +76,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         floor: None,
         cpu_to_floor: None,
         warnings: std::mem::take(warnings),
+        thresholds: Vec::new(),
         crossed: Vec::new(),
         kept: Vec::new(),
         timeline: observed.outcome.seconds,
@@ -88,13 +97,14 @@ fn venue(observed: &Observed<'_>) -> Option<VenueSummary> {
         taken: sent.taken,
         taken_per_second: per_second(observed.start.taken, observed.end.taken, observed.seconds()),
         lost: sent.lost,
+        late: observed.run.venue?.late().percentiles(observed.run.streams.percentiles),
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
         subscriptions: sent.subscriptions,
         connections_max: sent.connections_max,
     })
 }
 
-fn streams(observed: &Observed<'_>) -> StreamsSummary {
+fn streams(observed: &Observed<'_>, has_exact_times: bool) -> StreamsSummary {
     let measures = &observed.outcome.measures;
     let groups: Vec<GroupSummary> = observed
         .run
@@ -102,7 +112,11 @@ fn streams(observed: &Observed<'_>) -> StreamsSummary {
         .groups
         .iter()
         .enumerate()
-        .map(|(index, settings)| group(settings, measures.ended.get(index)))
+        .map(|(index, settings)| GroupSummary {
+            latency: latency_of_group(observed, index).filter(|_| has_exact_times),
+            latency_curve: curve_of_group(observed, index).filter(|_| has_exact_times).unwrap_or_default(),
+            ..group(observed, settings, index)
+        })
         .collect();
     let failed = groups.iter().flat_map(|group| &group.ended).filter(|(how, _)| how.has_failed());
     StreamsSummary {
@@ -121,8 +135,24 @@ fn streams(observed: &Observed<'_>) -> StreamsSummary {
     }
 }
 
-fn group(group: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupSummary {
-    let ended = ended.cloned().unwrap_or_default();
+fn latency_of_group(observed: &Observed<'_>, index: usize) -> Option<Percentiles> {
+    let measures = &observed.outcome.measures;
+    let latency = measures.groups.get(index).map_or(&measures.latency, |group| &group.latency);
+    latency.percentiles(observed.run.streams.percentiles)
+}
+
+/// The percentile curve of a group's latency, where there are several groups.
+fn curve_of_group(observed: &Observed<'_>, index: usize) -> Option<Vec<(f64, f64)>> {
+    let group = observed.outcome.measures.groups.get(index)?;
+    group.latency.percentiles(Asked::default()).map(|_| group.latency.curve())
+}
+
+fn group(observed: &Observed<'_>, group: &Group, index: usize) -> GroupSummary {
+    let measures = &observed.outcome.measures;
+    let ended = measures.ended.get(index).cloned().unwrap_or_default();
+    // With one group the whole is measured once.
+    let own = measures.groups.get(index);
+    let percentiles = |of: &Histogram| of.percentiles(observed.run.streams.percentiles);
     let is_lost = |how: Ended| how.is_lost() && !group.reads.may_be_closed();
     let lost = ended.iter().filter(|(how, _)| is_lost(**how)).map(|(_, count)| count).sum();
     GroupSummary {
@@ -130,6 +160,18 @@ fn group(group: &Group, ended: Option<&BTreeMap<Ended, u64>>) -> GroupSummary {
         protocol: group.protocol.to_string(),
         streams_per_connection: group.streams_per_connection,
         asked: u64::from(group.count),
+        opened: own.map_or(measures.opened, |own| own.opened),
+        ticks: own.map_or(measures.ticks, |own| own.ticks),
+        bytes: own.map_or(measures.bytes, |own| own.bytes),
+        answer: percentiles(own.map_or(&measures.answer, |own| &own.answer)),
+        first_tick: percentiles(own.map_or(&measures.first_tick, |own| &own.first_tick)),
+        latency: None,
+        latency_curve: Vec::new(),
+        age: percentiles(match own {
+            Some(own) => &own.age,
+            None if group.reads == Reads::AtOnce => &measures.age,
+            None => &measures.slow_age,
+        }),
         lost,
         ended,
     }
@@ -142,15 +184,6 @@ fn connections(outcome: &Outcome) -> Vec<ConnectionsSummary> {
         count: *count,
     });
     spoken.collect()
-}
-
-fn violations(violations: &Violations) -> ViolationsSummary {
-    let by_rule = Rule::ALL.into_iter().map(|rule| (rule.name(), violations.of(rule)));
-    ViolationsSummary {
-        total: violations.total(),
-        by_rule: by_rule.filter(|(_, count)| *count > 0).collect(),
-        evidence: violations.kept().to_vec(),
-    }
 }
 
 fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
@@ -168,7 +201,10 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let grown = start.memory.zip(before).map(|(open, before)| open.saturating_sub(before.memory_bytes));
     let memory_max = observed.samples.iter().filter_map(|sample| sample.gateway_memory).max();
     let counters = observed.counters.as_ref();
+    let build = |label: &str| counters.and_then(|(_, after)| after.label("tickfan_build_info", label));
     Some(GatewaySummary {
+        version: build("version"),
+        commit: build("commit"),
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / observed.seconds()),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
@@ -237,6 +273,7 @@ fn generator(observed: &Observed<'_>) -> GeneratorSummary {
     GeneratorSummary {
         thread_cpu_max: thread.iter().copied().fold(0.0, f64::max),
         thread_cpu: mean(&thread),
+        late: observed.outcome.late.percentiles(observed.run.streams.percentiles),
         late_turns: observed.outcome.late_turns,
         machine_busy: (!machine.is_empty()).then(|| mean(&machine)),
     }

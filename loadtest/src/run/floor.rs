@@ -71,7 +71,12 @@ impl Floor {
         if !scenario.outages.is_empty() {
             return Err("it has outages, and the bare loop has no venue".to_owned());
         }
-        for Group { name, churn, query, reads, .. } in &scenario.groups {
+        for Group { name, churn, query, reads, stages, .. } in &scenario.groups {
+            if !stages.is_empty() {
+                return Err(format!(
+                    "group `{name}` comes and goes in stages, and the bare loop accepts each stream once"
+                ));
+            }
             if *churn > 0.0 {
                 return Err(format!(
                     "group `{name}` leaves and comes back, and the bare loop accepts each stream once"

@@ -12,6 +12,7 @@ mod sampler;
 mod checkpoint;
 mod observed;
 mod limits;
+mod judged;
 mod assess;
 mod phases;
 mod floor;

@@ -54,6 +54,10 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
     let pool = StreamPool::start(run.streams.clone())?;
     wait_until_open(run, &pool, watch);
     let start = Checkpoint::now(run, &pool);
+    pool.send(Control::Load);
+    if let Some(venue) = run.venue {
+        venue.begin_load();
+    }
     let used = run.cluster.map(Cluster::usage);
     load(run, &pool, start.at, watch);
     let end = Checkpoint::now(run, &pool);
@@ -101,7 +105,7 @@ pub fn run(run: &Run<'_>, watch: Watch<'_>) -> Result<Summary, RunError> {
 
 /// Waits until each stream has tried to connect.
 fn wait_until_open(run: &Run<'_>, pool: &StreamPool, watch: Watch<'_>) {
-    let count: u64 = run.streams.groups.iter().map(|group| u64::from(group.count)).sum();
+    let count: u64 = run.streams.groups.iter().map(|group| u64::from(group.first_streams())).sum();
     let ramp = run.streams.connect_rate.map_or(0.0, |rate| count as f64 / rate);
     let deadline = Instant::now() + Duration::from_secs_f64(ramp) + OPENING_MAX;
     while pool.progress.tried.load(Ordering::Relaxed) < count

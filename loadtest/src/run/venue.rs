@@ -41,6 +41,9 @@ pub fn start_venue(setup: &VenueSetup, listen: SocketAddr) -> io::Result<(Venue,
         LoadSetup::Bursts { rate, factor, every, lasts } => {
             Load::Bursts { rate: *rate, factor: *factor, every: every.0, lasts: lasts.0 }
         }
+        LoadSetup::Stages(stages) => {
+            Load::Stages { stages: stages.iter().map(|stage| (stage.to, stage.over.0)).collect() }
+        }
         LoadSetup::Recording { path, speed, looped } => {
             Load::Recording { recording: Arc::new(read(path)?), speed: *speed, looped: *looped }
         }

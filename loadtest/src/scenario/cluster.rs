@@ -1,9 +1,9 @@
 //! The cluster of a scenario: several gateways that share the venue's connection.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A cluster of gateways with brokers of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSetup {
     /// How many gateways. Streams are spread over them, and a stream that comes back goes to the next one.

@@ -7,11 +7,11 @@ use super::{
     venue_setup::VenueSetup,
 };
 use crate::streams::{Group, Protocol, plan_connections};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A scenario.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its purpose, in a line.
@@ -23,6 +23,7 @@ pub struct Scenario {
     #[serde(default)]
     pub gateway: BTreeMap<String, toml::Table>,
     /// The cluster that the gateway is a node of; `None`: it is on its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterSetup>,
     /// Whether the streams of HTTP/1.1 use TLS; those of HTTP/2 always do.
     #[serde(default)]
@@ -30,6 +31,7 @@ pub struct Scenario {
     /// How long the load lasts once all streams are open.
     pub duration: Span,
     /// Connects per second; without it all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_rate: Option<f64>,
     /// The groups of streams.
     #[serde(rename = "group")]

@@ -2,6 +2,8 @@
 
 use super::{
     cluster::ClusterSetup,
+    definition::Scenario,
+    stage::Stage,
     units::Span,
     venue_setup::{LoadSetup, VenueSetup},
 };
@@ -20,6 +22,10 @@ const CHURN: RangeInclusive<f64> = 0.001..=1_000_000.0;
 const CONNECT_RATE: RangeInclusive<f64> = 0.1..=1_000_000.0;
 /// The multiple of a recording's speed, and of the rate during a burst.
 const TIMES: RangeInclusive<f64> = 0.001..=1_000_000.0;
+/// Stages of a load, and of a group.
+const STAGES: RangeInclusive<f64> = 1.0..=100.0;
+/// Groups, each of which has histograms of its own: some MB.
+const GROUPS: RangeInclusive<f64> = 1.0..=64.0;
 /// The shortest time of a load.
 const TIME_MIN: Span = Span(Duration::from_millis(1));
 
@@ -72,6 +78,12 @@ pub enum StreamsError {
         /// The group that it names.
         beside: String,
     },
+    /// A stage ends between two numbers of streams.
+    #[error("group `{0}`: a stage ends at a whole number of streams")]
+    PartOfAStream(String),
+    /// It rides beside another group and has stages.
+    #[error("group `{0}` rides beside another, so it has no stages of its own")]
+    BesideStages(String),
     /// It reads slowly from another group's connections.
     #[error(
         "group `{0}` rides beside another, so how fast it reads is the other's; it may be blocked, or read at once"
@@ -99,6 +111,7 @@ pub fn check_venue(venue: &VenueSetup) -> Result<(), OutOfRange> {
             at_least("the time between bursts", *every)?;
             at_least("the time of a burst", *lasts)
         }
+        LoadSetup::Stages(stages) => check_stages("the rate of a stage", stages, *RATE.end()),
         LoadSetup::Recording { speed, .. } => speed.map_or(Ok(()), |speed| within("speed", speed, TIMES)),
     }
 }
@@ -109,6 +122,7 @@ pub fn check_venue(venue: &VenueSetup) -> Result<(), OutOfRange> {
 /// [`StreamsError`].
 pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>) -> Result<(), StreamsError> {
     let total: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
+    within("the number of groups", groups.len() as f64, GROUPS)?;
     within("the number of all streams", total, STREAMS)?;
     if let Some(rate) = connect_rate {
         within("the rate of connections", rate, CONNECT_RATE)?;
@@ -122,10 +136,50 @@ pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>
         if let Reads::BytesPerSecond(bytes) = group.reads {
             within("the number of bytes per second", f64::from(bytes), 1.0..=f64::from(u32::MAX))?;
         }
+        check_stages_of(group)?;
         check_protocol(group)?;
         check_beside(group, groups)?;
     }
     Ok(())
+}
+
+fn check_stages(what: &'static str, stages: &[Stage], max: f64) -> Result<(), OutOfRange> {
+    within("the number of stages", stages.len() as f64, STAGES)?;
+    stages.iter().try_for_each(|stage| within(what, stage.to, 0.0..=max))
+}
+
+/// Checks the stages of a group's streams.
+fn check_stages_of(group: &Group) -> Result<(), StreamsError> {
+    if group.stages.is_empty() {
+        return Ok(());
+    }
+    check_stages("the number of streams of a stage", &group.stages, f64::from(group.count))?;
+    if group.stages.iter().any(|stage| stage.to.fract() != 0.0) {
+        return Err(StreamsError::PartOfAStream(group.name.clone()));
+    }
+    // Its streams would go with connections that are another group's.
+    if group.beside.is_some() {
+        return Err(StreamsError::BesideStages(group.name.clone()));
+    }
+    Ok(())
+}
+
+/// Checks that the load lasts as long as its stages.
+///
+/// # Errors
+/// [`OutOfRange`].
+pub fn check_length(scenario: &Scenario) -> Result<(), OutOfRange> {
+    let of_groups = scenario.groups.iter().map(|group| Stage::length(&group.stages));
+    let of_venue = match &scenario.venue.load {
+        LoadSetup::Stages(stages) => Stage::length(stages),
+        _ => Duration::ZERO,
+    };
+    let longest = Span(of_groups.fold(of_venue, Duration::max));
+    if longest <= scenario.duration {
+        return Ok(());
+    }
+    let must = format!("{longest} or longer, as its stages last");
+    Err(OutOfRange { what: "the duration", is: scenario.duration.to_string(), must })
 }
 
 fn check_protocol(group: &Group) -> Result<(), StreamsError> {

@@ -1,6 +1,8 @@
 //! Scenarios: TOML files that define a load and the thresholds of its results.
 
+mod suggest;
 mod units;
+mod stage;
 mod outage;
 mod venue_setup;
 mod cluster;
@@ -8,14 +10,20 @@ mod definition;
 mod limits;
 mod measures;
 mod thresholds;
+mod judged;
 mod shipped;
+mod keys;
+mod printed;
 
 pub use cluster::ClusterSetup;
 pub use definition::Scenario;
-pub use limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_streams, check_venue};
-pub use measures::{Bound, MEASURES, Measure, Unit};
+pub use judged::{Judged, Verdict};
+pub use limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_length, check_streams, check_venue};
+pub use measures::{Bound, MEASURES, Measure, TIMES, Times, Unit};
 pub use outage::{Outage, OutageKind};
-pub use shipped::{LoadError, SHIPPED, load};
-pub use thresholds::{Crossed, Threshold, ThresholdError};
+pub use printed::{Comments, printed};
+pub use shipped::{LoadError, SHIPPED, load, read};
+pub use stage::Stage;
+pub use thresholds::{Threshold, ThresholdError};
 pub use units::Span;
 pub use venue_setup::{LoadSetup, VenueProtocol, VenueSetup, symbol_names};

@@ -1,7 +1,7 @@
 //! The outages of a venue.
 
 use super::units::Span;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{str::FromStr, time::Duration};
 
 /// The gateway's default of `mute_after` for a list of 20 symbols and more: how long a feed may be silent.
@@ -10,7 +10,7 @@ pub(super) const MUTE_AFTER: Duration = Duration::from_secs(30);
 const PROPAGATION: Duration = Duration::from_millis(500);
 
 /// An outage of the venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
     /// How the venue fails.
@@ -23,7 +23,7 @@ pub struct Outage {
 }
 
 /// How a venue fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OutageKind {
     /// It resets its connections and refuses new ones.

@@ -2,7 +2,8 @@
 
 use super::{
     definition::Scenario,
-    limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_streams, check_venue},
+    limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_length, check_streams, check_venue},
+    suggest::{after_message, did_you_mean},
     thresholds::{Threshold, ThresholdError},
 };
 use std::{
@@ -40,7 +41,11 @@ pub const SHIPPED: [(&str, &str); 18] = [
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It is neither a shipped scenario nor a file.
-    #[error("`{name}` is neither a scenario nor a file; the scenarios are {}", names())]
+    #[error(
+        "`{name}` is neither a scenario nor a file; {}the scenarios are {}",
+        did_you_mean(name, SHIPPED.map(|(name, _)| name)),
+        names()
+    )]
     Unknown {
         /// The given name.
         name: String,
@@ -54,7 +59,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// Its TOML is invalid.
-    #[error("scenario {name}: {source}")]
+    #[error("scenario {name}: {source}{}", hint(source))]
     Toml {
         /// Its name.
         name: String,
@@ -96,6 +101,11 @@ pub enum LoadError {
     },
 }
 
+/// What was meant by an unknown word.
+fn hint(error: &toml::de::Error) -> String {
+    after_message(error.message()).map_or(String::new(), |hint| format!("  = {hint}"))
+}
+
 fn names() -> String {
     SHIPPED.map(|(name, _)| name).join(", ")
 }
@@ -125,11 +135,16 @@ fn read_file(path: &str) -> io::Result<String> {
     Ok(text)
 }
 
-fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
+/// Reads a scenario with its thresholds from its TOML.
+///
+/// # Errors
+/// [`LoadError`], which says where and what would be right.
+pub fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError> {
     let name = || name.to_owned();
     let scenario: Scenario = toml::from_str(text).map_err(|source| LoadError::Toml { name: name(), source })?;
     check_venue(&scenario.venue)
         .and_then(|()| check_duration(scenario.duration))
+        .and_then(|()| check_length(&scenario))
         .and_then(|()| scenario.cluster.map_or(Ok(()), check_cluster))
         .map_err(|source| LoadError::OutOfRange { name: name(), source })?;
     check_streams(&scenario.groups, scenario.venue.symbols, scenario.connect_rate)
@@ -138,8 +153,10 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadError>
         return Err(LoadError::ShortMute { name: name() });
     }
     let thresholds = scenario.thresholds.iter().map(|(measure, value)| Threshold::from_toml(measure, value));
-    let thresholds =
-        thresholds.collect::<Result<_, _>>().map_err(|source| LoadError::Threshold { name: name(), source })?;
+    let groups = scenario.groups.iter().map(|group| group.name.as_str());
+    let check = |threshold: Threshold| threshold.check_group(groups.clone()).map(|()| threshold);
+    let thresholds: Result<_, _> = thresholds.map(|threshold| threshold.and_then(check)).collect();
+    let thresholds = thresholds.map_err(|source| LoadError::Threshold { name: name(), source })?;
     Ok((scenario, thresholds))
 }
 
@@ -161,7 +178,7 @@ mod tests {
         for (from, to, expected) in [
             ("duration = \"10s\"", "duration = 10", "line"),
             ("duration = \"10s\"", "duration = \"soon\"", "`soon` is not a time"),
-            ("about", "abuot", "unknown field `abuot`"),
+            ("about", "abuot", "did you mean `about`?"),
             ("violations = 0", "violations = \"few\"", "`few` is not a number"),
             ("violations = 0", "virtues = 0", "`virtues` is not a measure"),
             ("at = \"3s\"", "at = \"3s\"\nkind = \"mute\"", "a mute outage lasts at least"),
@@ -172,6 +189,9 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         let error = load("smoek").unwrap_err().to_string();
-        assert!(error.contains("`smoek` is neither a scenario nor a file; the scenarios are smoke, "), "{error}");
+        assert!(
+            error.contains("`smoek` is neither a scenario nor a file; did you mean `smoke`? the scenarios are smoke, "),
+            "{error}"
+        );
     }
 }

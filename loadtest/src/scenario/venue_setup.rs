@@ -1,12 +1,12 @@
 //! The mock venue of a scenario.
 
-use super::units::Span;
+use super::{stage::Stage, units::Span};
 use crate::venue;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The mock venue.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VenueSetup {
     /// Its protocol.
@@ -36,7 +36,7 @@ impl VenueSetup {
 }
 
 /// The protocol of the mock venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum VenueProtocol {
     /// Binance's.
@@ -47,7 +47,7 @@ pub enum VenueProtocol {
 }
 
 /// The updates that the mock venue sends, in updates per second of all symbols together.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum LoadSetup {
     /// A constant rate.
@@ -75,11 +75,14 @@ pub enum LoadSetup {
         /// The duration of a burst.
         lasts: Span,
     },
+    /// A rate that changes in stages, which begin when all streams are open. After the last one its rate stays.
+    Stages(Vec<Stage>),
     /// Recorded messages.
     Recording {
         /// The file.
         path: PathBuf,
         /// The multiple of its own speed; without it as fast as possible.
+        #[serde(skip_serializing_if = "Option::is_none")]
         speed: Option<f64>,
         /// Whether it starts over at its end.
         #[serde(default)]

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 pub enum Control {
     /// The venue has been cut off for long enough: any symbol that is shown as live is a violation.
     NothingIsLive,
+    /// All streams have tried to connect, and the load begins.
+    Load,
     /// The load has ended: slow readers read at once, and streams no longer leave.
     CatchUp,
     /// End the streams. With the venue's last state, each stream's last state is checked against it.

@@ -6,6 +6,7 @@ use super::{
     group_settings::GroupSettings,
     observer::Observer,
     outcome::Outcome,
+    pauses::Pauses,
     plan::{Reads, plan_connections, plan_streams},
     setup::Setup,
     stream::Stream,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     check::{SeenTicks, VenueState},
-    measure::{Ended, Histogram, Second, StreamTotals, unix_micros},
+    measure::{Asked, Ended, GroupMeasures, Histogram, Second, StreamTotals, unix_micros},
     tls::ClientTls,
 };
 use mio::{Events, Poll, event::Event};
@@ -56,10 +57,14 @@ pub(super) struct EventLoop {
     pub(super) begun: Instant,
     pub(super) open: u64,
     pub(super) tried: u64,
+    /// The streams that are open when the load begins.
+    pub(super) first_streams: u64,
     pub(super) seconds: Vec<Second>,
     /// At the end of the last full second.
     pub(super) totals: StreamTotals,
     pub(super) late_turns: u64,
+    pub(super) pauses: Pauses,
+    pub(super) percentiles: Asked,
     /// In µs since 1970: everything that had arrived by then has been read.
     pub(super) caught_up: i64,
     pub(super) is_catching_up: bool,
@@ -80,6 +85,9 @@ impl EventLoop {
         if setup.targets.len() > 1 {
             observer.measures.latency_by_target = vec![Histogram::default(); setup.targets.len()];
         }
+        if setup.groups.len() > 1 {
+            observer.measures.groups = vec![GroupMeasures::default(); setup.groups.len()];
+        }
         observer.headers = setup.headers.clone();
         observer.seen_ticks = SeenTicks::new(setup.history.clone());
         let places = plan_connections(&setup.groups);
@@ -90,6 +98,7 @@ impl EventLoop {
             tls: setup.tls.clone(),
             poll: Poll::new()?,
             timers: first_connects(&streams, setup.connect_rate, begun),
+            first_streams: setup.groups.iter().map(|group| u64::from(group.first_streams())).sum(),
             connections: planned_connections(&streams),
             streams,
             groups: setup.groups.iter().map(GroupSettings::new).collect(),
@@ -106,6 +115,8 @@ impl EventLoop {
             seconds: Vec::new(),
             totals: StreamTotals::default(),
             late_turns: 0,
+            pauses: Pauses::new(begun),
+            percentiles: setup.percentiles,
             caught_up: unix_micros(),
             is_catching_up: false,
             is_complete: true,
@@ -132,6 +143,7 @@ impl EventLoop {
         }
         let has_all_events = events.iter().count() < EVENTS_PER_TURN;
         let start = unix_micros();
+        self.pauses.note(Instant::now());
         self.late_turns += u64::from(is_late(self.caught_up, start));
         for Unread { connection, is_ended } in std::mem::take(&mut self.unread) {
             self.read_ready(connection, is_ended);
@@ -151,8 +163,9 @@ impl EventLoop {
         if !self.unread.is_empty() {
             return Duration::ZERO;
         }
-        let next = self.timers.next().map(|at| at.saturating_duration_since(Instant::now()));
-        next.map_or(IDLE_MAX, |wait| wait.min(IDLE_MAX))
+        let now = Instant::now();
+        let next = self.timers.next().map(|at| at.saturating_duration_since(now));
+        next.map_or(IDLE_MAX, |wait| wait.min(IDLE_MAX)).min(self.pauses.left(now))
     }
 
     fn handle_event(&mut self, event: &Event) {
@@ -185,13 +198,17 @@ impl EventLoop {
             let current = match task {
                 Task::Read => self.connections[index as usize].generation,
                 Task::Connect | Task::Leave => self.streams[index as usize].generation,
+                Task::Come | Task::Go => generation,
             };
             match task {
                 _ if current != generation => {}
+                Task::Connect if !self.streams[index as usize].may_connect() => {}
                 Task::Connect => self.connect(index),
                 Task::Read => self.read_slowly(index, now),
-                Task::Leave if self.is_catching_up => {}
+                Task::Leave | Task::Come | Task::Go if self.is_catching_up => {}
                 Task::Leave => self.leave(index),
+                Task::Come => self.come(index),
+                Task::Go => self.go(index),
             }
         }
     }
@@ -200,6 +217,10 @@ impl EventLoop {
     fn take_command(&mut self) -> Option<Option<VenueState>> {
         match self.commands.try_recv() {
             Ok(Control::NothingIsLive) => self.check_that_nothing_is_live(),
+            Ok(Control::Load) => {
+                self.pauses.reset();
+                self.begin_stages();
+            }
             Ok(Control::CatchUp) => self.catch_up(),
             Ok(Control::Finish(venue_state)) => return Some(venue_state),
             Err(mpsc::TryRecvError::Empty) => {}
@@ -227,7 +248,9 @@ fn planned_streams(setup: &Setup, connections: &[Vec<u32>], seen_ticks: &mut See
         let lists = plan_streams(group, numbers.len(), setup.seed.wrapping_add(group_index as u64));
         for (list, &connection) in lists.into_iter().zip(&connections[group_index]) {
             let symbols = list.iter().map(|&index| numbers[index as usize]).collect();
-            streams.push(Stream::new(streams.len() as u32, group_index, symbols, connection));
+            let mut stream = Stream::new(streams.len() as u32, group_index, symbols, connection);
+            stream.is_wanted = group.stages.is_empty();
+            streams.push(stream);
         }
     }
     streams
@@ -249,8 +272,8 @@ fn planned_connections(streams: &[Stream]) -> Vec<Connection> {
 fn first_connects(streams: &[Stream], connect_rate: Option<f64>, begun: Instant) -> Timers {
     let seconds_between = connect_rate.map_or(0.0, |rate| 1.0 / rate);
     let mut timers = Timers::default();
-    for stream in streams {
-        let at = begun + Duration::from_secs_f64(seconds_between * f64::from(stream.index));
+    for (number, stream) in streams.iter().filter(|stream| stream.is_wanted).enumerate() {
+        let at = begun + Duration::from_secs_f64(seconds_between * number as f64);
         timers.add(at, stream.index, 0, Task::Connect);
     }
     timers

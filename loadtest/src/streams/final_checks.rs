@@ -62,6 +62,7 @@ impl EventLoop {
             violations: self.observer.violations,
             seconds: self.seconds,
             late_turns: self.late_turns,
+            late: self.pauses.late(),
             refusal: self.observer.refusal,
             connections: self.observer.connections,
             stayed,

@@ -1,7 +1,7 @@
 //! What the streams of a group have in common.
 
 use super::plan::{Group, Protocol, Reads};
-use crate::{check::Wanted, h2::Windows};
+use crate::{check::Wanted, h2::Windows, scenario::Stage};
 use std::time::Duration;
 
 /// What the streams of a group have in common.
@@ -12,6 +12,8 @@ pub(super) struct GroupSettings {
     pub(super) reads: Reads,
     /// The mean time that a stream stays, if streams of the group leave.
     pub(super) mean_stay: Option<Duration>,
+    /// How many are open during the load, if not all.
+    pub(super) stages: Vec<Stage>,
     pub(super) protocol: Protocol,
     pub(super) windows: Windows,
 }
@@ -23,6 +25,7 @@ impl GroupSettings {
             wanted: Wanted::of_query(&group.query),
             reads: group.reads,
             mean_stay: (group.churn > 0.0).then(|| Duration::from_secs_f64(60.0 * 100.0 / group.churn)),
+            stages: group.stages.clone(),
             protocol: group.protocol,
             windows: group.windows,
         }

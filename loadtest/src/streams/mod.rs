@@ -14,6 +14,8 @@ mod descriptors;
 mod probe;
 mod dial;
 mod timers;
+mod pauses;
+mod stages;
 mod observer;
 mod stream;
 mod connection;

@@ -20,6 +20,8 @@ pub(super) struct Reader {
     pub(super) reads_at_once: bool,
     /// The number of its target.
     pub(super) target: usize,
+    /// The number of its group.
+    pub(super) group: usize,
 }
 
 /// What all streams share.
@@ -76,6 +78,7 @@ impl Observer {
     pub(super) fn measure(&mut self, symbol: u32, tick: Tick, missed: u64, reader: Reader) -> Option<i64> {
         self.measures.ticks += 1;
         self.measures.holes += missed;
+        self.count_of_group(reader);
         self.last_tick = reader.now;
         // A tick from before the stream's time, or from after the load, measures nothing.
         if tick.recv < reader.opened || self.is_after_load(tick.recv) {
@@ -84,6 +87,9 @@ impl Observer {
         let age = reader.now - tick.recv;
         if !reader.reads_at_once {
             self.measures.slow_age.record(age);
+            if let Some(group) = self.measures.groups.get_mut(reader.group) {
+                group.age.record(age);
+            }
             return None;
         }
         self.age.record(age);
@@ -91,6 +97,9 @@ impl Observer {
             self.measures.ticks_measured += 1;
             self.measures.age.record(age);
             self.age_of_symbol(symbol).add(age);
+            if let Some(group) = self.measures.groups.get_mut(reader.group) {
+                group.age.record(age);
+            }
         }
         if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
             self.measure_trade(trade_ts, reader);
@@ -105,6 +114,7 @@ impl Observer {
             return;
         }
         self.measures.ticks += 1;
+        self.count_of_group(reader);
         self.last_tick = reader.now;
         let is_measured = reader.reads_at_once && !self.is_after_load(reader.now);
         self.measures.ticks_measured += u64::from(self.is_measuring && is_measured);
@@ -129,11 +139,23 @@ impl Observer {
         let now = reader.now;
         self.measures.exact_times += u64::from(trade_ts % 1_000 != 0);
         self.latency.record(now - trade_ts);
+        if let Some(group) = self.measures.groups.get_mut(reader.group) {
+            group.latency_now.record(now - trade_ts);
+            if self.is_measuring {
+                group.latency.record(now - trade_ts);
+            }
+        }
         if self.is_measuring {
             self.measures.latency.record(now - trade_ts);
             if let Some(latency) = self.measures.latency_by_target.get_mut(reader.target) {
                 latency.record(now - trade_ts);
             }
+        }
+    }
+
+    fn count_of_group(&mut self, reader: Reader) {
+        if let Some(group) = self.measures.groups.get_mut(reader.group) {
+            group.ticks += 1;
         }
     }
 
@@ -163,7 +185,7 @@ fn trade_ts(block: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::State;
+    use crate::{measure::Asked, wire::State};
 
     #[test]
     fn another_servers_events_are_counted_and_its_new_trades_are_measured() {
@@ -178,12 +200,15 @@ mod tests {
             (r#"data: {"kind":"trade","trade_ts":999999}"#, 4, 1),
             (r#"data: {"kind":"trade","trade_ts":null}"#, 5, 1),
         ] {
-            observer
-                .count(block.as_bytes(), Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true, target: 0 });
-            let measured_now = observer.measures.latency.percentiles().map_or(0, |latency| latency.count);
+            observer.count(
+                block.as_bytes(),
+                Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true, target: 0, group: 0 },
+            );
+            let measured_now =
+                observer.measures.latency.percentiles(Asked::default()).map_or(0, |latency| latency.count);
             assert_eq!((observer.measures.ticks, measured_now), (ticks, measured), "{block}");
         }
-        assert_eq!(observer.measures.latency.percentiles().map(|latency| latency.max), Some(99));
+        assert_eq!(observer.measures.latency.percentiles(Asked::default()).map(|latency| latency.max), Some(99));
     }
 
     #[test]
@@ -193,7 +218,7 @@ mod tests {
         for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
             observer.load_ended = load_ended;
             let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
-            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true, target: 0 });
+            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true, target: 0, group: 0 });
             assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
         }
         assert_eq!(observer.measures.ticks, 3);

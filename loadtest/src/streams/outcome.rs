@@ -3,7 +3,7 @@
 use super::plan::Protocol;
 use crate::{
     check::Violations,
-    measure::{Second, StreamMeasures},
+    measure::{Histogram, Second, StreamMeasures},
     tls::Negotiated,
 };
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub struct Outcome {
     pub seconds: Vec<Second>,
     /// Turns of the event loop in which bytes may have waited for the load tester.
     pub late_turns: u64,
+    /// How late the thread was by its own fault.
+    pub late: Histogram,
     /// The answer of the first server that did not open a stream.
     pub refusal: Option<String>,
     /// What the connections spoke, and how many there were.

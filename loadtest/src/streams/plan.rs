@@ -1,6 +1,6 @@
 //! The groups of streams, and the choice of symbols for each stream.
 
-use crate::h2::Windows;
+use crate::{h2::Windows, scenario::Stage};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct Group {
     /// How fast they read.
     #[serde(default)]
     pub reads: Reads,
+    /// How many of them are open during the load; empty: all, from before the load to its end.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
     /// The percentage of them that leaves per minute and comes back with `Last-Event-ID`.
     #[serde(default)]
     pub churn: f64,
@@ -34,6 +37,7 @@ pub struct Group {
     #[serde(default = "one")]
     pub streams_per_connection: usize,
     /// The group whose connections they share: as many of them ride on each as they have streams per connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
     /// Their windows, and when they give bytes back.
     #[serde(default)]
@@ -50,6 +54,7 @@ impl Default for Group {
             popularity: Popularity::default(),
             query: String::new(),
             reads: Reads::default(),
+            stages: Vec::new(),
             churn: 0.0,
             protocol: Protocol::default(),
             streams_per_connection: 1,

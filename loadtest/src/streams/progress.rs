@@ -14,7 +14,7 @@ impl EventLoop {
         progress.bytes.store(self.observer.measures.bytes, Ordering::Relaxed);
         progress.violations.store(self.observer.violations.total(), Ordering::Relaxed);
         progress.last_tick.store(self.observer.last_tick, Ordering::Relaxed);
-        self.observer.is_measuring = self.tried >= self.streams.len() as u64;
+        self.observer.is_measuring = self.tried >= self.first_streams;
     }
 
     /// Closes the current second if it is over, or if this is the end.
@@ -33,14 +33,18 @@ impl EventLoop {
             bytes: measures.bytes,
             holes: measures.holes,
         };
+        let asked = self.percentiles;
+        let groups = self.observer.measures.groups.iter_mut();
+        let latency_by_group = groups.map(|group| group.take_latency(asked)).collect();
         self.seconds.push(Second {
             at: elapsed.as_secs_f64(),
             open: self.open,
             ticks: per_second(totals.ticks - before.ticks, length),
             bytes: per_second(totals.bytes - before.bytes, length),
             holes: per_second(totals.holes - before.holes, length),
-            latency: self.observer.latency.percentiles(),
-            age: self.observer.age.percentiles(),
+            latency: self.observer.latency.percentiles(self.percentiles),
+            latency_by_group,
+            age: self.observer.age.percentiles(self.percentiles),
             own_cpu: totals.cpu.saturating_sub(before.cpu).as_secs_f64() / length,
         });
         self.totals = totals;

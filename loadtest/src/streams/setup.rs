@@ -1,7 +1,7 @@
 //! The settings of all streams of a run.
 
 use super::{header::Header, plan::Group, server_wire::Wire};
-use crate::{tls::ClientTls, venue::History};
+use crate::{measure::Asked, tls::ClientTls, venue::History};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// The settings of all streams of a run.
@@ -26,6 +26,8 @@ pub struct Setup {
     pub connect_rate: Option<f64>,
     /// How late a stream may read a tick that other streams have replaced.
     pub old_after: Duration,
+    /// The percentiles that are reported beside the usual ones.
+    pub percentiles: Asked,
     /// The seed of the choice of symbols and of the times at which streams leave.
     pub seed: u64,
     /// The venue's recent trades and quotes, if the server has never read another venue.

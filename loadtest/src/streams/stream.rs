@@ -35,6 +35,8 @@ pub(super) struct Stream {
     /// The number of the target that it is connected to.
     pub(super) target: usize,
     pub(super) phase: Phase,
+    /// Whether it is to be open by the stages of its group.
+    pub(super) is_wanted: bool,
     /// Counts its requests: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
     pub(super) slots: Slots,
@@ -81,6 +83,7 @@ impl Stream {
             connection,
             target: 0,
             phase: Phase::Away,
+            is_wanted: true,
             generation: 0,
             slots: Slots::default(),
             begun: 0,
@@ -108,6 +111,11 @@ impl Stream {
         self.partial.clear();
         self.bye = None;
         self.slots = Slots::default();
+    }
+
+    /// Whether it may connect now.
+    pub(super) fn may_connect(&self) -> bool {
+        self.is_wanted && self.phase == Phase::Away
     }
 
     /// It has ended.
@@ -178,6 +186,9 @@ impl Stream {
         group: &GroupSettings,
     ) -> Result<(), Ended> {
         observer.measures.bytes += bytes.len() as u64;
+        if let Some(group) = observer.measures.groups.get_mut(self.group) {
+            group.bytes += bytes.len() as u64;
+        }
         let mut partial = std::mem::take(&mut self.partial);
         let unprocessed = if partial.is_empty() {
             bytes
@@ -245,12 +256,21 @@ impl Stream {
         self.opened = at;
         observer.measures.answer.record(at - self.begun);
         observer.measures.opened += 1;
+        if let Some(group) = observer.measures.groups.get_mut(self.group) {
+            group.answer.record(at - self.begun);
+            group.opened += 1;
+        }
         Ok(())
     }
 
     fn block(&mut self, block: &[u8], at: i64, observer: &mut Observer, group: &GroupSettings) {
-        let reader =
-            Reader { now: at, opened: self.opened, reads_at_once: group.reads == Reads::AtOnce, target: self.target };
+        let reader = Reader {
+            now: at,
+            opened: self.opened,
+            reads_at_once: group.reads == Reads::AtOnce,
+            target: self.target,
+            group: self.group,
+        };
         if observer.wire != Wire::Tickfan {
             return observer.count(block, reader);
         }
@@ -279,6 +299,9 @@ impl Stream {
         if !self.has_tick {
             self.has_tick = true;
             observer.measures.first_tick.record(at - self.begun);
+            if let Some(group) = observer.measures.groups.get_mut(self.group) {
+                group.first_tick.record(at - self.begun);
+            }
         }
         self.last = Some(read.seen);
     }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{measure::StreamMeasures, streams::Group};
+use crate::{
+    measure::{Asked, StreamMeasures},
+    streams::Group,
+};
 
 const BYTES: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nretry: 7\nevent: hello\ndata: \
     {\"epoch\":\"e\",\"symbols\":[\"A\"],\"unknown\":[]}\n\nid: e-1\ndata: {\"symbol\":\"A\",\"seq\":1,\"kind\":\"trade\",\
@@ -43,9 +46,13 @@ fn the_answer_is_timed_at_the_end_of_its_head() {
         (&BYTES[head_end..], 1_900, Some((1, 500))),
     ] {
         stream.receive(part.as_bytes(), at, &mut observer, &group).unwrap();
-        assert_eq!(observer.measures.answer.percentiles().map(|of| (of.count, of.max)), expected, "at {at}");
+        assert_eq!(
+            observer.measures.answer.percentiles(Asked::default()).map(|of| (of.count, of.max)),
+            expected,
+            "at {at}"
+        );
     }
-    assert_eq!(observer.measures.first_tick.percentiles().unwrap().max, 900);
+    assert_eq!(observer.measures.first_tick.percentiles(Asked::default()).unwrap().max, 900);
 }
 
 #[test]
@@ -53,8 +60,8 @@ fn latency_is_measured_of_trades_only_and_age_of_all_ticks() {
     let (mut stream, mut observer, group) = fixture();
     observer.is_measuring = true;
     stream.receive(BYTES.as_bytes(), 50, &mut observer, &group).unwrap();
-    assert_eq!(observer.measures.latency.percentiles().unwrap().count, 1);
-    assert_eq!(observer.measures.age.percentiles().unwrap().count, 2);
+    assert_eq!(observer.measures.latency.percentiles(Asked::default()).unwrap().count, 1);
+    assert_eq!(observer.measures.age.percentiles(Asked::default()).unwrap().count, 2);
 }
 
 #[test]

@@ -11,6 +11,10 @@ pub(super) enum Task {
     Read,
     /// A stream leaves, to come back later.
     Leave,
+    /// A stream comes, as its group's stages say; of any generation.
+    Come,
+    /// A stream goes, as its group's stages say; of any generation.
+    Go,
 }
 
 /// All scheduled tasks by time. Each is for one generation of its stream or connection: the caller ignores those of an

@@ -33,6 +33,12 @@ pub enum Load {
         /// The duration of a burst, at most `every`.
         lasts: Duration,
     },
+    /// A rate that changes linearly in stages, from 0, and stays at that of the last one. It begins with
+    /// [`Venue::begin_load`](super::Venue::begin_load).
+    Stages {
+        /// Updates per second at the end of each, and how long it takes.
+        stages: Vec<(f64, Duration)>,
+    },
     /// A recording of a real market.
     Recording {
         /// The recording.
@@ -55,6 +61,7 @@ impl Load {
             Self::Bursts { rate, factor, every, lasts } => {
                 bursts(count, *rate, *factor, every.as_secs_f64(), lasts.min(every).as_secs_f64())
             }
+            Self::Stages { stages } => in_stages(count, stages)?,
             Self::Recording { recording, speed, looped } => {
                 let (round, frame) = recording.place(n, *looped)?;
                 let own = recording.length.as_secs_f64() * round as f64 + recording.updates[frame].at.as_secs_f64();
@@ -73,7 +80,21 @@ fn ramp(count: f64, from: f64, to: f64, over: f64) -> f64 {
     }
     let slope = (to - from) / over;
     // The root of slope/2 t² + from t - count, in the form that stays exact as the slope approaches 0.
-    2.0 * count / (from + (from * from + 2.0 * slope * count).sqrt()).max(f64::MIN_POSITIVE)
+    2.0 * count / (from + (from * from + 2.0 * slope * count).max(0.0).sqrt()).max(f64::MIN_POSITIVE)
+}
+
+/// `None`: the last stage has ended at 0, and all its updates are before.
+fn in_stages(count: f64, stages: &[(f64, Duration)]) -> Option<f64> {
+    let (mut rate, mut begin, mut left) = (0.0, 0.0, count);
+    for (to, over) in stages {
+        let over = over.as_secs_f64();
+        let in_stage = (rate + to) / 2.0 * over;
+        if left < in_stage {
+            return Some(begin + ramp(left, rate, *to, over));
+        }
+        (rate, begin, left) = (*to, begin + over, left - in_stage);
+    }
+    (rate > 0.0).then(|| begin + left / rate)
 }
 
 fn bursts(count: f64, rate: f64, factor: f64, every: f64, lasts: f64) -> f64 {
@@ -100,6 +121,7 @@ mod tests {
         let ramp = Load::Ramp { from: 0.0, to: 100.0, over: s(10) };
         let flat = Load::Ramp { from: 100.0, to: 100.0, over: s(10) };
         let bursts = Load::Bursts { rate: 10.0, factor: 10.0, every: s(5), lasts: s(1) };
+        let hold = Load::Stages { stages: vec![(100.0, s(10)), (100.0, s(10)), (20.0, s(0)), (20.0, s(5))] };
         // 100 in the burst, 40 in the rest of its cycle.
         let table = [
             (&steady, 0, 0.0),
@@ -114,11 +136,22 @@ mod tests {
             (&bursts, 120, 3.0),
             (&bursts, 140, 5.0),
             (&bursts, 190, 5.5),
+            // 500 in the ramp, 1,000 held, and then a step down.
+            (&hold, 0, 0.0),
+            (&hold, 125, 5.0),
+            (&hold, 700, 12.0),
+            (&hold, 1_500, 20.0),
+            (&hold, 1_520, 21.0),
+            (&hold, 1_620, 26.0),
         ];
         for (load, n, wanted) in table {
             assert!((seconds(load, n) - wanted).abs() < 1e-6, "{load:?} {n}: {}", seconds(load, n));
         }
         assert_eq!(Load::Quiet.due(0), None);
+        // Up and down again: nothing is due behind the end.
+        let hill = Load::Stages { stages: vec![(10.0, s(10)), (0.0, s(10))] };
+        assert!((seconds(&hill, 50) - 10.0).abs() < 1e-6 && (seconds(&hill, 99) - 18.586).abs() < 1e-3);
+        assert_eq!(hill.due(100), None);
     }
 
     #[test]
@@ -127,6 +160,7 @@ mod tests {
         for load in [
             Load::Ramp { from: 1.0, to: 1_000.0, over: s(3) },
             Load::Ramp { from: 1_000.0, to: 1.0, over: s(3) },
+            Load::Stages { stages: vec![(1_000.0, s(3)), (0.0, s(1)), (0.0, s(1)), (10.0, s(1)), (500.0, s(0))] },
             Load::Bursts { rate: 33.0, factor: 7.0, every: s(2), lasts: s(1) },
         ] {
             let dues: Vec<_> = (0..5_000).map(|n| load.due(n)).collect();

@@ -11,14 +11,16 @@ use super::{
     setup::Setup,
     shared::{Counts, Sent, Shared},
 };
+use crate::measure::Histogram;
 use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 use tokio::{
     runtime,
@@ -52,6 +54,8 @@ impl Venue {
             market: Mutex::new(Market::new(setup, history.clone())),
             history,
             counts: Counts::default(),
+            load_begun: OnceLock::new(),
+            due_since: OnceLock::new(),
             stopping: AtomicBool::new(false),
         });
         let (behaviour, behaviour_rx) = watch::channel(Behaviour { door: Door::Open, flow: Flow::Steady });
@@ -115,6 +119,22 @@ impl Venue {
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
         // Sent under the market's lock, so that the generator cannot send a newer batch first.
         self.command_connections(ConnectionCommand::Send(Arc::new(batch)));
+    }
+
+    /// The load begins: stages begin, and how late updates are counts from now on.
+    pub fn begin_load(&self) {
+        self.shared.load_begun.get_or_init(Instant::now);
+        self.shared.counts.late().reset();
+    }
+
+    /// Since when updates are due; `None` before the first subscription.
+    pub fn due_since(&self) -> Option<Instant> {
+        self.shared.due_since.get().copied()
+    }
+
+    /// How late its updates were since the load began.
+    pub fn late(&self) -> Histogram {
+        self.shared.counts.late().clone()
     }
 
     /// The newest state that it sent of a symbol; `None` if it does not trade the symbol. Parts that it never sent are

@@ -1,12 +1,13 @@
 //! What the venue's threads share.
 
 use super::{history::History, market::Market, protocol::Protocol};
+use crate::measure::Histogram;
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The counts of a venue so far.
@@ -38,14 +39,21 @@ pub(super) struct Counts {
     pub(super) unwanted: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) latest_micros: AtomicU64,
+    /// How late updates were, since the load began.
+    pub(super) late: Mutex<Histogram>,
     pub(super) subscriptions: AtomicU64,
     connections: AtomicU64,
     connections_max: AtomicU64,
 }
 
 impl Counts {
+    /// Notes how late an update is that has waited for longest.
     pub(super) fn note_lateness(&self, late: Duration) {
         self.latest_micros.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn late(&self) -> MutexGuard<'_, Histogram> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection begins.
@@ -81,6 +89,10 @@ pub(super) struct Shared {
     /// `None` for a recording, whose sizes are not ordinals.
     pub(super) history: Option<Arc<History>>,
     pub(super) counts: Counts,
+    /// Since when the load counts.
+    pub(super) load_begun: OnceLock<Instant>,
+    /// Since when updates are due.
+    pub(super) due_since: OnceLock<Instant>,
     pub(super) stopping: AtomicBool,
 }
 

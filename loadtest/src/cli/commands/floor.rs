@@ -6,8 +6,7 @@ use crate::{
         args::FloorArgs,
         output::{check_report_file, write_results},
         scenario::{
-            Request, gateway_program, load_own_gateway, load_scenario, merged_thresholds, run_with_progress,
-            stream_setup,
+            Request, gateway_program, load_own_gateway, load_scenario, provenance, run_with_progress, stream_setup,
         },
         server::Target,
     },
@@ -20,7 +19,7 @@ use std::time::Duration;
 
 pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
-    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol)?;
+    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol, &args.output)?;
     let rate = Floor::rate(&scenario).map_err(|what| Failure::usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let stop = Stop::on_signals()?;
@@ -28,17 +27,20 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
         name: &args.scenario,
         scenario: &scenario,
         thresholds: &[],
+        percentiles: args.output.asked(&thresholds).map_err(Failure::usage)?,
+        provenance: &provenance(&scenario),
         venue_listen: None,
         headers: Vec::new(),
         stop: &stop,
     };
     let mut summary = load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?;
     if summary.stopped {
+        summary.apply_thresholds(&thresholds);
         return Ok(write_results(&summary, &args.output)?);
     }
     let floor = load_floor(&plain(scenario), rate, args.flush_interval.0, stop)?;
     add_floor(&mut summary, floor);
-    summary.apply_thresholds(&merged_thresholds(thresholds, &args.output.thresholds));
+    summary.apply_thresholds(&thresholds);
     Ok(write_results(&summary, &args.output)?)
 }
 

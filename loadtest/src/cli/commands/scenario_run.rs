@@ -4,10 +4,11 @@ use crate::{
     cli::{
         Failure,
         args::RunArgs,
+        origin,
         output::{check_report_file, write_results},
         scenario::{
-            Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, load_scenario,
-            merged_thresholds, run_with_progress, stream_setup,
+            Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, load_scenario, provenance,
+            run_with_progress, stream_setup,
         },
         server::{Target, headers, watched_server, wire},
     },
@@ -18,12 +19,14 @@ use crate::{
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
-    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol)?;
+    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol, &args.output)?;
     need_descriptors(scenario.connections())?;
     let request = Request {
         name: &args.scenario,
         scenario: &scenario,
-        thresholds: &merged_thresholds(thresholds, &args.output.thresholds),
+        thresholds: &thresholds,
+        percentiles: args.output.asked(&thresholds).map_err(Failure::usage)?,
+        provenance: &provenance(&scenario),
         venue_listen: args.venue_listen,
         headers: headers(&args.client)?,
         stop: &Stop::on_signals()?,
@@ -46,9 +49,13 @@ fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Resu
     let scenario = request.scenario;
     let target = Target::of_url(url, &args.client, &scenario.groups)?;
     let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
-    let streams = Setup { wire: wire(args.path.as_ref()), ..stream_setup(scenario, symbols, target) };
+    let streams = Setup {
+        wire: wire(args.path.as_ref()),
+        percentiles: request.percentiles,
+        ..stream_setup(scenario, symbols, target)
+    };
     probe(&streams)?;
-    run_with_progress(&Run {
+    let mut summary = run_with_progress(&Run {
         name: request.name,
         about: &scenario.about,
         streams,
@@ -59,5 +66,7 @@ fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Resu
         venue: Some(&venue),
         thresholds: request.thresholds,
         stop: request.stop.clone(),
-    })
+    })?;
+    origin::add(&mut summary, request.provenance, None, url);
+    Ok(summary)
 }

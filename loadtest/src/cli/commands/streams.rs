@@ -4,6 +4,7 @@ use crate::{
     cli::{
         Failure,
         args::StreamsArgs,
+        origin,
         output::{check_report_file, write_results},
         scenario::{merged_thresholds, run_with_progress},
         server::{Target, watched_server, wire},
@@ -23,6 +24,9 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
     check_streams(&groups, args.symbols.len().max(1), args.connect_rate).map_err(Failure::usage)?;
     let defaults: Result<_, _> = THRESHOLDS.into_iter().map(Threshold::from_argument).collect();
     let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
+    let names = groups.iter().map(|group| group.name.as_str());
+    thresholds.iter().try_for_each(|threshold| threshold.check_group(names.clone())).map_err(Failure::usage)?;
+    let provenance = origin::provenance(load(args, &thresholds));
     need_descriptors(u64::from(args.count).div_ceil(args.streams_per_connection as u64))?;
     let streams = Setup {
         targets: vec![target.address],
@@ -34,11 +38,12 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         groups,
         connect_rate: args.connect_rate,
         old_after: Scenario::old_after().0,
+        percentiles: args.output.asked(&thresholds).map_err(Failure::usage)?,
         seed: args.seed,
         history: None,
     };
     probe(&streams)?;
-    let summary = run_with_progress(&Run {
+    let mut summary = run_with_progress(&Run {
         name: "streams",
         about: &args.url,
         streams,
@@ -50,5 +55,25 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         thresholds: &thresholds,
         stop: Stop::on_signals()?,
     })?;
+    origin::add(&mut summary, &provenance, None, &args.url);
     Ok(write_results(&summary, &args.output)?)
+}
+
+/// The whole load as TOML.
+fn load(args: &StreamsArgs, thresholds: &[Threshold]) -> String {
+    let mut load = toml::Table::new();
+    let mut set = |key: &str, value: toml::Value| load.insert(key.to_owned(), value);
+    set("duration", args.duration.to_string().into());
+    set("seed", i64::try_from(args.seed).unwrap_or(i64::MAX).into());
+    set("old_after", Scenario::old_after().to_string().into());
+    set("symbols", args.symbols.clone().into());
+    if let Some(rate) = args.connect_rate {
+        set("connect_rate", rate.into());
+    }
+    if let Ok(group) = toml::Value::try_from(args.group()) {
+        set("group", toml::Value::Array(vec![group]));
+    }
+    let thresholds = thresholds.iter().map(|threshold| (threshold.name().to_owned(), threshold.to_toml()));
+    set("thresholds", toml::Value::Table(thresholds.collect()));
+    load.to_string()
 }

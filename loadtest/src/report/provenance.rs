@@ -1,0 +1,105 @@
+//! Where a report comes from: all that someone needs who was not there, to repeat it.
+
+use super::size;
+use crate::measure::Host;
+use serde::Serialize;
+use std::fmt::{self, Write as _};
+
+/// Where a report comes from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Provenance {
+    /// When the command began, in UTC.
+    pub date: String,
+    /// The command, without the values of headers and of other secrets.
+    pub command: Vec<String>,
+    /// The whole scenario as TOML, with what the command line has changed: `run FILE` runs it again.
+    pub scenario: String,
+    /// The load tester.
+    pub load_tester: Program,
+    /// The server, as far as it is known.
+    pub server: Option<Program>,
+    /// The machine of the load tester.
+    pub machine: Host,
+}
+
+/// A program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Program {
+    /// Its name or path, or its address.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+    /// The SHA-256 of its file, as `sha256sum` prints it.
+    pub sha256: Option<String>,
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(version) = &self.version {
+            write!(f, " {version}")?;
+        }
+        if let Some(commit) = &self.commit {
+            write!(f, ", commit {commit}")?;
+        }
+        if let Some(sha256) = &self.sha256 {
+            write!(f, ", SHA-256 {sha256}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Provenance {
+    /// The command as a shell takes it.
+    pub fn command_line(&self) -> String {
+        self.command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "  made        {} by {}", self.date, self.command_line())?;
+        writeln!(out, "  load tester {}", self.load_tester)?;
+        match &self.server {
+            Some(server) => writeln!(out, "  server      {server}")?,
+            None => writeln!(out, "  server      it does not tell its version")?,
+        }
+        let Host { cpu, cores, cores_usable, memory_bytes, kernel, open_files_max, ports, somaxconn, load_average } =
+            &self.machine;
+        let memory = memory_bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes as f64)));
+        writeln!(out, "  machine     {cpu}, {cores_usable} of {cores} cores{memory}, {kernel}")?;
+        let files = open_files_max.map_or("any number of".to_owned(), |files| files.to_string());
+        write!(out, "  limits      {files} open files")?;
+        if let Some(ports) = ports {
+            write!(out, ", ports {ports}")?;
+        }
+        if let Some(somaxconn) = somaxconn {
+            write!(out, ", somaxconn {somaxconn}")?;
+        }
+        if let Some(load) = load_average {
+            write!(out, "; load average before: {load}")?;
+        }
+        out.write_char('\n')
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte);
+    if !argument.is_empty() && argument.bytes().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_printed_as_a_shell_takes_it() {
+        let command = ["tickfan-loadtest", "streams", "--path", "/a?b={symbols}", "it's", ""];
+        let provenance = Provenance { command: command.map(str::to_owned).into(), ..Provenance::default() };
+        assert_eq!(provenance.command_line(), r"tickfan-loadtest streams --path '/a?b={symbols}' 'it'\''s' ''");
+    }
+}
