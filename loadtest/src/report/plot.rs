@@ -1,4 +1,4 @@
-//! Line plots as SVG.
+//! Line plots as SVG: lines that break where there are no data, marks of what happened, and the values at the pointer.
 
 use std::fmt::Write as _;
 
@@ -12,50 +12,141 @@ const BOTTOM: f64 = 40.0;
 const LINES: u32 = 5;
 /// The most labels on the x axis.
 const LABELS_MAX: f64 = 10.0;
+/// The colours of lines, after which they begin again.
+const COLOURS: usize = 8;
+/// The most places whose values are shown at the pointer. They are some hundred bytes each.
+const PLACES_MAX: usize = 240;
+/// A line breaks where its next point is so many steps away.
+const STEPS_APART: f64 = 2.5;
+/// A limit that is so many times higher than the highest value is left out of a linear plot, whose lines it would flatten.
+const LIMIT_FAR: f64 = 3.0;
 
-/// One line of a plot.
-pub(super) struct Line<'a> {
-    pub(super) name: &'a str,
-    pub(super) points: Vec<(f64, f64)>,
+/// One line of a plot. A point without a value breaks it.
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, Option<f64>)>,
+}
+
+/// Something that went on for a while, such as an outage.
+pub(super) struct Band {
+    /// The class, which colours it.
+    pub(super) kind: &'static str,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// A value that was not to be crossed.
+pub(super) struct Limit {
+    pub(super) name: String,
+    pub(super) value: f64,
 }
 
 /// A plot. `value` formats the labels of the y axis, `place` those of the x axis.
-pub(super) struct Plot<'a> {
-    pub(super) title: &'a str,
-    pub(super) x: &'a str,
+pub(super) struct Plot {
+    pub(super) title: String,
+    pub(super) x: &'static str,
     /// The smallest step between labels of the x axis.
     pub(super) x_step_min: f64,
     pub(super) place: fn(f64) -> String,
     pub(super) value: fn(f64) -> String,
     /// Whether the y axis is logarithmic, as for times, whose tail would otherwise flatten the rest.
     pub(super) is_logarithmic: bool,
-    pub(super) lines: Vec<Line<'a>>,
+    pub(super) lines: Vec<Line>,
+    pub(super) bands: Vec<Band>,
+    pub(super) limits: Vec<Limit>,
 }
 
-impl Plot<'_> {
-    /// The figure, or an empty string if no line has a point.
+impl Plot {
+    /// The figure, or an empty string if no line has a value.
     pub(super) fn figure(&self) -> String {
-        let points = || self.lines.iter().flat_map(|line| line.points.iter().copied());
+        let points = || self.lines.iter().flat_map(Line::values);
         if points().next().is_none() {
             return String::new();
         }
         let x_max = points().map(|(x, _)| x).fold(f64::MIN_POSITIVE, f64::max);
-        let scale = Scale::new(points().map(|(_, y)| y), self.is_logarithmic);
+        let y_max = points().map(|(_, y)| y).fold(f64::MIN_POSITIVE, f64::max);
+        let is_near = |limit: &&Limit| self.is_logarithmic || limit.value <= y_max * LIMIT_FAR;
+        let limits = || self.limits.iter().filter(is_near);
+        let scale = Scale::new(points().map(|(_, y)| y).chain(limits().map(|limit| limit.value)), self.is_logarithmic);
         let mut out = format!(
             "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
             self.title, self.title
         );
         // Writing to a string cannot fail.
+        let _ = self.draw_bands(&mut out, x_max);
         let _ = self.axes(&mut out, x_max, &scale);
+        for limit in limits() {
+            let y = y_at(scale.share(limit.value));
+            let _ = write!(out, "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT);
+        }
         for (index, line) in self.lines.iter().enumerate() {
-            let _ = draw(&mut out, index, line, x_max, &scale);
+            let _ = draw(&mut out, index % COLOURS, line, x_max, &scale);
         }
+        let _ = self.values_at_the_pointer(&mut out, x_max);
         out.push_str("</svg><ul class=\"legend\">");
-        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| !line.points.is_empty()) {
-            let _ = write!(out, "<li class=\"c{index}\">{}</li>", line.name);
-        }
+        let _ = self.legend(&mut out, is_near);
         out.push_str("</ul></figure>");
         out
+    }
+
+    fn legend(&self, out: &mut String, is_near: impl Fn(&&Limit) -> bool) -> std::fmt::Result {
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.values().next().is_some()) {
+            write!(out, "<li class=\"c{}\">{}</li>", index % COLOURS, line.name)?;
+        }
+        for limit in &self.limits {
+            let far = if is_near(&limit) { "" } else { ", far above" };
+            write!(out, "<li class=\"limit\">{}: {}{far}</li>", limit.name, (self.value)(limit.value))?;
+        }
+        let mut kinds: Vec<&str> = self.bands.iter().map(|band| band.kind).collect();
+        kinds.dedup();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds.iter().try_for_each(|kind| write!(out, "<li class=\"{kind}\">{kind}</li>"))
+    }
+
+    fn draw_bands(&self, out: &mut String, x_max: f64) -> std::fmt::Result {
+        for Band { kind, from, to } in &self.bands {
+            let from = x_at((from / x_max).clamp(0.0, 1.0));
+            // An outage of no length is seen too.
+            let width = (x_at((to / x_max).clamp(0.0, 1.0)) - from).max(1.5);
+            let height = HEIGHT - TOP - BOTTOM;
+            write!(
+                out,
+                "<rect class=\"{kind}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A column for each place of the x axis: when the pointer is in it, it shows the values there.
+    fn values_at_the_pointer(&self, out: &mut String, x_max: f64) -> std::fmt::Result {
+        let mut places: Vec<f64> = self.lines.iter().flat_map(Line::values).map(|(x, _)| x).collect();
+        places.sort_unstable_by(f64::total_cmp);
+        // Lines that are sampled apart from each other share a place if they are close.
+        let near = x_max / PLACES_MAX as f64;
+        places.dedup_by(|x, before| *x - *before < near);
+        for (index, &x) in places.iter().enumerate() {
+            let begin = index.checked_sub(1).map_or(0.0, |before| f64::midpoint(places[before], x));
+            let end = places.get(index + 1).map_or(x_max, |after| f64::midpoint(x, *after));
+            let values = self.lines.iter().filter_map(|line| {
+                let (_, y) = line.values().find(|(at, _)| (begin..=end).contains(at) && (at - x).abs() <= near)?;
+                Some(format!("{} {}", line.name, (self.value)(y)))
+            });
+            let values: Vec<String> = values.collect();
+            let [begin, end, at] = [begin, end, x].map(|x| x_at(x / x_max));
+            let (width, height, bottom) = (end - begin, HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+            write!(
+                out,
+                "<g class=\"at\"><rect x=\"{begin:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>\
+                 <line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>\
+                 <text x=\"{}\" y=\"{}\">{}: {}</text></g>",
+                LEFT + 6.0,
+                TOP - 4.0,
+                (self.place)(x),
+                values.join(", ")
+            )?;
+        }
+        Ok(())
     }
 
     fn axes(&self, out: &mut String, x_max: f64, scale: &Scale) -> std::fmt::Result {
@@ -77,18 +168,49 @@ impl Plot<'_> {
     }
 }
 
-fn draw(out: &mut String, index: usize, line: &Line<'_>, x_max: f64, scale: &Scale) -> std::fmt::Result {
+impl Line {
+    /// Its points that have a value.
+    fn values(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
+        self.points.iter().filter_map(|(x, y)| Some((*x, (*y)?)))
+    }
+
+    /// Its parts, between which there are no data.
+    fn parts(&self) -> Vec<Vec<(f64, f64)>> {
+        let mut steps: Vec<f64> = self.points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        steps.sort_unstable_by(f64::total_cmp);
+        let apart = steps.get(steps.len() / 2).map_or(f64::INFINITY, |step| step * STEPS_APART);
+        let mut parts: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+        let mut before: Option<f64> = None;
+        for &(x, y) in &self.points {
+            if y.is_none() || before.is_some_and(|before| x - before > apart) {
+                parts.push(Vec::new());
+            }
+            if let (Some(y), Some(part)) = (y, parts.last_mut()) {
+                part.push((x, y));
+            }
+            before = Some(x);
+        }
+        parts.retain(|part| !part.is_empty());
+        parts
+    }
+}
+
+fn draw(out: &mut String, colour: usize, line: &Line, x_max: f64, scale: &Scale) -> std::fmt::Result {
     let place = |(x, y): (f64, f64)| (x_at(x / x_max), y_at(scale.share(y)));
-    if let [point] = line.points[..] {
-        let (x, y) = place(point);
-        return write!(out, "<circle class=\"c{index}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+    for part in line.parts() {
+        if let [point] = part[..] {
+            let (x, y) = place(point);
+            write!(out, "<circle class=\"c{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>")?;
+            continue;
+        }
+        write!(out, "<polyline class=\"c{colour}\" points=\"")?;
+        for point in part {
+            let (x, y) = place(point);
+            write!(out, "{x:.1},{y:.1} ")?;
+        }
+        write!(out, "\"/>")?;
     }
-    write!(out, "<polyline class=\"c{index}\" points=\"")?;
-    for point in &line.points {
-        let (x, y) = place(*point);
-        write!(out, "{x:.1},{y:.1} ")?;
-    }
-    write!(out, "\"/>")
+    Ok(())
 }
 
 fn x_at(share: f64) -> f64 {
@@ -143,10 +265,22 @@ fn rounded_up(value: f64) -> f64 {
 mod tests {
     use super::*;
 
+    fn with(points: Vec<(f64, Option<f64>)>, is_logarithmic: bool) -> Plot {
+        Plot {
+            title: "t".into(),
+            x: "s",
+            x_step_min: 1.0,
+            place: |x| format!("{x:.0}"),
+            value: |y| format!("{y:.0}"),
+            is_logarithmic,
+            lines: vec![Line { name: "p50".into(), points }],
+            bands: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
     fn plot(points: Vec<(f64, f64)>, is_logarithmic: bool) -> String {
-        let lines = vec![Line { name: "p50", points }];
-        let show = |value: f64| format!("{value:.0}");
-        Plot { title: "t", x: "s", x_step_min: 1.0, place: show, value: show, is_logarithmic, lines }.figure()
+        with(points.into_iter().map(|(x, y)| (x, Some(y))).collect(), is_logarithmic).figure()
     }
 
     #[test]
@@ -171,5 +305,38 @@ mod tests {
         for figure in [plot(vec![(0.0, 0.0)], false), plot(vec![(0.0, 0.0), (1.0, 0.0)], true)] {
             assert!(!figure.contains("NaN") && !figure.contains("inf"), "{figure}");
         }
+    }
+
+    #[test]
+    fn a_line_breaks_where_there_are_no_data() {
+        let at = |x: u32, y| (f64::from(x), y);
+        let points = vec![at(1, Some(1.0)), at(2, Some(2.0)), at(3, None), at(4, Some(1.0)), at(5, Some(2.0)), at(9, Some(3.0))];
+        let figure = with(points, false).figure();
+        let lines: Vec<&str> = figure.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        // Seconds 1 and 2, 4 and 5; the ninth stands alone.
+        assert_eq!(lines.iter().map(|line| line.split_whitespace().count()).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(figure.matches("<circle").count(), 1);
+    }
+
+    #[test]
+    fn outages_and_limits_are_marked() {
+        let mut plot = with(vec![(0.0, Some(10.0)), (10.0, Some(40.0))], false);
+        plot.bands = [(2.0, 4.0), (6.0, 6.0)].map(|(from, to)| Band { kind: "outage", from, to }).into();
+        plot.limits = vec![Limit { name: "a".into(), value: 80.0 }, Limit { name: "b".into(), value: 400.0 }];
+        let figure = plot.figure();
+        assert!(figure.contains("<rect class=\"outage\" x=\"198.4\" y=\"16\" width=\"126.4\""), "{figure}");
+        assert!(figure.contains("width=\"1.5\""), "{figure}");
+        assert_eq!((figure.matches("<line class=\"limit\"").count(), figure.matches("<li class=\"outage\">").count()), (1, 1));
+        assert!(figure.contains("a: 80</li>") && figure.contains("b: 400, far above</li>"), "{figure}");
+    }
+
+    #[test]
+    fn the_pointer_shows_the_values_of_its_place() {
+        let mut plot = with((0..5_000).map(|x| (f64::from(x), Some(f64::from(x)))).collect(), false);
+        assert!(plot.figure().matches("class=\"at\"").count() <= PLACES_MAX);
+        plot.lines = ["a", "b"].map(|name| Line { name: name.into(), points: vec![(1.0, Some(3.0)), (2.0, Some(4.0))] }).into();
+        plot.lines[1].points[0].1 = None;
+        let figure = plot.figure();
+        assert!(figure.contains(">1: a 3</text>") && figure.contains(">2: a 4, b 4</text>"), "{figure}");
     }
 }

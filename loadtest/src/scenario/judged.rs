@@ -160,7 +160,7 @@ mod tests {
             ("latency_p99=10ms", 1_000, 0, Verdict::Crossed),
             ("latency_p99=10ms", 3_000, 0, Verdict::Inconclusive),
             ("latency_max=10ms", 0, 3_000, Verdict::Inconclusive),
-            ("latency_p99=12ms", 9_000, 9_000, Verdict::Met),
+            ("latency_p99=13ms", 9_000, 9_000, Verdict::Met),
             ("age_p99=10ms", 9_000, 0, Verdict::Crossed),
             ("age_p99=10ms", 0, 3_000, Verdict::Inconclusive),
             ("ticks=1", 9_000, 9_000, Verdict::Crossed),
