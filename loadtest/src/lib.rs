@@ -12,5 +12,7 @@ pub mod measure;
 pub mod streams;
 pub mod scenario;
 pub mod report;
+pub mod compare;
+pub mod limit;
 pub mod run;
 pub mod cli;

@@ -1,6 +1,9 @@
 //! The arguments.
 
-use super::output_args::OutputArgs;
+use super::{
+    limit_args::{CompareArgs, LimitArgs},
+    output_args::OutputArgs,
+};
 use crate::{
     scenario::{Outage, Scenario, Span, VenueProtocol, check_duration},
     streams::{Group, Popularity, Protocol, Reads},
@@ -32,6 +35,8 @@ pub enum Command {
     Venue(VenueArgs),
     /// Run a scenario, then the same streams against a bare loop of sends, and compare the two.
     Floor(FloorArgs),
+    /// Compare two reports of the same load, figure by figure.
+    Compare(CompareArgs),
     /// Print the configuration of a scenario's gateway, to run it elsewhere.
     Config(ConfigArgs),
 }
@@ -67,6 +72,12 @@ pub struct RunArgs {
     /// How long the load lasts [default: the scenario's duration].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
+    /// Print the scenario with all its keys, their units, defaults and reasons, as the other arguments change it, and end.
+    #[arg(long, conflicts_with = "find_limit")]
+    pub print_scenario: bool,
+    /// The search for a limit.
+    #[command(flatten)]
+    pub limit: LimitArgs,
     /// How a running server is measured.
     #[command(flatten)]
     pub watched: WatchedArgs,

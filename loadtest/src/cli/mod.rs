@@ -1,6 +1,7 @@
 //! The command line.
 
 mod output_args;
+mod limit_args;
 mod args;
 mod failure;
 mod server;

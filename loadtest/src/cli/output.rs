@@ -2,16 +2,16 @@
 
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, output_args::OutputArgs};
 use crate::{
-    report::{Outcome, Summary, page, text},
+    report::{Case, Outcome, Summary, junit, page, text},
     run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs::File,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::Ordering,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 /// The resolution of the bar.
@@ -57,14 +57,33 @@ impl Bar {
 
 /// Opens the report's file, so that an hour of load does not end with a file that cannot be written.
 pub(super) fn check_report_file(output: &OutputArgs) -> io::Result<()> {
-    let Some(path) = &output.html else { return Ok(()) };
-    // Its content stays until the new report replaces it.
-    let opened = File::options().write(true).create(true).truncate(false).open(path);
-    opened.map(drop).map_err(|error| report_error(path, &error))
+    for (option, path) in [("--html", &output.html), ("--junit", &output.junit)] {
+        let Some(path) = path else { continue };
+        // Its content stays until the new report replaces it.
+        let opened = File::options().write(true).create(true).truncate(false).open(path);
+        opened.map(drop).map_err(|error| report_error(option, path, &error))?;
+    }
+    Ok(())
 }
 
-fn report_error(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("--html {}: {error}", path.display()))
+fn report_error(option: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{option} {}: {error}", path.display()))
+}
+
+/// Writes cases as JUnit's XML, if a file is asked for.
+pub(super) fn write_junit(path: Option<&PathBuf>, suite: &str, seconds: f64, cases: &[Case]) -> io::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    std::fs::write(path, junit(suite, &date, seconds, cases)).map_err(|error| report_error("--junit", path, &error))
+}
+
+/// The exit code for an outcome.
+pub(super) fn exit_code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Failed => EXIT_CROSSED,
+        Outcome::Inconclusive => EXIT_INCONCLUSIVE,
+        Outcome::Passed | Outcome::NotJudged => EXIT_OK,
+    }
 }
 
 /// Prints the results and writes the report; returns the exit code.
@@ -77,14 +96,13 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
     // If one output fails, the other is still written.
     let printed = io::stdout().write_all(results.as_bytes());
     if let Some(path) = &output.html {
-        std::fs::write(path, page(summary)).map_err(|error| report_error(path, &error))?;
+        std::fs::write(path, page(summary)).map_err(|error| report_error("--html", path, &error))?;
     }
+    write_junit(output.junit.as_ref(), &summary.name, summary.seconds_measured, &summary.cases())?;
     printed?;
-    Ok(match (summary.outcome, summary.stopped) {
-        (Outcome::Failed, _) => EXIT_CROSSED,
-        (Outcome::Inconclusive, _) => EXIT_INCONCLUSIVE,
+    Ok(match exit_code(summary.outcome) {
         // The thresholds were met for only a part of the time.
-        (Outcome::Passed | Outcome::NotJudged, true) => EXIT_FAILED,
-        (Outcome::Passed | Outcome::NotJudged, false) => EXIT_OK,
+        EXIT_OK if summary.stopped => EXIT_FAILED,
+        code => code,
     })
 }

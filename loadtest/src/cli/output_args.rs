@@ -15,6 +15,9 @@ pub struct OutputArgs {
     /// Write a report with plots, as one self-contained HTML file.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write the verdicts on rules and thresholds as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Report these percentiles of all times beside p50, p90, p99 and p99.9, such as 75,99.99.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub percentiles: Vec<Percent>,

@@ -24,6 +24,7 @@ use std::{
 const BROKER_VARIABLE: &str = "NATS_SERVER";
 
 /// A scenario as a command line asks for it.
+#[derive(Clone)]
 pub(super) struct Request<'a> {
     /// The scenario's name in the report.
     pub(super) name: &'a str,

@@ -2,13 +2,19 @@
 
 mod provenance;
 mod checks;
+mod escaped;
 mod page;
 mod plot;
+mod plots;
+mod mark;
+mod junit;
 mod summary;
 mod text;
 mod units;
 
 pub use checks::{Check, Outcome};
+pub use junit::{Case, CaseResult, junit};
+pub use mark::{Mark, MarkKind};
 pub use page::page;
 pub use provenance::{Program, Provenance};
 pub use summary::{

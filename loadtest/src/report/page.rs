@@ -1,17 +1,12 @@
 //! The report as one self-contained HTML file, without scripts and without external resources.
 
-use super::{
-    Summary, number,
-    plot::{Line, Plot},
-    size, text, time,
-};
+use super::{Summary, escaped::escaped, number, plots::plots, size, text, time};
 use crate::{
-    measure::{Percent, Second},
+    measure::Percent,
     scenario::{Judged, Verdict},
 };
 use std::fmt::Write as _;
 
-const MIB: f64 = 1024.0 * 1024.0;
 const STYLE: &str = include_str!("page.css");
 
 /// The report as HTML.
@@ -120,103 +115,6 @@ fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
     write!(out, "</table>")
 }
 
-fn plots(of: &Summary) -> Vec<Plot<'static>> {
-    let seconds = |value: fn(&Second) -> Option<f64>| -> Vec<(f64, f64)> {
-        of.timeline.iter().filter_map(|second| Some((second.at, value(second)?))).collect()
-    };
-    let samples = |value: fn(&super::Sample) -> Option<f64>| -> Vec<(f64, f64)> {
-        of.samples.iter().filter_map(|sample| Some((sample.at, value(sample)?))).collect()
-    };
-    let over_time = |title, value, is_logarithmic, lines| Plot {
-        title,
-        x: "seconds since the start",
-        x_step_min: 1.0,
-        place: |seconds| format!("{seconds:.0}"),
-        value,
-        is_logarithmic,
-        lines,
-    };
-    let count: fn(f64) -> String = |value| match value {
-        0.0 => "0".to_owned(),
-        value if value < 10.0 => format!("{value:.1}"),
-        value if value < 1e6 => number(value as u64),
-        value => format!("{:.1} M", value / 1e6),
-    };
-    // In MiB, so that the axis ends on a round number of MiB.
-    let mebibytes: fn(f64) -> String = |value| match value {
-        value if value < 10.0 => format!("{value:.1} MiB"),
-        value => format!("{value:.0} MiB"),
-    };
-    let percent: fn(f64) -> String = |value| format!("{:.0} %", value * 100.0);
-    vec![
-        over_time(
-            "Latency from the venue's schedule to the read",
-            time,
-            true,
-            vec![
-                Line { name: "p50", points: seconds(|of| Some(of.latency?.p50 as f64)) },
-                Line { name: "p99", points: seconds(|of| Some(of.latency?.p99 as f64)) },
-                Line { name: "max", points: seconds(|of| Some(of.latency?.max as f64)) },
-            ],
-        ),
-        Plot {
-            title: "Latency by percentile",
-            x: "percentile",
-            x_step_min: 1.0,
-            place: |nines| format!("{}", (100.0 - 100.0 * 10_f64.powf(-nines)) as f32),
-            value: time,
-            is_logarithmic: true,
-            lines: vec![Line { name: "latency", points: of.latency_curve.clone() }],
-        },
-        over_time(
-            "Ticks per second",
-            count,
-            false,
-            vec![
-                Line { name: "read", points: seconds(|of| Some(of.ticks as f64)) },
-                Line { name: "missed", points: seconds(|of| Some(of.holes as f64)) },
-            ],
-        ),
-        over_time(
-            "Bytes per second",
-            mebibytes,
-            false,
-            vec![Line { name: "read", points: seconds(|of| Some(of.bytes as f64 / MIB)) }],
-        ),
-        over_time(
-            "Age from the gateway's receipt to the read",
-            time,
-            true,
-            vec![
-                Line { name: "p50", points: seconds(|of| Some(of.age?.p50 as f64)) },
-                Line { name: "p99", points: seconds(|of| Some(of.age?.p99 as f64)) },
-            ],
-        ),
-        over_time(
-            "Open streams",
-            count,
-            false,
-            vec![Line { name: "open", points: seconds(|of| Some(of.open as f64)) }],
-        ),
-        over_time(
-            "CPU, share of one core",
-            percent,
-            false,
-            vec![
-                Line { name: "gateway", points: samples(|of| of.gateway_cpu) },
-                Line { name: "streams' thread", points: seconds(|of| Some(of.own_cpu)) },
-                Line { name: "load tester", points: samples(|of| Some(of.own_cpu)) },
-            ],
-        ),
-        over_time(
-            "Memory of the gateway",
-            mebibytes,
-            false,
-            vec![Line { name: "resident", points: samples(|of| Some(of.gateway_memory? as f64 / MIB)) }],
-        ),
-    ]
-}
-
 fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
     if of.violations.total.unwrap_or(0) == 0 {
         return Ok(());
@@ -230,11 +128,6 @@ fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {
         write!(out, "<details><summary><b>{rule}</b> {stream}{what}</summary><pre>{bytes}</pre></details>")?;
     }
     Ok(())
-}
-
-/// Escapes markup, since servers choose some of the strings.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn or_not_measured(value: Option<String>) -> String {

@@ -77,7 +77,11 @@ impl Plot {
         let _ = self.axes(&mut out, x_max, &scale);
         for limit in limits() {
             let y = y_at(scale.share(limit.value));
-            let _ = write!(out, "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT);
+            let _ = write!(
+                out,
+                "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
+                WIDTH - RIGHT
+            );
         }
         for (index, line) in self.lines.iter().enumerate() {
             let _ = draw(&mut out, index % COLOURS, line, x_max, &scale);
@@ -310,7 +314,8 @@ mod tests {
     #[test]
     fn a_line_breaks_where_there_are_no_data() {
         let at = |x: u32, y| (f64::from(x), y);
-        let points = vec![at(1, Some(1.0)), at(2, Some(2.0)), at(3, None), at(4, Some(1.0)), at(5, Some(2.0)), at(9, Some(3.0))];
+        let points =
+            vec![at(1, Some(1.0)), at(2, Some(2.0)), at(3, None), at(4, Some(1.0)), at(5, Some(2.0)), at(9, Some(3.0))];
         let figure = with(points, false).figure();
         let lines: Vec<&str> = figure.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         // Seconds 1 and 2, 4 and 5; the ninth stands alone.
@@ -326,7 +331,10 @@ mod tests {
         let figure = plot.figure();
         assert!(figure.contains("<rect class=\"outage\" x=\"198.4\" y=\"16\" width=\"126.4\""), "{figure}");
         assert!(figure.contains("width=\"1.5\""), "{figure}");
-        assert_eq!((figure.matches("<line class=\"limit\"").count(), figure.matches("<li class=\"outage\">").count()), (1, 1));
+        assert_eq!(
+            (figure.matches("<line class=\"limit\"").count(), figure.matches("<li class=\"outage\">").count()),
+            (1, 1)
+        );
         assert!(figure.contains("a: 80</li>") && figure.contains("b: 400, far above</li>"), "{figure}");
     }
 
@@ -334,7 +342,8 @@ mod tests {
     fn the_pointer_shows_the_values_of_its_place() {
         let mut plot = with((0..5_000).map(|x| (f64::from(x), Some(f64::from(x)))).collect(), false);
         assert!(plot.figure().matches("class=\"at\"").count() <= PLACES_MAX);
-        plot.lines = ["a", "b"].map(|name| Line { name: name.into(), points: vec![(1.0, Some(3.0)), (2.0, Some(4.0))] }).into();
+        plot.lines =
+            ["a", "b"].map(|name| Line { name: name.into(), points: vec![(1.0, Some(3.0)), (2.0, Some(4.0))] }).into();
         plot.lines[1].points[0].1 = None;
         let figure = plot.figure();
         assert!(figure.contains(">1: a 3</text>") && figure.contains(">2: a 4, b 4</text>"), "{figure}");

@@ -57,7 +57,7 @@ impl Provenance {
         self.command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
     }
 
-    pub(super) fn write(&self, out: &mut String) -> fmt::Result {
+    pub(crate) fn write(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "  made        {} by {}", self.date, self.command_line())?;
         writeln!(out, "  load tester {}", self.load_tester)?;
         match &self.server {

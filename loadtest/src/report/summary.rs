@@ -2,6 +2,7 @@
 
 use super::{
     checks::{Check, Outcome},
+    mark::Mark,
     provenance::Provenance,
 };
 use crate::{
@@ -92,6 +93,8 @@ pub struct Summary {
     pub crossed: Vec<Judged>,
     /// The thresholds that were met.
     pub kept: Vec<String>,
+    /// What happened when, on the time of the timeline.
+    pub marks: Vec<Mark>,
     /// What the streams read, second by second.
     pub timeline: Vec<Second>,
     /// Processor time and memory, second by second.

@@ -1,6 +1,6 @@
 //! The summary of a run, from its observations.
 
-use super::{judged, limits, observed::Observed};
+use super::{judged, limits, marks, observed::Observed};
 use crate::{
     check::Rule,
     measure::{Asked, Counters, Ended, Histogram, Percentiles, micros_per, unix_micros},
@@ -40,6 +40,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     let asked = observed.run.streams.percentiles;
     let percentiles = |of: &Histogram| of.percentiles(asked);
     let latency = measures.latency_by_target.iter().map(percentiles).collect();
+    let marks = marks::marks(&observed);
     let mut summary = Summary {
         name: observed.run.name.to_owned(),
         about: observed.run.about.to_owned(),
@@ -79,6 +80,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         thresholds: Vec::new(),
         crossed: Vec::new(),
         kept: Vec::new(),
+        marks,
         timeline: observed.outcome.seconds,
         samples: observed.samples,
     };
@@ -196,7 +198,8 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let ticks = end.ticks - start.ticks;
     let taken = end.taken - start.taken;
     let before = observed.before;
-    let opened = observed.outcome.measures.opened;
+    // Those that were open when the load began: with stages, or after they have left, others are opened later.
+    let opened = start.open;
     let opening = start.cpu.zip(before).map(|(start, before)| start.saturating_sub(before.cpu));
     let grown = start.memory.zip(before).map(|(open, before)| open.saturating_sub(before.memory_bytes));
     let memory_max = observed.samples.iter().filter_map(|sample| sample.gateway_memory).max();
@@ -209,7 +212,7 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
         cpu_micros_per_connect: opening.and_then(|cpu| micros_per(cpu, opened)),
-        memory_per_stream: grown.map(|bytes| bytes / opened.max(1)),
+        memory_per_stream: grown.and_then(|bytes| bytes.checked_div(opened)),
         memory_max,
         memory_growth: memory_max.zip(memory_of_first_third(observed)).map(|(max, third)| max.saturating_sub(third)),
         ticks_sent: counters.and_then(|counters| increase(counters, "tickfan_stream_ticks_sent_total")),

@@ -15,6 +15,8 @@ pub(super) struct Checkpoint {
     pub(super) memory: Option<u64>,
     /// Updates that the venue's connections have taken.
     pub(super) taken: u64,
+    /// Streams that are open.
+    pub(super) open: u64,
     pub(super) ticks: u64,
     pub(super) bytes: u64,
 }
@@ -27,6 +29,7 @@ impl Checkpoint {
             cpu: usage.map(|usage| usage.cpu),
             memory: usage.map(|usage| usage.memory_bytes),
             taken: run.venue.map_or(0, |venue| venue.sent().taken),
+            open: pool.progress.open.load(Ordering::Relaxed),
             ticks: pool.progress.ticks.load(Ordering::Relaxed),
             bytes: pool.progress.bytes.load(Ordering::Relaxed),
         }

@@ -13,6 +13,7 @@ mod checkpoint;
 mod observed;
 mod limits;
 mod judged;
+mod marks;
 mod assess;
 mod phases;
 mod floor;

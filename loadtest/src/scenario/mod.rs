@@ -24,6 +24,8 @@ pub use outage::{Outage, OutageKind};
 pub use printed::{Comments, printed};
 pub use shipped::{LoadError, SHIPPED, load, read};
 pub use stage::Stage;
+pub(crate) use suggest::did_you_mean;
+pub(crate) use thresholds::shown;
 pub use thresholds::{Threshold, ThresholdError};
 pub use units::Span;
 pub use venue_setup::{LoadSetup, VenueProtocol, VenueSetup, symbol_names};

@@ -293,7 +293,7 @@ fn bytes(size: &str) -> Option<f64> {
 }
 
 /// A value with its unit, for people.
-pub(super) fn shown(value: f64, unit: Unit) -> String {
+pub(crate) fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count if value.fract() != 0.0 => format!("{value:.2}"),
         Unit::Count => number(value as u64),

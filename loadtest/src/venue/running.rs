@@ -33,6 +33,7 @@ const BACKLOG: usize = 2_048;
 /// A running venue. Dropping it resets its connections and frees its port.
 pub struct Venue {
     address: SocketAddr,
+    load: Load,
     shared: Arc<Shared>,
     behaviour: watch::Sender<Behaviour>,
     commands: broadcast::Sender<ConnectionCommand>,
@@ -65,7 +66,7 @@ impl Venue {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || runtime.block_on(acceptor.serve(listener));
         let generator = Generator::new(shared.clone(), setup, commands.clone());
-        let mut venue = Self { address, shared, behaviour, commands, threads: Vec::new() };
+        let mut venue = Self { address, load: setup.load.clone(), shared, behaviour, commands, threads: Vec::new() };
         // One at a time: if the second thread cannot start, dropping the venue ends the first.
         venue.threads.push(thread::Builder::new().name("venue".into()).spawn(serve)?);
         venue.threads.push(thread::Builder::new().name("venue-market".into()).spawn(move || generator.run())?);
@@ -130,6 +131,11 @@ impl Venue {
     /// Since when updates are due; `None` before the first subscription.
     pub fn due_since(&self) -> Option<Instant> {
         self.shared.due_since.get().copied()
+    }
+
+    /// What it sends, and when.
+    pub fn load(&self) -> &Load {
+        &self.load
     }
 
     /// How late its updates were since the load began.

@@ -1,7 +1,10 @@
 //! One file per command.
 
+mod compare;
 mod config;
+mod find_limit;
 mod floor;
+mod load;
 mod scenario_run;
 mod streams;
 mod venue;
@@ -18,6 +21,7 @@ pub fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Streams(args) => streams::execute(args),
         Command::Venue(args) => venue::execute(args),
         Command::Floor(args) => floor::execute(args),
+        Command::Compare(args) => compare::execute(args),
         Command::Config(args) => config::execute(args),
     }
 }

@@ -1,26 +1,26 @@
 //! `run`: runs a scenario against a gateway of its own, or against a running server that reads its venue.
 
+use super::{find_limit, load::load};
 use crate::{
     cli::{
-        Failure,
+        EXIT_OK, Failure,
         args::RunArgs,
-        origin,
         output::{check_report_file, write_results},
-        scenario::{
-            Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, load_scenario, provenance,
-            run_with_progress, stream_setup,
-        },
-        server::{Target, headers, watched_server, wire},
+        scenario::{Request, load_scenario, provenance},
+        server::headers,
     },
-    report::Summary,
-    run::{Run, Stop, start_venue},
-    streams::{Setup, need_descriptors, probe},
+    run::Stop,
+    scenario::{Comments, printed},
 };
+use std::io::{self, Write as _};
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
     check_report_file(&args.output).map_err(Failure::usage)?;
     let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol, &args.output)?;
-    need_descriptors(scenario.connections())?;
+    if args.print_scenario {
+        io::stdout().write_all(printed(&scenario, Comments::With).as_bytes())?;
+        return Ok(EXIT_OK);
+    }
     let request = Request {
         name: &args.scenario,
         scenario: &scenario,
@@ -31,42 +31,9 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
         headers: headers(&args.client)?,
         stop: &Stop::on_signals()?,
     };
-    let summary = match (&args.url, scenario.cluster) {
-        (None, None) => load_own_gateway(&request, &gateway_program(args.gateway.as_ref()))?,
-        (None, Some(setup)) => {
-            let nats = broker_program(args.nats_server.as_ref())?;
-            load_own_cluster(&request, setup, &nats, &gateway_program(args.gateway.as_ref()))?
-        }
-        (Some(url), None) => load_running_server(url, args, &request)?,
-        (Some(_), Some(_)) => {
-            return Err(Failure::usage("a scenario with a cluster starts its own gateways: leave out --url"));
-        }
-    };
+    if let Some(what) = args.limit.find_limit {
+        return find_limit::execute(args, what, &request);
+    }
+    let summary = load(args, &request)?;
     Ok(write_results(&summary, &args.output)?)
-}
-
-fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Result<Summary, Failure> {
-    let scenario = request.scenario;
-    let target = Target::of_url(url, &args.client, &scenario.groups)?;
-    let (venue, symbols) = start_venue(&scenario.venue, request.venue_address()).map_err(Failure::usage)?;
-    let streams = Setup {
-        wire: wire(args.path.as_ref()),
-        percentiles: request.percentiles,
-        ..stream_setup(scenario, symbols, target)
-    };
-    probe(&streams)?;
-    let mut summary = run_with_progress(&Run {
-        name: request.name,
-        about: &scenario.about,
-        streams,
-        duration: scenario.duration.0,
-        outages: &scenario.outages,
-        server: watched_server(&args.watched)?,
-        cluster: None,
-        venue: Some(&venue),
-        thresholds: request.thresholds,
-        stop: request.stop.clone(),
-    })?;
-    origin::add(&mut summary, request.provenance, None, url);
-    Ok(summary)
 }

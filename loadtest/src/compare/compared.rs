@@ -1,0 +1,248 @@
+//! The comparison of two reports.
+
+use super::{
+    figures::{Better, Pair, pairs},
+    report::Report,
+};
+use crate::{
+    report::{Case, CaseResult, Outcome},
+    scenario::{Unit, did_you_mean, shown},
+};
+use serde::Serialize;
+use std::fmt::Write as _;
+use toml::{Table, Value};
+
+/// How reports are compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// By how much a figure may differ and count as the same: 0.1 is a tenth.
+    pub tolerance: f64,
+    /// The figures to compare; empty: all.
+    pub only: Vec<String>,
+}
+
+/// What came out for a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Result {
+    /// Within the tolerance.
+    Same,
+    /// The second report's is better.
+    Better,
+    /// The second report's is worse.
+    Worse,
+    /// The venue's or the streams' own lateness differs by as much.
+    Inconclusive,
+    /// Only one of them has it.
+    NotCompared,
+}
+
+/// A figure of two reports.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Its name, as of a threshold.
+    pub name: String,
+    /// Its value in the first report.
+    pub a: Option<f64>,
+    /// Its value in the second report.
+    pub b: Option<f64>,
+    /// The unit of both.
+    pub unit: Unit,
+    /// The second divided by the first.
+    pub ratio: Option<f64>,
+    /// What came out.
+    pub result: Result,
+    /// Why it is inconclusive or not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Two reports, compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// The name of the scenario.
+    pub name: String,
+    /// Where the two reports come from.
+    pub reports: [String; 2],
+    /// Why the figures may differ for other reasons than the servers.
+    pub warnings: Vec<String>,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// Failed: a figure is worse.
+    pub outcome: Outcome,
+}
+
+/// Compares two reports.
+///
+/// # Errors
+/// Why they cannot be compared: they are of different loads, or a figure that was asked for is in neither.
+pub fn compare(a: &Report, b: &Report, options: &Options) -> std::result::Result<Compared, String> {
+    let differences = differences("", &a.load, &b.load);
+    if !differences.is_empty() {
+        return Err(format!("they are of different loads: {}", differences.join("; ")));
+    }
+    let mut figures: Vec<Figure> = pairs(a, b).into_iter().map(|pair| figure(pair, options.tolerance)).collect();
+    for name in &options.only {
+        if figures.iter().all(|figure| figure.name != *name) {
+            let names = figures.iter().map(|figure| figure.name.as_str());
+            return Err(format!("neither of them has the figure `{name}`; {}", did_you_mean(name, names)));
+        }
+    }
+    figures.retain(|figure| options.only.is_empty() || options.only.contains(&figure.name));
+    let has = |result| figures.iter().any(|figure| figure.result == result);
+    let outcome = if has(Result::Worse) {
+        Outcome::Failed
+    } else if has(Result::Inconclusive) {
+        Outcome::Inconclusive
+    } else if has(Result::Same) || has(Result::Better) {
+        Outcome::Passed
+    } else {
+        Outcome::NotJudged
+    };
+    let reports = [a, b].map(|report| {
+        let server = report.text("/provenance/server/name");
+        let version = ["version", "commit", "sha256"].map(|key| report.text(&format!("/provenance/server/{key}")));
+        let known: Vec<&str> = version.into_iter().filter(|of| !of.is_empty()).collect();
+        format!("{}: {} of {server} {}", report.path, report.text("/provenance/date"), known.join(", "))
+            .trim_end()
+            .to_owned()
+    });
+    Ok(Compared { name: a.text("/name").to_owned(), reports, warnings: warnings(a, b), figures, outcome })
+}
+
+/// Where two loads differ, by their keys.
+fn differences(path: &str, a: &Table, b: &Table) -> Vec<String> {
+    let mut found = Vec::new();
+    let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    for key in keys {
+        match (a.get(key), b.get(key)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) => found.extend(differences(&format!("{path}{key}."), a, b)),
+            (a, b) if a == b => {}
+            (a, b) => {
+                let of = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
+                found.push(format!("{path}{key} is {} and {}", of(a), of(b)));
+            }
+        }
+    }
+    found
+}
+
+fn warnings(a: &Report, b: &Report) -> Vec<String> {
+    const OF_MACHINE: [(&str, &str); 5] = [
+        ("cpu", "processor"),
+        ("cores", "number of cores"),
+        ("cores_usable", "number of usable cores"),
+        ("memory_bytes", "memory"),
+        ("kernel", "kernel"),
+    ];
+    let mut warnings = Vec::new();
+    for (key, name) in OF_MACHINE {
+        let of = |report: &Report| report.json["provenance"]["machine"][key].clone();
+        if of(a) != of(b) {
+            warnings.push(format!("another machine: the {name} is {} and {}", of(a), of(b)));
+        }
+    }
+    for key in ["version", "commit"] {
+        let pointer = format!("/provenance/load_tester/{key}");
+        if a.text(&pointer) != b.text(&pointer) {
+            warnings.push(format!("another load tester: its {key} is {} and {}", a.text(&pointer), b.text(&pointer)));
+        }
+    }
+    for report in [a, b] {
+        if report.json["stopped"] == true {
+            warnings.push(format!("{} was stopped early", report.path));
+        }
+        let own = report.json["warnings"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        warnings.extend(own.map(|warning| format!("{}: {warning}", report.path)));
+    }
+    warnings
+}
+
+fn figure(pair: Pair, tolerance: f64) -> Figure {
+    let Pair { name, unit, better, a, b, late } = pair;
+    let Some((one, other)) = a.zip(b) else {
+        let why = if a.is_none() { "the first report does not have it" } else { "the second report does not have it" };
+        return Figure { name, a, b, unit, ratio: None, result: Result::NotCompared, why: Some(why.to_owned()) };
+    };
+    let ratio = if one == other { Some(1.0) } else { (one > 0.0).then(|| other / one) };
+    // From nothing to something is more than any tolerance.
+    let grown = ratio.unwrap_or(f64::INFINITY);
+    let (result, why) = if grown <= 1.0 + tolerance && grown >= 1.0 / (1.0 + tolerance) {
+        (Result::Same, None)
+    } else if let Some(late) = late.filter(|late| *late >= (other - one).abs()) {
+        let why = format!("the load tester's own lateness differs by {}", shown(late, Unit::Time));
+        (Result::Inconclusive, Some(why))
+    } else if (grown > 1.0) == (better == Better::Less) {
+        (Result::Worse, None)
+    } else {
+        (Result::Better, None)
+    };
+    Figure { name, a, b, unit, ratio, result, why }
+}
+
+impl Compared {
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut out = format!("{}\n  A           {}\n  B           {}\n", self.name, self.reports[0], self.reports[1]);
+        for warning in &self.warnings {
+            let _ = writeln!(out, "  warning     {warning}");
+        }
+        let width = self.figures.iter().map(|figure| figure.name.chars().count()).max().unwrap_or(0);
+        let _ = writeln!(out, "  {:<width$}  {:>10}  {:>10}  {:>6}", "figure", "A", "B", "B/A");
+        for Figure { name, a, b, unit, ratio, result, why } in &self.figures {
+            let value = |of: &Option<f64>| of.map_or("–".to_owned(), |value| shown(value, *unit));
+            let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+            let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            let _ = writeln!(
+                out,
+                "  {name:<width$}  {:>10}  {:>10}  {ratio:>6}  {}{why}",
+                value(a),
+                value(b),
+                result.shown()
+            );
+        }
+        let _ = writeln!(
+            out,
+            "  verdict     {}",
+            match self.outcome {
+                Outcome::Passed => "no figure is worse",
+                Outcome::Failed => "worse",
+                Outcome::Inconclusive => "inconclusive",
+                Outcome::NotJudged => "nothing was compared",
+            }
+        );
+        out
+    }
+
+    /// A case for each figure.
+    pub fn cases(&self) -> Vec<Case> {
+        let case = |Figure { name, a, b, unit, result, why, .. }: &Figure| {
+            let value = |of: &Option<f64>| of.map_or("–".to_owned(), |value| shown(value, *unit));
+            let why = why.clone().unwrap_or_default();
+            let result = match result {
+                Result::Same | Result::Better => CaseResult::Passed,
+                Result::Worse => CaseResult::Failed(format!("{}, it was {}", value(b), value(a))),
+                Result::Inconclusive => CaseResult::Inconclusive(why),
+                Result::NotCompared => CaseResult::Skipped(why),
+            };
+            Case { class: "figures", name: name.clone(), result }
+        };
+        self.figures.iter().map(case).collect()
+    }
+}
+
+impl Result {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Inconclusive => "inconclusive",
+            Self::NotCompared => "not compared",
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "compared_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+use super::*;
+use serde_json::json;
+
+fn report(scenario: &str, more: serde_json::Value) -> Report {
+    let mut json =
+        json!({ "name": "x", "provenance": { "scenario": scenario, "machine": { "cpu": "a", "cores": 2 } } });
+    for (key, value) in more.as_object().unwrap() {
+        json[key] = value.clone();
+    }
+    Report::from_json("a.json".to_owned(), &json.to_string()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn all() -> Options {
+    Options { tolerance: 0.1, only: Vec::new() }
+}
+
+#[test]
+fn each_figure_has_a_ratio_and_a_verdict() {
+    let of = |latency: u64, cpu: f64, lost: u64, ticks: f64, late: u64| {
+        report(
+            "",
+            json!({
+                "latency": { "count": 9, "p50": 100, "p99": latency, "max": 1 },
+                "gateway": { "cpu_micros_per_tick": cpu },
+                "streams": { "lost": lost },
+                "ticks_per_second": ticks,
+                "venue": { "late": { "p50": 0, "p99": late } },
+                "generator": { "late": { "p50": 0, "p99": 0 } },
+            }),
+        )
+    };
+    let a = of(1_000, 4.0, 0, 100.0, 0);
+    let results = |b: &Report| {
+        let compared = compare(&a, b, &all()).unwrap();
+        let figures = compared.figures.iter().map(|figure| (figure.name.clone(), figure.ratio, figure.result));
+        (figures.collect::<Vec<_>>(), compared.outcome)
+    };
+    let row = |name: &str, ratio, result| (name.to_owned(), ratio, result);
+    assert_eq!(
+        results(&of(1_500, 2.0, 3, 95.0, 0)),
+        (
+            vec![
+                row("lost", None, Result::Worse),
+                row("ticks_per_second", Some(0.95), Result::Same),
+                row("cpu_per_tick", Some(0.5), Result::Better),
+                row("latency_p50", Some(1.0), Result::Same),
+                row("latency_p99", Some(1.5), Result::Worse),
+            ],
+            Outcome::Failed
+        )
+    );
+    // The venue was 600 µs later than in the first: the 500 µs may be its own.
+    let (figures, outcome) = results(&of(1_500, 4.0, 0, 50.0, 600));
+    assert_eq!((figures[1].2, figures[4].2, outcome), (Result::Worse, Result::Inconclusive, Outcome::Failed));
+    let only = Options { only: vec!["latency_p99".to_owned()], ..all() };
+    let compared = compare(&a, &of(1_500, 4.0, 0, 50.0, 600), &only).unwrap();
+    assert_eq!((compared.figures.len(), compared.outcome), (1, Outcome::Inconclusive));
+    let error = compare(&a, &a, &Options { only: vec!["latncy_p99".to_owned()], ..all() }).unwrap_err();
+    assert!(error.contains("`latncy_p99`; did you mean `latency_p99`?"), "{error}");
+    let wide = Options { tolerance: 0.6, ..all() };
+    assert_eq!(compare(&a, &of(1_500, 4.0, 0, 100.0, 0), &wide).unwrap().outcome, Outcome::Passed);
+}
+
+#[test]
+fn reports_of_different_loads_are_refused_and_of_different_machines_warned_of() {
+    let text = "about = \"1\"\nduration = \"1s\"\n[venue]\nsymbols = 2\n[thresholds]\nlost = 0\n";
+    let a = report(text, json!({}));
+    let other = report("about = \"2\"\nduration = \"1s\"\n[venue]\nsymbols = 2\n", json!({}));
+    let compared = compare(&a, &other, &all()).unwrap();
+    assert_eq!((compared.warnings.len(), compared.outcome), (0, Outcome::NotJudged));
+    let longer = report(&text.replace("1s", "2s").replace("symbols = 2", "symbols = 3"), json!({}));
+    let error = compare(&a, &longer, &all()).unwrap_err();
+    assert_eq!(error, "they are of different loads: duration is \"1s\" and \"2s\"; venue.symbols is 2 and 3");
+    let mut elsewhere = report(text, json!({ "stopped": true, "warnings": ["all processors are busy"] }));
+    elsewhere.json["provenance"]["machine"]["cores"] = json!(4);
+    let warnings = compare(&a, &elsewhere, &all()).unwrap().warnings;
+    assert_eq!(
+        warnings,
+        [
+            "another machine: the number of cores is 2 and 4",
+            "a.json was stopped early",
+            "a.json: all processors are busy"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_a_report_says_what_would_be_one() {
+    let error = |text: &str| Report::from_json("x".to_owned(), text).unwrap_err().to_string();
+    assert!(error("nonsense").contains("x is not a report") && error("nonsense").contains("--json"));
+    assert!(error("{}").contains("does not say which scenario it is of"));
+}
+
+#[test]
+fn groups_are_compared_where_there_are_several() {
+    let of = |p99: u64| {
+        let group = |name: &str, p99: u64| json!({ "name": name, "latency": { "count": 1, "p99": p99, "p99.99": 5 } });
+        report("", json!({ "streams": { "groups": [group("a", 10), group("b", p99)] } }))
+    };
+    let compared = compare(&of(10), &of(20), &all()).unwrap();
+    let names: Vec<_> = compared.figures.iter().map(|figure| (figure.name.as_str(), figure.result)).collect();
+    assert_eq!(
+        names,
+        [
+            ("latency_p99[a]", Result::Same),
+            ("latency_p99.99[a]", Result::Same),
+            ("latency_p99[b]", Result::Worse),
+            ("latency_p99.99[b]", Result::Same),
+        ]
+    );
+    let text = compared.text();
+    assert!(text.contains("latency_p99[b]         10.0 µs     20.0 µs    2.00  worse"), "{text}");
+}

@@ -1,0 +1,8 @@
+//! Compares two reports, figure by figure. It refuses reports of different loads, and warns where machines differ.
+
+mod figures;
+mod report;
+mod compared;
+
+pub use compared::{Compared, Figure, Options, Result, compare};
+pub use report::{Report, ReportError};

@@ -1,0 +1,9 @@
+//! The search for the highest rate, or the most streams, at which the thresholds still hold.
+
+mod search;
+mod scaled;
+mod found;
+
+pub use found::{Found, Probe};
+pub use scaled::{Scaled, scaled};
+pub use search::{Held, RUNS, Search, Step, Stopped};
