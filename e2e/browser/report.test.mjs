@@ -21,6 +21,10 @@ symbols = 2
 [thresholds]
 violations = 0
 ticks = 1000000
+latency_p99 = "10s"
+[[outage]]
+at = "2s"
+lasts = "500ms"
 `;
 
 let browser;
@@ -31,7 +35,7 @@ after(() => browser?.close());
 function looks() {
   const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   return [...document.querySelectorAll("figure")].map((figure) => {
-    const labels = [...figure.querySelectorAll("svg text")].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+    const labels = [...figure.querySelectorAll("svg > text")].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
     const drawn = [...figure.querySelectorAll("polyline")].map((line) => line.getBoundingClientRect());
     const svg = figure.querySelector("svg").getBoundingClientRect();
     return {
@@ -41,6 +45,17 @@ function looks() {
       overlapping: labels.flatMap((a, i) => labels.slice(i + 1).filter((b) => overlap(a.box, b.box)).map((b) => [a.text, b.text])),
     };
   });
+}
+
+/** The pointer over a plot shows the values of its place, and nothing else is shown. */
+async function valuesAtThePointer(page) {
+  const plot = page.locator("figure").filter({ hasText: "Ticks per second" });
+  const shown = plot.locator("g.at text").filter({ visible: true });
+  await page.locator("h1").hover();
+  assert.equal(await shown.count(), 0);
+  await plot.locator("g.at rect").nth(2).hover();
+  assert.equal(await shown.count(), 1);
+  assert.match(await shown.textContent(), /^\d+: read [\d,.]+, missed [\d,.]+$/);
 }
 
 test("the report of a run is one file whose plots can be read, wide and narrow", TEST, async (t) => {
@@ -60,12 +75,16 @@ test("the report of a run is one file whose plots can be read, wide and narrow",
     assert.deepEqual(seen, [address], "it needs nothing else");
     assert.match(await page.textContent("h1"), /failed/);
     assert.match(await page.textContent(".bad"), /ticks is [\d,]+; the threshold is at least 1,000,000/);
+    assert.match(await page.textContent("pre"), /made .* run .*few\.toml[\s\S]*\[\[group\]\]\n\s+name = "few"/, "it can be repeated");
+    const marks = await page.locator("figure").first().locator("rect.outage, line.limit").count();
+    assert.equal(marks, 2, "an outage and a threshold");
     const plots = await page.evaluate(looks);
     assert.equal(plots.length, PLOTS);
     for (const { title, lines, outside, overlapping } of plots) {
       assert.ok(lines > 0, `${title} has no line`);
       assert.deepEqual({ outside, overlapping }, { outside: [], overlapping: [] }, title);
     }
+    await valuesAtThePointer(page);
     const scrolls = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(scrolls <= 0, `the page is ${scrolls} px too wide`);
   }

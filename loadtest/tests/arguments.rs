@@ -69,6 +69,19 @@ fn an_invalid_threshold_is_a_usage_error() {
     check(&with("speed=3"), 64, &["`speed` is not a measure; thresholds can be set on violations"]);
 }
 
+#[test]
+fn percentiles_and_searches_that_cannot_be_are_usage_errors() {
+    let nine = "1,2,3,4,5,6,7,8,9";
+    check(&run(&["run", "smoke", "--percentiles", nine]), 64, &["more than 8 percentiles beside p50, p90, p99"]);
+    check(&run(&["run", "smoke", "--percentiles", "p99"]), 64, &["`p99` is not a percentile"]);
+    let find = |scenario, what| run(&["run", scenario, "--find-limit", what]);
+    check(&find("opening-bell", "rate"), 64, &["--find-limit of opening-bell: its rate is not steady"]);
+    check(&find("cluster", "streams"), 64, &["it has a cluster"]);
+    check(&find("smoke", "speed"), 64, &["invalid value 'speed'", "rate", "streams"]);
+    check(&run(&["run", "smoke", "--limit-runs", "5"]), 64, &["--find-limit"]);
+    check(&run(&["compare", "/nowhere/a.json", "/nowhere/b.json"]), 64, &["/nowhere/a.json: No such file"]);
+}
+
 /// Runs it for at most half a minute: arguments that are not rejected might run forever.
 fn run_briefly(args: &[&str]) -> Output {
     Command::new("timeout").args(["30", PROGRAM]).args(args).output().unwrap()
@@ -142,11 +155,35 @@ fn scenarios_that_would_load_nothing_or_never_end_are_rejected() {
         ("churn = 0", "reads = { blocked_after = 9 }", "group `few`: reads = { blocked_after = … } needs protocol"),
         ("churn = 0", "protocol = \"h2\"\nwindows = { connection = 9 }", "a connection's from 65535"),
         ("churn = 0", "protocol = \"h3\"", "unknown variant `h3`"),
+        ("churn = 0", "chrun = 0", "did you mean `churn`?"),
+        (
+            "churn = 0",
+            "stages = [{ to = 3, over = \"1s\" }]",
+            "the number of streams of a stage is 3: it must be from 0 to 2",
+        ),
+        ("churn = 0", "stages = [{ to = 0.5, over = \"1s\" }]", "a stage ends at a whole number of streams"),
+        (
+            "churn = 0",
+            "stages = [{ to = 2, over = \"2s\" }]",
+            "the duration is 1s: it must be 2s or longer, as its stages last",
+        ),
+        ("{ steady = { rate = 100 } }", "{ stages = [] }", "the number of stages is 0: it must be from 1 to 100"),
+        ("{ steady = { rate = 100 } }", "{ stages = [{ to = -1, over = \"1s\" }] }", "the rate of a stage is -1"),
+        ("{ steady = { rate = 100 } }", "{ stages = [{ to = 1, over = \"9s\" }] }", "it must be 9s or longer"),
+        (
+            "[[group]]",
+            "[thresholds]\n\"latency_p99[fwe]\" = \"1s\"\n[[group]]",
+            "`fwe` is not a group; did you mean `few`?",
+        ),
     ] {
         assert!(right.contains(from), "{from}");
         std::fs::write(&path, right.replacen(from, to, 1)).unwrap();
         check(&run_briefly(&["run", &path]), 64, &["out-of-range.toml", expected]);
     }
+    let group = |number: usize| format!("[[group]]\nname = \"{number}\"\ncount = 1\n");
+    let many: String = right.split("[[group]]").take(1).map(str::to_owned).chain((0..65).map(group)).collect();
+    std::fs::write(&path, many).unwrap();
+    check(&run_briefly(&["run", &path]), 64, &["the number of groups is 65: it must be from 1 to 64"]);
     check(
         &run_briefly(&["run", "/dev/zero"]),
         64,

@@ -106,3 +106,14 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
         code => code,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_has_an_exit_code() {
+        let outcomes = [Outcome::Passed, Outcome::NotJudged, Outcome::Inconclusive, Outcome::Failed];
+        assert_eq!(outcomes.map(exit_code), [0, 0, 98, 99]);
+    }
+}

@@ -80,7 +80,10 @@ impl Printer {
     }
 
     fn keys(&mut self, keys: &[Key], values: &Table) {
-        for of in keys {
+        for (place, of) in keys.iter().enumerate() {
+            if place > 0 && self.comments == Comments::With {
+                self.line("");
+            }
             let value = values.get(of.name);
             if self.comments == Comments::With {
                 let default = match of.default {
