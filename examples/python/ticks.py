@@ -1,4 +1,4 @@
-# pip install httpx-sse; python ticks.py
+# pip install httpx httpx-sse; python ticks.py
 import json
 import random
 import time

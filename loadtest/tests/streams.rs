@@ -12,7 +12,7 @@ use std::{
 use support::gateway_program;
 use tickfan_loadtest::{
     measure::{Asked, Counters, Ended, Process},
-    report::{Summary, page, text},
+    report::{Summary, Whole, page, text},
     run::{Floor, FloorSetup, Gateway, Run, Server, Stop, gateway_config, run, start_venue},
     scenario::{self, Outage, Scenario},
     streams::{Group, Popularity, Reads, Setup, Wire},
@@ -210,7 +210,11 @@ fn latency_is_not_measured_from_times_in_whole_milliseconds() {
     let micros = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
     let one = || vec![Group { symbols: 1, ..group(1, Reads::AtOnce, 0.0) }];
     let summary = load_other(millis, one());
-    assert!(summary.latency.is_none() && text(&summary).contains("latency     not measured"), "{}", text(&summary));
+    assert!(
+        summary.latency.is_none() && text(&summary, Whole::Yes).contains("latency     not measured"),
+        "{}",
+        text(&summary, Whole::Yes)
+    );
     assert!(summary.warnings.iter().any(|warning| warning.contains("whole milliseconds")), "{:?}", summary.warnings);
     assert!(load_other(micros, one()).latency.is_some());
 }

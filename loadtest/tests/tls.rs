@@ -22,7 +22,7 @@ use support::gateway_program;
 use tickfan_loadtest::{
     h2::{Updates, Windows},
     measure::{Asked, Ended, Process},
-    report::{Summary, page, text},
+    report::{Summary, Whole, page, text},
     run::{Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
     scenario::{self, Scenario},
     streams::{Group, Protocol, Reads, Setup, Wire, probe},
@@ -136,7 +136,7 @@ fn streams_over_tls_and_http2_are_checked_and_measured_as_plain_ones() {
         summary.connections.iter().map(|connections| (connections.protocol.as_str(), connections.count)).collect();
     assert_eq!(spoken, [("HTTP/1.1", 10), ("HTTP/2", 24)]);
     let line = "protocol    HTTP/2 over TLS 1.3, TLS13_AES_128_GCM_SHA256, X25519: 24 connections";
-    assert!(text(&summary).contains(line), "{}", text(&summary));
+    assert!(text(&summary, Whole::Yes).contains(line), "{}", text(&summary, Whole::Yes));
     assert_eq!(summary.handshake.unwrap().count, 34);
     assert_eq!(summary.streams.groups[2].streams_per_connection, 5);
 }
@@ -144,7 +144,9 @@ fn streams_over_tls_and_http2_are_checked_and_measured_as_plain_ones() {
 #[test]
 fn a_changed_digit_is_found_through_http2() {
     let (summary, _) = load(Violation::Digit, vec![h2(20, 5)]);
-    assert!(summary.violations.by_rule.contains_key("conflict"), "{:#?}", summary.violations);
+    // The stream that is hit may be the only one of its symbol: then it is the venue's word that it breaks.
+    let by_rule = &summary.violations.by_rule;
+    assert!(by_rule.contains_key("conflict") || by_rule.contains_key("not_sent"), "{:#?}", summary.violations);
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn headers_go_with_each_request_and_into_no_report() {
         let request = requests.recv().unwrap();
         assert!(request.contains("authorization: Bearer s3cret\r\n") && request.contains("x-tab: 7\r\n"), "{request}");
     }
-    assert!(![text(&summary), page(&summary), format!("{summary:?}")].concat().contains("s3cret"));
+    assert!(![text(&summary, Whole::Yes), page(&summary), format!("{summary:?}")].concat().contains("s3cret"));
 }
 
 #[test]

@@ -5,12 +5,16 @@ use crate::{
     report::{Program, Provenance, Summary},
 };
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use std::{fmt::Write as _, fs, io, path::Path, time::SystemTime};
+use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _, fs, io, path::Path, time::SystemTime};
 
 /// The option whose value is a secret.
 const SECRET_OPTION: &str = "--header";
 /// Parameters of a query whose values are secrets.
 const SECRET_PARAMETERS: [&str; 5] = ["token=", "access_token=", "key=", "secret=", "password="];
+/// The variables that change the gateway, or what is started for a run.
+const VARIABLES: [&str; 2] = ["TICKFAN_", "NATS_SERVER"];
+/// Parts of the names of variables whose values are secrets.
+const SECRET_NAMES: [&str; 4] = ["KEY", "SECRET", "TOKEN", "PASSWORD"];
 /// What stands for a secret.
 const HIDDEN: &str = "…";
 
@@ -19,6 +23,7 @@ pub(super) fn provenance(scenario: String) -> Provenance {
     Provenance {
         date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         command: without_secrets(std::env::args()),
+        variables: variables(std::env::vars_os()),
         scenario: without_secret_parameters(&scenario),
         load_tester: Program {
             name: env!("CARGO_PKG_NAME").to_owned(),
@@ -50,6 +55,17 @@ fn sha256(path: &Path) -> io::Result<String> {
         let _ = write!(text, "{byte:02x}");
         text
     }))
+}
+
+/// The variables that a run depends on.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+    let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let ours = all.filter(|(name, _)| VARIABLES.iter().any(|prefix| name.starts_with(prefix)));
+    let hide = |(name, value): (String, String)| {
+        let is_secret = SECRET_NAMES.iter().any(|part| name.contains(part));
+        (name, if is_secret { HIDDEN.to_owned() } else { without_secret_parameters(&value) })
+    };
+    ours.map(hide).collect()
 }
 
 /// The arguments, without the values of headers, of secret parameters, and of users in URLs.
@@ -116,6 +132,15 @@ mod tests {
             let hidden = without_secrets(arguments.split('|').map(str::to_owned)).join("|");
             assert_eq!(hidden, expected);
         }
+    }
+
+    #[test]
+    fn the_variables_of_a_run_are_kept_without_their_secrets() {
+        let all =
+            [("TICKFAN_FANOUT_WORKERS", "1"), ("TICKFAN_AUTH_TOKEN", "s3cret"), ("HOME", "/x"), ("NATS_SERVER", "/n")];
+        let kept = variables(all.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let kept: Vec<_> = kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(kept, [("NATS_SERVER", "/n"), ("TICKFAN_AUTH_TOKEN", "…"), ("TICKFAN_FANOUT_WORKERS", "1")]);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, output_args::OutputArgs};
 use crate::{
-    report::{Case, Outcome, Summary, junit, page, text},
+    report::{Case, Outcome, Summary, Whole, junit, page, text},
     run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
     time::{Instant, SystemTime},
@@ -77,6 +77,11 @@ pub(super) fn write_junit(path: Option<&PathBuf>, suite: &str, seconds: f64, cas
     std::fs::write(path, junit(suite, &date, seconds, cases)).map_err(|error| report_error("--junit", path, &error))
 }
 
+/// A report on a terminal is read once; what goes to a file is kept.
+pub(super) fn whole() -> Whole {
+    if io::stdout().is_terminal() { Whole::No } else { Whole::Yes }
+}
+
 /// The exit code for an outcome.
 pub(super) fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
@@ -91,7 +96,7 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
     let results = if output.json {
         serde_json::to_string_pretty(summary).map_err(io::Error::other)? + "\n"
     } else {
-        text(summary)
+        text(summary, whole())
     };
     // If one output fails, the other is still written.
     let printed = io::stdout().write_all(results.as_bytes());

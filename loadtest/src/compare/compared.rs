@@ -142,6 +142,10 @@ fn warnings(a: &Report, b: &Report) -> Vec<String> {
             warnings.push(format!("another machine: the {name} is {} and {}", of(a), of(b)));
         }
     }
+    let variables = |report: &Report| report.json["provenance"]["variables"].clone();
+    if variables(a) != variables(b) {
+        warnings.push(format!("other variables: {} and {}", variables(a), variables(b)));
+    }
     for key in ["version", "commit"] {
         let pointer = format!("/provenance/load_tester/{key}");
         if a.text(&pointer) != b.text(&pointer) {

@@ -2,7 +2,7 @@
 
 use super::search::{Held, Stopped};
 use crate::{
-    report::{Case, CaseResult, Outcome, Provenance, Summary, number, time},
+    report::{Case, CaseResult, Outcome, Provenance, Summary, Whole, number, time},
     scenario::Verdict,
 };
 use serde::Serialize;
@@ -115,7 +115,7 @@ impl Found {
     }
 
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, scenario: Whole) -> String {
         let mut out = format!("{}: the highest number of {}\n", self.name, self.of);
         for probe in &self.probes {
             let latency = probe.latency_p99.map_or("not measured".to_owned(), |micros| time(micros as f64));
@@ -133,7 +133,7 @@ impl Found {
         let _ = writeln!(out, "  holds       {}", value(self.holds));
         let _ = writeln!(out, "  fails       {}", value(self.fails));
         if let Some(provenance) = &self.provenance {
-            let _ = provenance.write(&mut out);
+            let _ = provenance.write(&mut out, scenario);
         }
         out
     }
@@ -190,7 +190,7 @@ mod tests {
             probes: vec![probe("ticks=9", 0.5)],
             left_out: vec!["opened".into()],
         };
-        let text = found.text();
+        let text = found.text(Whole::Yes);
         for expected in [
             "        50  failed: 0 ticks/s, latency p99 not measured; ticks: 0, must be at least 9",
             "stopped     all allowed runs",

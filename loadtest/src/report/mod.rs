@@ -16,7 +16,7 @@ pub use checks::{Check, Outcome};
 pub use junit::{Case, CaseResult, junit};
 pub use mark::{Mark, MarkKind};
 pub use page::page;
-pub use provenance::{Program, Provenance};
+pub use provenance::{Program, Provenance, Whole};
 pub use summary::{
     BusSummary, ClusterSummary, ConnectionsSummary, FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary,
     NodeSummary, Sample, StreamsSummary, Summary, VenueSummary, ViolationsSummary,

@@ -1,6 +1,6 @@
 //! The report as one self-contained HTML file, without scripts and without external resources.
 
-use super::{Summary, escaped::escaped, number, plots::plots, size, text, time};
+use super::{Summary, Whole, escaped::escaped, number, plots::plots, size, text, time};
 use crate::{
     measure::Percent,
     scenario::{Judged, Verdict},
@@ -27,7 +27,7 @@ pub fn page(summary: &Summary) -> String {
     plots(summary).iter().for_each(|plot| out.push_str(&plot.figure()));
     out.push_str("</div>");
     let _ = evidence(summary, &mut out);
-    let _ = writeln!(out, "<h2>Text report</h2><pre>{}</pre></html>", escaped(&text(summary)));
+    let _ = writeln!(out, "<h2>Text report</h2><pre>{}</pre></html>", escaped(&text(summary, Whole::Yes)));
     out
 }
 

@@ -3,7 +3,10 @@
 use super::size;
 use crate::measure::Host;
 use serde::Serialize;
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 /// Where a report comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -12,6 +15,8 @@ pub struct Provenance {
     pub date: String,
     /// The command, without the values of headers and of other secrets.
     pub command: Vec<String>,
+    /// The variables that change the gateway or the run, without the values of secrets.
+    pub variables: BTreeMap<String, String>,
     /// The whole scenario as TOML, with what the command line has changed: `run FILE` runs it again.
     pub scenario: String,
     /// The load tester.
@@ -20,6 +25,15 @@ pub struct Provenance {
     pub server: Option<Program>,
     /// The machine of the load tester.
     pub machine: Host,
+}
+
+/// Whether a text report ends with the whole scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// It does, since it is kept.
+    Yes,
+    /// It does not, since it is read once.
+    No,
 }
 
 /// A program.
@@ -57,8 +71,11 @@ impl Provenance {
         self.command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn write(&self, out: &mut String) -> fmt::Result {
+    pub(crate) fn write(&self, out: &mut String, scenario: Whole) -> fmt::Result {
         writeln!(out, "  made        {} by {}", self.date, self.command_line())?;
+        for (name, value) in &self.variables {
+            writeln!(out, "  variable    {name}={}", quoted(value))?;
+        }
         writeln!(out, "  load tester {}", self.load_tester)?;
         match &self.server {
             Some(server) => writeln!(out, "  server      {server}")?,
@@ -79,7 +96,13 @@ impl Provenance {
         if let Some(load) = load_average {
             write!(out, "; load average before: {load}")?;
         }
-        out.write_char('\n')
+        out.write_char('\n')?;
+        if scenario == Whole::No {
+            return writeln!(out, "  scenario    whole with --json, with --html, and where this output goes to a file");
+        }
+        writeln!(out, "  scenario")?;
+        let mut lines = self.scenario.lines().filter(|line| !line.is_empty());
+        lines.try_for_each(|line| writeln!(out, "    {line}"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The report for a terminal.
 
 use super::{
-    BusSummary, ClusterSummary, ConnectionsSummary as Connections, GroupSummary, Summary, ViolationsSummary, number,
-    size, time,
+    BusSummary, ClusterSummary, ConnectionsSummary as Connections, GroupSummary, Summary, ViolationsSummary, Whole,
+    number, size, time,
 };
 use crate::{
     measure::Percentiles,
@@ -11,14 +11,14 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// The report as lines.
-pub fn text(summary: &Summary) -> String {
+pub fn text(summary: &Summary, scenario: Whole) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write(summary, &mut out);
+    let _ = write(summary, scenario, &mut out);
     out
 }
 
-fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
+fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     let streams = &of.streams;
     writeln!(out, "{}: {}", of.name, of.about)?;
     writeln!(
@@ -103,11 +103,7 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  warning     {warning}")?;
     }
     write_verdict(of, out)?;
-    let Some(provenance) = &of.provenance else { return Ok(()) };
-    provenance.write(out)?;
-    writeln!(out, "  scenario")?;
-    let lines = provenance.scenario.lines().filter(|line| !line.is_empty());
-    lines.map(|line| format!("    {line}")).try_for_each(|line| writeln!(out, "{line}"))
+    of.provenance.as_ref().map_or(Ok(()), |provenance| provenance.write(out, scenario))
 }
 
 /// What was judged, and how.
@@ -227,7 +223,7 @@ mod tests {
         let with = |taken, taken_per_second| {
             let venue =
                 VenueSummary { updates: 5_000, taken, taken_per_second, lost: 1, latest: 7, ..VenueSummary::default() };
-            text(&Summary { venue: Some(venue), ..Summary::default() })
+            text(&Summary { venue: Some(venue), ..Summary::default() }, Whole::Yes)
         };
         let line = "  venue       5,000 updates, at most 7.0 µs behind its schedule";
         assert!(with(5_000, 500.0).contains(&format!("{line}\n")));
@@ -249,7 +245,11 @@ mod tests {
             (FloorSummary { violations: broken, ..FloorSummary::default() }, "violations  3"),
         ] {
             let summary = with(floor);
-            assert!(summary.outcome() == Outcome::Failed && text(&summary).contains(expected), "{}", text(&summary));
+            assert!(
+                summary.outcome() == Outcome::Failed && text(&summary, Whole::Yes).contains(expected),
+                "{}",
+                text(&summary, Whole::Yes)
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         Failure,
         args::RunArgs,
-        output::{exit_code, write_junit},
+        output::{exit_code, whole, write_junit},
         scenario::Request,
     },
     limit::{Found, Probe, Scaled, Search, Step, scaled},
@@ -67,7 +67,7 @@ pub(super) fn execute(args: &RunArgs, what: Scaled, request: &Request<'_>) -> Re
         probes,
         left_out: left_out.iter().map(|threshold| threshold.name().to_owned()).collect(),
     };
-    let printed = if args.output.json { serde_json::to_string_pretty(&found)? + "\n" } else { found.text() };
+    let printed = if args.output.json { serde_json::to_string_pretty(&found)? + "\n" } else { found.text(whole()) };
     io::stdout().write_all(printed.as_bytes())?;
     write_junit(args.output.junit.as_ref(), &found.name, begun.elapsed().as_secs_f64(), &found.cases())?;
     Ok(exit_code(found.outcome()))
