@@ -72,7 +72,8 @@ pub struct RunArgs {
     /// How long the load lasts [default: the scenario's duration].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Span>,
-    /// Print the scenario with all its keys, their units, defaults and reasons, as the other arguments change it, and end.
+    /// Print the scenario with all its keys, their units, defaults and reasons, as the other arguments change it, and
+    /// end.
     #[arg(long, conflicts_with = "find_limit")]
     pub print_scenario: bool,
     /// The search for a limit.

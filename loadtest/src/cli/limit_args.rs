@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// The search for a limit.
 #[derive(Debug, clap::Args)]
 pub struct LimitArgs {
-    /// Search for the highest rate, or the most streams, at which the thresholds still hold: runs the scenario again and
-    /// again, each time with more or less.
+    /// Search for the highest rate, or the most streams, at which the thresholds still hold: runs the scenario again
+    /// and again, each time with more or less.
     #[arg(long, value_name = "WHAT", conflicts_with = "html")]
     pub find_limit: Option<Scaled>,
     /// The most runs of the search.
@@ -28,8 +28,8 @@ pub struct CompareArgs {
     pub a: PathBuf,
     /// The report that is compared.
     pub b: PathBuf,
-    /// By how many percent a figure may differ and count as the same. Runs of the same program on a quiet machine differ by
-    /// some percent, their 99th percentiles by more.
+    /// By how many percent a figure may differ and count as the same. Runs of the same program on a quiet machine
+    /// differ by some percent, their 99th percentiles by more.
     #[arg(long, default_value_t = 10.0, value_name = "PERCENT", value_parser = percent)]
     pub tolerance: f64,
     /// Compare only these figures, such as latency_p99,cpu_per_tick.

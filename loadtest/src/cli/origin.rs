@@ -36,7 +36,8 @@ pub(super) fn provenance(scenario: String) -> Provenance {
     }
 }
 
-/// Adds it to the results, with what is known of the server: its program, if the load tester started it, or its address.
+/// Adds it to the results, with what is known of the server: its program, if the load tester started it, or its
+/// address.
 pub(super) fn add(summary: &mut Summary, provenance: &Provenance, program: Option<&Path>, address: &str) {
     let gateway = summary.gateway.as_ref();
     let version = gateway.and_then(|gateway| gateway.version.clone());

@@ -21,8 +21,8 @@ pub struct OutputArgs {
     /// Report these percentiles of all times beside p50, p90, p99 and p99.9, such as 75,99.99.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub percentiles: Vec<Percent>,
-    /// Add a threshold, such as latency_p99=50ms, latency_p99.9[GROUP]=1s; may be repeated. It replaces a threshold of the
-    /// scenario on the same measure, or a default of `streams`, which are failed=0 and lost=0.
+    /// Add a threshold, such as latency_p99=50ms, latency_p99.9[GROUP]=1s; may be repeated. It replaces a threshold
+    /// of the scenario on the same measure, or a default of `streams`, which are failed=0 and lost=0.
     #[arg(long = "threshold", value_name = "NAME=VALUE", value_parser = Threshold::from_argument)]
     pub thresholds: Vec<Threshold>,
 }

@@ -1,5 +1,5 @@
-//! The search itself: doubling or halving until the limit is between two values, then bisecting. It decides only what to
-//! try next.
+//! The search itself: doubling or halving until the limit is between two values, then bisecting. It decides only what
+//! to try next.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! Line plots as SVG: lines that break where there are no data, marks of what happened, and the values at the pointer.
+//! Line plots as SVG: lines that break where data are missing, marks of what happened, and the values at the pointer.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,8 @@ const COLOURS: usize = 8;
 const PLACES_MAX: usize = 240;
 /// A line breaks where its next point is so many steps away.
 const STEPS_APART: f64 = 2.5;
-/// A limit that is so many times higher than the highest value is left out of a linear plot, whose lines it would flatten.
+/// A limit that is so many times higher than the highest value is left out of a linear plot, whose lines it would
+/// flatten.
 const LIMIT_FAR: f64 = 3.0;
 
 /// One line of a plot. A point without a value breaks it.
@@ -178,7 +179,7 @@ impl Line {
         self.points.iter().filter_map(|(x, y)| Some((*x, (*y)?)))
     }
 
-    /// Its parts, between which there are no data.
+    /// Its parts, between which data are missing.
     fn parts(&self) -> Vec<Vec<(f64, f64)>> {
         let mut steps: Vec<f64> = self.points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         steps.sort_unstable_by(f64::total_cmp);

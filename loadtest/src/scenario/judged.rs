@@ -46,8 +46,8 @@ pub struct Judged {
 }
 
 impl Threshold {
-    /// Judges the results. A measure that was not measured crosses its threshold; one that the server does not have is not
-    /// judged.
+    /// Judges the results. A measure that was not measured crosses its threshold; one that the server does not have
+    /// is not judged.
     pub fn judge(&self, summary: &Summary) -> Judged {
         let value = self.measured.read(summary);
         let unit = self.measured.unit();
@@ -82,8 +82,8 @@ impl Threshold {
         }
     }
 
-    /// Why an excess, in µs, may not be the server's: the venue or the streams' thread was that late itself, at the same
-    /// percentile.
+    /// Why an excess, in µs, may not be the server's: the venue or the streams' thread was that late itself, at the
+    /// same percentile.
     fn excuse(&self, excess: f64, summary: &Summary) -> Option<String> {
         let (late, at) = self.measured.late()?;
         let streams = summary.generator.late.and_then(|late| at.of(&late));

@@ -4,8 +4,8 @@ use super::units::Span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A stage: a rate, or a number of streams, changes linearly to a value. It begins at the value of the stage before it, the
-/// first at 0; a stage to the value that is there already holds it.
+/// A stage: a rate, or a number of streams, changes linearly to a value. It begins at the value of the stage before
+/// it, the first at 0; a stage to the value that is there already holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {

@@ -1,5 +1,5 @@
-//! How late the streams' thread is by its own fault: a due time that comes again and again, and how late the thread gets
-//! to it. A thread that reads for too long is late, and so is one that gets no core.
+//! How late the streams' thread is by its own fault: a due time that comes again and again, and how late the thread
+//! gets to it. A thread that reads for too long is late, and so is one that gets no core.
 
 use crate::measure::Histogram;
 use std::time::{Duration, Instant};

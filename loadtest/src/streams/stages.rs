@@ -4,8 +4,8 @@ use super::{event_loop::EventLoop, plan::Group, stream::Phase, timers::Task};
 use crate::scenario::Stage;
 use std::time::{Duration, Instant};
 
-/// When a stream of a group comes (`true`) and goes (`false`), since the load began. Streams are numbered from 0, and as
-/// many are there as the stages say at a moment, the first ones first.
+/// When a stream of a group comes (`true`) and goes (`false`), since the load began. Streams are numbered from 0, and
+/// as many are there as the stages say at a moment, the first ones first.
 fn steps(stages: &[Stage], stream: u32) -> Vec<(Duration, bool)> {
     let number = f64::from(stream) + 1.0;
     let mut steps = Vec::new();

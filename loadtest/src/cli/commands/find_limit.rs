@@ -19,7 +19,7 @@ use std::{
 pub(super) fn execute(args: &RunArgs, what: Scaled, request: &Request<'_>) -> Result<u8, Failure> {
     let begun = Instant::now();
     let refused = |why| Failure::usage(format!("--find-limit of {}: {why}", args.scenario));
-    let begin = what.of(request.scenario).map_err(|why| refused(why))?;
+    let begin = what.of(request.scenario).map_err(&refused)?;
     // A smaller load reads fewer ticks and opens fewer streams, which says nothing about the server.
     let (left_out, thresholds): (Vec<Threshold>, Vec<Threshold>) =
         request.thresholds.iter().cloned().partition(Threshold::is_at_least);
