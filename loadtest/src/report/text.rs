@@ -32,7 +32,7 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  read        {} ticks, {}, of which {} and {} in the {:.1} s of the load: {} ticks/s and {}/s",
+        "  read        {} ticks, {}, of which {} and {} in the {:.3} s of the load: {} ticks/s and {}/s",
         number(streams.ticks),
         size(streams.bytes as f64),
         number(of.ticks_measured),
@@ -99,6 +99,12 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
         of.generator.thread_cpu * 100.0,
         of.generator.thread_cpu_max * 100.0
     )?;
+    if let Some(late) = of.venue.and_then(|venue| venue.late) {
+        line(out, "venue late", Some(late))?;
+    }
+    if of.generator.late.is_some() {
+        line(out, "reads late", of.generator.late)?;
+    }
     for warning in &of.warnings {
         writeln!(out, "  warning     {warning}")?;
     }
