@@ -45,7 +45,7 @@ fn a_report_is_repeated_from_itself_alone_and_compared() {
     assert_eq!((output.status.code(), report["outcome"].as_str()), (Some(0), Some("passed")), "{report:#}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("s3cret"));
     let origin = &report["provenance"];
-    for (key, what) in [("date", "2"), ("scenario", "[[group]]")] {
+    for (key, what) in [("date", "2"), ("scenario", "[[group]]"), ("scenario", "\"latency_p99.99[two]\" = \"1m\"")] {
         assert!(origin[key].as_str().is_some_and(|text| text.contains(what)), "{key}: {origin:#}");
     }
     assert_eq!(origin["server"]["version"], origin["load_tester"]["version"], "{origin:#}");
