@@ -40,8 +40,13 @@ export class Book {
     } else if (name === "symbols") this.#lists(JSON.parse(data), false);
   }
 
-  /** No tick counts as live any more: each is again with its own next one. */
-  lost(symbols, reason) {
+  /** No tick counts as live any more: each is again with its own next one. Those of `symbols` without a tick are told too. */
+  down(symbols, reason) {
+    const begun = [...this.#rows.values()].filter(({ tick }) => tick).map(({ symbol }) => symbol);
+    this.#lost([...begun, ...symbols], reason);
+  }
+
+  #lost(symbols, reason) {
     for (const symbol of symbols) {
       const row = this.#row(symbol);
       if (row.isLost) continue;
@@ -70,7 +75,7 @@ export class Book {
         if (row.isDelayed !== isDelayed) Object.assign(row, blank(isDelayed), { restarted });
         else if (restarts) Object.assign(row, { seq: -1, restarted });
       } else if (!absent.has(symbol)) {
-        if (row.tick) this.lost([symbol], "removed");
+        if (row.tick) this.#lost([symbol], "removed");
         this.#rows.delete(symbol);
       }
     }
@@ -89,7 +94,7 @@ export class Book {
     const row = this.#rows.get(patch.symbol);
     if (row?.tick === undefined || patch.seq <= row.seq) return;
     // Something is missing. The next whole tick of the symbol puts it right; until then its state is not known.
-    if (row.seq < 0 || row.seq !== patch.seq - 1) return this.lost([patch.symbol], "gap");
+    if (row.seq < 0 || row.seq !== patch.seq - 1) return this.#lost([patch.symbol], "gap");
     this.#whole(merged(row.tick, patch));
   }
 

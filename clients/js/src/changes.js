@@ -21,7 +21,7 @@ export class Changes {
   #random;
 
   /**
-   * `post(body)` resolves to an answer's status, 0 for none, and its `after`. `on` has waits(answer), for a change that is sent
+   * `post(body)` resolves to an answer's status and its `after`. `on` has waits(answer), for a change that is sent
    * again later, and failed(status); then the changes have ended.
    */
   constructor(post, on, random) {

@@ -182,10 +182,8 @@ class Ticks {
   #stateIs(state) {
     this.state = state;
     const { connection, reason = connection } = state;
-    if (connection !== "live") {
-      const watched = this.#watched();
-      this.#book.lost(connection === "connecting" ? watched.filter((symbol) => this.#book.get(symbol)) : watched, reason);
-    }
+    // The first attempt has lost nothing yet.
+    if (connection !== "live") this.#book.down(connection === "connecting" ? [] : this.#watched(), reason);
     this.#emit("state", state);
   }
 

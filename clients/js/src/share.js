@@ -2,7 +2,7 @@
 // Where the tab that keeps it ends, the next one takes over; where it falls silent, frozen, another takes the lock away.
 //
 // Messages: { from, list } what a tab wants; { leads } a tab begins to keep the stream; and from that tab
-// { event: [name, data, id] }, { state }, { absent: [symbols, state] }, and { to, hello, ticks, id, state } for a tab that is new.
+// { event: [name, data, id] }, { state }, { absent: [symbols, state] }, and { to, all } with all of these that a tab needs that is new.
 
 import { patience } from "./stream.js";
 
@@ -18,6 +18,7 @@ export class Shared {
   #id = String(Math.random());
   #channel;
   #list = [];
+  #isHeld = false;
   /** Ends the leadership. */
   #resign;
   #stream;
@@ -39,16 +40,20 @@ export class Shared {
     this.#heard = world.now();
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#read(data);
-    // While this tab lives it holds this lock: that is how the leader notices its end.
-    navigator.locks.request(`${name} ${this.#id}`, () => new Promise(() => {}));
-    this.#stand();
+    // While this tab lives it holds this lock: that is how the leader notices its end. Until it does, it wants nothing.
+    navigator.locks.request(`${name} ${this.#id}`, () => {
+      this.#isHeld = true;
+      this.#stand();
+      this.want(this.#list);
+      return new Promise(() => {});
+    });
     this.#timer = setInterval(() => this.#look(), 1_000);
   }
 
   want(list) {
     this.#list = list;
     if (this.#stream) this.#lead();
-    else this.#send({ from: this.#id, list });
+    else if (this.#isHeld) this.#send({ from: this.#id, list });
   }
 
   close() {
@@ -124,15 +129,12 @@ export class Shared {
   #read(message) {
     const { from, list, leads, to, hurry } = message;
     if (hurry) this.#stream?.hurry();
-    else if (leads) this.#send({ from: this.#id, list: this.#list });
+    else if (leads) this.want(this.#list);
     else if (list) this.#join(from, list);
     else if (this.#stream) return; // Of a leader whose place was taken.
     else if (to === undefined) this.#apply(message);
     else if (to === this.#id) {
-      const { hello, ticks, id, state } = message;
-      if (hello) this.#apply({ event: ["hello", hello, ""] });
-      for (const tick of ticks) this.#apply({ event: ["message", tick, id] });
-      this.#apply({ state });
+      for (const told of message.all) this.#apply(told);
     }
   }
 
@@ -140,7 +142,9 @@ export class Shared {
   #join(from, list) {
     if (!this.#stream) return;
     if (!this.#tabs.has(from)) {
-      this.#send({ to: from, hello: this.#hello && JSON.stringify(this.#hello), ticks: this.#own.book.ticks(), id: this.#lastId, state: this.#state });
+      const all = this.#own.book.ticks().map((tick) => ({ event: ["message", tick, this.#lastId] }));
+      if (this.#hello) all.unshift({ event: ["hello", JSON.stringify(this.#hello), ""] });
+      this.#send({ to: from, all: [{ state: this.#state }, ...all] });
       navigator.locks.request(`${this.#own.name} ${from}`, () => {
         this.#tabs.delete(from);
         this.#lead();

@@ -12,7 +12,7 @@ const TIMER_MAX = 2 ** 31 - 1;
 /** How long a request may take, in ms: longer than the gateway's own limit, which is 10 s by default. */
 const REQUEST_MAX = 15_000;
 /** Answers that may pass by themselves. */
-const PASSING = [408, 425, 429];
+const PASSING = [408, 429];
 const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
 
 /** The silence, in ms, after which a stream is given up; after three quarters of it no price counts as live. */
@@ -166,14 +166,14 @@ export class Stream {
       : { credentials: this.#options.credentials, headers };
   }
 
-  /** Resolves to the status and JSON of an answer that is not a stream; status 0: there was none. */
+  /** Resolves to the status and JSON of an answer that is not a stream. */
   async #ask(path, method, body) {
     try {
       const init = this.#init(await this.#getToken(), body && { "content-type": "application/json" });
       const answer = await this.#world.fetch(this.#options.url + path, { ...init, method, body, signal: AbortSignal.timeout(REQUEST_MAX) });
       return answer.ok ? { ...(await answer.json()), status: answer.status } : await refusal(answer);
     } catch {
-      return { status: 0 };
+      return {}; // There is no answer.
     }
   }
 
@@ -288,7 +288,7 @@ export class Stream {
       return this.#connect();
     }
     const { status, kind, detail, after } = refusal;
-    if (status < 400 || status >= 500 || PASSING.includes(status)) return this.#lost(kind || (status && `http-${status}`) || "ended", { detail, after });
+    if (!(status >= 400 && status < 500) || PASSING.includes(status)) return this.#lost(kind || (status && `http-${status}`) || "ended", { detail, after });
     if (status === 401) {
       this.#token = undefined;
       // It may have ended while the line was down.

@@ -161,8 +161,8 @@ test("a symbol is lost with the line, and live again with its own next tick", ()
   tick("A", 5);
   tick("B", 2);
   told();
-  book.lost(["A", "B", "C"], "silent");
-  book.lost(["A", "B", "C"], "ended");
+  book.down(["A", "B", "C"], "silent");
+  book.down(["A", "B", "C"], "ended");
   assert.deepEqual(told(), [["A", "lost", 5, "silent"], ["B", "lost", 2, "silent"], ["C", "lost", 0, "silent"]]);
   hello(["A", "B"]);
   assert.deepEqual(told(), [], "a hello makes no price live");
