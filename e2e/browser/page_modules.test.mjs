@@ -6,16 +6,13 @@ import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/ch
 import { Clock } from "../../src/api/page/clock.js";
 import { History } from "../../src/api/page/history.js";
 import { Meter } from "../../src/api/page/meter.js";
-import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/api/page/numbers.js";
+import { compact, compare, decimals, grouped, percent, signed, subtract } from "../../src/api/page/numbers.js";
 import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
+import { Ticks } from "../../src/api/page/ticks.js";
 import { age, base, standing } from "../../src/api/page/words.js";
 
 test("numbers keep all of their digits", () => {
-  const json = '{"a":9007199254740993.000000000000000001,"b":[1,-0.00000001],"c":"1,\\"2\\":[3","d":null,"e":true,"f":{"g":0}}';
-  assert.deepEqual(parseExact(json), {
-    a: "9007199254740993.000000000000000001", b: ["1", "-0.00000001"], c: '1,"2":[3', d: null, e: true, f: { g: "0" },
-  });
   for (const [text, count, shown] of [
     ["182.34", 2, "182.34"],
     ["182.3", 2, "182.30"],
@@ -433,4 +430,55 @@ test("a row that passes between live and delayed prices starts over", () => {
   store.hello({ ...hello("e1"), delayed: ["A"] });
   store.take(tick("A", 1, { price: "7" }));
   assert.equal(row.tick.price, "7");
+});
+
+/** The page's ticks on a library that a test plays. */
+function playedTicks() {
+  const seen = { links: [], ticks: [], sets: [], lists: [], retries: 0 };
+  const handlers = {};
+  const library = {
+    state: { connection: "idle" },
+    watch: (_, handler) => { handlers.tick = handler; return { set: (list) => seen.lists.push(list) }; },
+    on: (name, handler) => { handlers[name] = handler; },
+    set: (options) => seen.sets.push(options),
+    retry: () => { seen.retries += 1; },
+  };
+  const on = { link: (link) => seen.links.push(link), tick: ({ symbol, state }) => seen.ticks.push([symbol, state]), hello() {}, symbols() {}, heartbeat() {}, waits() {} };
+  const ticks = new Ticks(() => library, on, null, () => 1_000);
+  const state = (connection, more = {}) => {
+    library.state = { connection, ...more };
+    handlers.state(library.state);
+    return seen.links.at(-1);
+  };
+  return { ticks, seen, state, tick: (symbol, state) => handlers.tick({ symbol, state }) };
+}
+
+test("the state of the line is told in the page's words", () => {
+  const { seen, state } = playedTicks();
+  for (const [connection, more, link] of [
+    ["live", {}, { name: "live" }],
+    ["silent", {}, { name: "stale", why: "gateway silent" }],
+    ["lost", { reason: "silent", retryIn: 2_000 }, { name: "reconnecting", at: 3_000, why: "gateway silent" }],
+    ["lost", { reason: "ended", retryIn: 500 }, { name: "reconnecting", at: 1_500, why: "" }],
+    ["connecting", {}, { name: "reconnecting", at: 1_500, why: "" }],
+    ["live", {}, { name: "live" }],
+    ["connecting", {}, { name: "connecting" }],
+    ["refused", { reason: "no-such-symbol", status: 404, detail: "none is known" }, { name: "ended", why: "none is known", absent: "unknown" }],
+    ["refused", { reason: "not-entitled", status: 403, detail: "not yours" }, { name: "ended", why: "not yours", absent: "denied" }],
+    ["refused", { reason: "bad-token", status: 401 }, { name: "signed-out" }],
+    ["idle", {}, { name: "signed-out" }],
+  ]) assert.deepEqual(state(connection, more), link, connection);
+  assert.equal(seen.links.length, 9, "what changes nothing is not told");
+});
+
+test("a list that is followed over an open line is live at once, and what the link tells no tick repeats", () => {
+  const { ticks, seen, state, tick } = playedTicks();
+  ticks.follow(["A"], null);
+  assert.deepEqual([seen.lists, seen.sets, seen.links], [[["A"]], [], []]);
+  state("live");
+  ticks.follow(["A", "B"], 4);
+  ticks.follow([], 4);
+  assert.deepEqual([seen.lists.length, seen.sets, seen.links.length], [3, [{ maxRate: 4 }], 2]);
+  for (const word of ["live", "lost", "halted", "unknown", "denied"]) tick("A", word);
+  assert.deepEqual(seen.ticks, [["A", "live"], ["A", "halted"]]);
 });

@@ -289,6 +289,11 @@ export class Stream {
     }
     const { status, kind, detail, after } = refusal;
     if (!(status >= 400 && status < 500) || PASSING.includes(status)) return this.#lost(kind || (status && `http-${status}`) || "ended", { detail, after });
+    if (status === 400 && this.#options.patch) {
+      // Perhaps a gateway that does not have patches yet.
+      this.#options = { ...this.#options, patch: false };
+      return this.#connect();
+    }
     if (status === 401) {
       this.#token = undefined;
       // It may have ended while the line was down.

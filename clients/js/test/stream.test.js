@@ -337,6 +337,16 @@ test("an answer other than a stream is final only if the request itself is wrong
   await opens();
 });
 
+test("a gateway without patches is asked for a stream without", async (t) => {
+  const { seen, want, answer, state } = streamOf(t, { isNative: false, patch: true });
+  await want("A");
+  assert.match(seen.asked[0].url, /&patch=1/);
+  await answer(400, problem("bad-request", "`patch` is not a parameter"));
+  assert.doesNotMatch(seen.asked[1].url, /patch/);
+  await answer(400, problem("bad-request"));
+  assert.deepEqual([state().connection, seen.asked.length], ["refused", 2]);
+});
+
 test("a token goes along in a header, is asked for once, and anew after a 401", async (t) => {
   let tokens = 0;
   const { seen, want, answer, opens, state, pass } = streamOf(t, { isNative: false, token: async () => `t${++tokens}` });

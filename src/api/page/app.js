@@ -3,11 +3,11 @@
 import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Meter } from "./meter.js";
-import { parseExact } from "./numbers.js";
 import { Offer } from "./offer.js";
 import { CHART_SECONDS, LINE_SECONDS, Past } from "./past.js";
 import { Store } from "./store.js";
-import { Stream } from "./stream.js";
+import { connect } from "./tickfan/index.js";
+import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
 import { Detail } from "./view/detail.js";
 import { Frame, element, forgetColours } from "./view/dom.js";
@@ -29,7 +29,7 @@ const announcer = new Announcer();
 const status = new Status();
 const offer = new Offer(linked);
 const past = new Past({ wants: wantsPast, take: takePast });
-const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked });
+const ticks = new Ticks(connect, { hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked }, choices.maxRate);
 
 let link = { name: "connecting" };
 let paused = null;
@@ -66,12 +66,11 @@ function tellAbsent({ unknown, denied = [], until }) {
 }
 
 /** A change of the list waits. That it came too soon after others passes by itself. */
-function waits({ type, detail }) {
-  if (detail !== undefined && !type.endsWith(":too-many-changes")) status.notify("stream", `The list has not changed yet. ${detail}`);
+function waits({ kind, detail }) {
+  if (detail && kind !== "too-many-changes") status.notify("stream", `The list has not changed yet. ${detail}`);
 }
 
-function tick(text) {
-  const taken = parseExact(text);
+function tick(taken) {
   const recv = Number(taken.recv);
   // The first tick of a symbol that was added is its newest, however old.
   const fresh = recv > begun && (store.rows.get(taken.symbol)?.tick ?? null) !== null;
@@ -104,7 +103,7 @@ function linked(next) {
 
 /** Connects at once if the page waits for that. */
 function retry() {
-  stream.hurry();
+  ticks.hurry();
   offer.hurry();
 }
 
@@ -153,7 +152,6 @@ const frame = new Frame(() => {
 });
 
 function everySecond() {
-  stream.look();
   if (paused !== null) return;
   secondDue = true;
   frame.ask();
@@ -166,7 +164,7 @@ function follow() {
   clearInterval(timer);
   const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
-    stream.close();
+    ticks.follow([], choices.maxRate);
     if (paused !== null) linked({ name: "paused", since: paused });
     else if (symbols.length > 0) linked({ name: "connecting" });
     else if (!offer.isAsked) linked({ name: "idle" });
@@ -174,7 +172,7 @@ function follow() {
   }
   timer = setInterval(everySecond, SECOND);
   if (link.name !== "live") linked({ name: "connecting" });
-  stream.open(symbols, choices.maxRate);
+  ticks.follow(symbols, choices.maxRate);
 }
 
 const listed = () => [...store.rows.keys()];
