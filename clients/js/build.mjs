@@ -13,4 +13,6 @@ await build({
   format: "esm",
   target: "es2022",
   legalComments: "none",
+  // Of the library's own objects, which no user sees.
+  mangleProps: /^(isLost|isDelayed|shown|isNative|isBusy|isRefused|failures|lastId)$/,
 });

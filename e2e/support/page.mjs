@@ -114,7 +114,11 @@ export async function scripted(t, gateway) {
     outgoing.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     outgoing.flushHeaders();
     const url = new URL(incoming.url, gateway.url);
+    // As a gateway does, unless the test wants silence.
+    const beat = setInterval(() => outgoing.write(`event: heartbeat\ndata: {"now":${micros()}}\n\n`), 1_000);
+    outgoing.on("close", () => clearInterval(beat));
     streams.push({
+      silence: () => clearInterval(beat),
       url,
       asked: url.searchParams.get("symbols").split(","),
       event: (name, data) => outgoing.write(`event: ${name}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`),

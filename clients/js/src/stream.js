@@ -11,6 +11,8 @@ const RENEWED_BEFORE_MIN = 1_000;
 const TIMER_MAX = 2 ** 31 - 1;
 /** How long a request may take, in ms: longer than the gateway's own limit, which is 10 s by default. */
 const REQUEST_MAX = 15_000;
+/** How far apart two looks are at most, in ms, if the page has time. */
+const LATE = 2_000;
 /** Answers that may pass by themselves. */
 const PASSING = [408, 429];
 const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
@@ -34,7 +36,9 @@ export class Stream {
   #failures = 0;
   /** The last event, behind which the next stream resumes. */
   lastId = "";
+  #dead;
   #lastEvent = 0;
+  #looked = 0;
   #isSilent = false;
   #isLive = false;
   #isRefused = false;
@@ -54,6 +58,7 @@ export class Stream {
   /** `on` has event(name, data, id), state(state) and absent(symbols, state). `world` has fetch, EventSource, now and random. */
   constructor(options, on, world) {
     this.#options = options;
+    this.#dead = patience(options.heartbeat);
     this.#on = on;
     this.#world = world;
   }
@@ -86,11 +91,9 @@ export class Stream {
     this.#lookTimer = undefined;
   }
 
-  /** Tries at once if it waits; after a sleep, notices the silence at once. */
+  /** Tries at once if it waits, or if the line was silent while the page slept. */
   hurry() {
-    if (this.#symbols.length === 0) return;
-    if (this.#retryTimer) this.#connect();
-    else this.#look();
+    if (this.#symbols.length > 0 && (this.#retryTimer || this.#world.now() - this.#lastEvent > this.#dead * 0.75)) this.#connect();
   }
 
   /** The network is gone. */
@@ -126,7 +129,7 @@ export class Stream {
     const { heartbeat } = this.#options;
     const isNative = this.#options.isNative && !this.#isExplained;
     this.#isExplained = false;
-    this.#lastEvent = this.#world.now();
+    this.#lastEvent = this.#looked = this.#world.now();
     this.#isSilent = false;
     this.#retry = undefined;
     this.#bye = "";
@@ -257,11 +260,14 @@ export class Stream {
   }
 
   #look() {
-    if (!this.#attempt) return;
-    const silence = this.#world.now() - this.#lastEvent;
-    const dead = patience(this.#options.heartbeat);
-    if (silence > dead) this.#lost("silent");
-    else if (silence > dead * 0.75 && !this.#isSilent) {
+    const now = this.#world.now();
+    // After a sleep, or a long task of the page, events may wait to be read: they come before the next look.
+    const isLate = now - this.#looked > LATE;
+    this.#looked = now;
+    if (!this.#attempt || isLate) return;
+    const silence = now - this.#lastEvent;
+    if (silence > this.#dead) this.#lost("silent");
+    else if (silence > this.#dead * 0.75 && !this.#isSilent) {
       this.#isSilent = true;
       this.#say("silent");
     }

@@ -44,10 +44,15 @@ function streamOf(t, options = {}, random = 0) {
   );
   const last = () => seen.sources.at(-1);
   const event = (name, data = {}, lastEventId = "") => last().dispatchEvent(Object.assign(new Event(name), { data: JSON.stringify(data), lastEventId }));
-  const pass = async (millis) => {
-    seen.time += millis;
-    t.mock.timers.tick(millis);
-    await turned();
+  /** Lets time pass, a second at a time; at once: the page was busy, or slept. */
+  const pass = async (millis, atOnce = false) => {
+    for (let left = millis; left > 0;) {
+      const step = atOnce || millis > 200_000 ? left : Math.min(left, 1_000);
+      seen.time += step;
+      t.mock.timers.tick(atOnce ? 1_000 : step);
+      await turned();
+      left -= step;
+    }
   };
   return {
     stream,
@@ -272,6 +277,22 @@ test("a silent stream is silent, then given up", async (t) => {
     await pass(dead);
     assert.equal(state().connection, "lost", "one that never says anything too");
   }
+});
+
+test("what has come while the page was busy, or slept, is read before a silence is noticed", async (t) => {
+  const { stream, seen, event, pass, state } = await carrying(t, "A");
+  await pass(60_000, true);
+  assert.equal(state().connection, "live");
+  event("message", {}, "e1-7");
+  await pass(3_000);
+  assert.deepEqual([state().connection, seen.sources.length], ["live", 1]);
+  await pass(60_000, true);
+  stream.hurry();
+  await turned();
+  assert.deepEqual([state().connection, seen.sources.length], ["connecting", 2], "it is looked at again, and wants the newest");
+  await pass(60_000, true);
+  await pass(1_000);
+  assert.equal(state().connection, "lost", "there was nothing to read");
 });
 
 test("the first event after a silence opens a new stream, which brings the newest tick of each symbol", async (t) => {

@@ -2,6 +2,7 @@
 
 import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
+import { loadLooks, nextSort, saveLooks, sorted, withList } from "./looks.js";
 import { Meter } from "./meter.js";
 import { Offer } from "./offer.js";
 import { CHART_SECONDS, LINE_SECONDS, Past } from "./past.js";
@@ -11,9 +12,11 @@ import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
 import { Detail } from "./view/detail.js";
 import { Frame, element, forgetColours } from "./view/dom.js";
+import { Looks } from "./view/looks.js";
 import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
 import { Watchlist } from "./view/watchlist.js";
+import { sortValue, titleOf } from "./words.js";
 
 /** How often ages, lines and rates are drawn, in ms: they change by time alone. */
 const SECOND = 1_000;
@@ -22,6 +25,7 @@ const roomy = matchMedia("(min-width: 80rem)");
 const byId = (id) => document.getElementById(id);
 
 const choices = load();
+const looks = loadLooks();
 const clock = new Clock();
 const meter = new Meter();
 const store = new Store();
@@ -143,9 +147,11 @@ const frame = new Frame(() => {
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
   for (const row of store.changed) askPast(row);
   store.changed.clear();
-  status.draw(link, store, performance.now());
   if (!secondDue) return;
   secondDue = false;
+  status.draw(link, store, performance.now());
+  document.title = titleOf(document.hidden || link.name !== "live" ? null : detail.row ?? store.rows.values().next().value ?? null);
+  arrange();
   watchlist.drawTimes(store, now);
   if (detail.row !== null) detail.drawChart(now);
   status.drawMeter(meter.read(performance.now()));
@@ -177,10 +183,16 @@ function follow() {
 
 const listed = () => [...store.rows.keys()];
 
+/** Sorts the rows, unless that would move them under the pointer. */
+function arrange(isAsked = false) {
+  if ((looks.sort === null || watchlist.isPointedAt) && !isAsked) return;
+  watchlist.list(sorted(listed(), looks.sort, (symbol, column) => sortValue(store.rows.get(symbol), column)));
+}
+
 /** Shows these symbols. */
 function list(symbols) {
   store.list(symbols);
-  watchlist.list(symbols);
+  arrange(true);
   show(store.rows.get(detail.row?.symbol) ?? null);
   frame.ask();
 }
@@ -192,7 +204,7 @@ function choose(symbols) {
   save(choices, "symbols");
 }
 
-function add(text) {
+async function add(text) {
   const [symbol] = symbolsOf(text);
   if (symbol === undefined) {
     status.notify("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
@@ -200,10 +212,24 @@ function add(text) {
   }
   status.dismiss("list");
   if (!store.rows.has(symbol)) {
+    if (await isUnknown(symbol)) {
+      status.notify("list", `No feed has ${symbol}.`);
+      return;
+    }
     choose([...listed(), symbol]);
     follow();
   }
   watchlist.focus(symbol);
+}
+
+/** Whether the gateway says that no feed has a symbol. Where it says nothing, the stream will. */
+async function isUnknown(symbol) {
+  try {
+    const answer = await fetch(`/v1/quotes/${symbol}`, { signal: AbortSignal.timeout(2_000) });
+    return answer.status === 404;
+  } catch {
+    return false;
+  }
 }
 
 function remove(symbol) {
@@ -239,12 +265,62 @@ function select(symbol) {
   if (detail.row !== null && !roomy.matches) detail.reveal();
 }
 
-const watchlist = new Watchlist({ select, remove, order: choose, seen: (symbol) => askPast(store.rows.get(symbol)) });
+/** A key has moved the focus to a row: open details follow it. */
+function moved(symbol) {
+  if (detail.row === null || detail.row.symbol === symbol) return;
+  show(store.rows.get(symbol));
+  choices.detail = symbol;
+  save(choices, "detail");
+}
+
+/** The person puts the rows into an order of their own. */
+function order(symbols) {
+  sortBy(null);
+  choose(symbols);
+}
+
+function sortBy(sort) {
+  looks.sort = sort;
+  saveLooks(looks);
+  watchlist.showSort(sort);
+  arrange(true);
+}
+
+/** A row has come into view: it shows its newest at once. */
+function seen(symbol) {
+  const row = store.rows.get(symbol);
+  if (row === undefined) return;
+  store.changed.add(row);
+  askPast(row);
+  frame.ask();
+}
+
+const watchlist = new Watchlist({ select, remove, moved, order, sort: (column) => sortBy(nextSort(looks.sort, column)), seen });
 const detail = new Detail(() => {
   const { symbol } = detail.row;
   select(symbol);
   watchlist.focus(symbol);
 });
+const pane = new Looks({
+  hide(columns) {
+    looks.hidden = columns;
+    pane.hide(columns);
+    saveLooks(looks);
+  },
+  open(name) {
+    choose(looks.lists.find((list) => list.name === name).symbols);
+    follow();
+  },
+  keep: (name) => keepLists(withList(looks.lists, name, listed())),
+  drop: (name) => keepLists(looks.lists.filter((list) => list.name !== name)),
+}, looks.hidden);
+
+function keepLists(lists) {
+  looks.lists = lists;
+  pane.list(lists);
+  saveLooks(looks);
+}
+
 new Search({ add, listed: (symbol) => store.rows.has(symbol) });
 
 // ---- the controls
@@ -271,7 +347,8 @@ function controlPause() {
   const button = byId("pause");
   button.addEventListener("click", () => {
     paused = paused === null ? Date.now() : null;
-    button.ariaPressed = String(paused !== null);
+    button.textContent = paused === null ? "Pause" : "Resume";
+    button.toggleAttribute("data-paused", paused !== null);
     follow();
   });
 }
@@ -334,6 +411,9 @@ async function start() {
   follow();
 }
 
+pane.hide(looks.hidden);
+pane.list(looks.lists);
+watchlist.showSort(looks.sort);
 controlRate();
 controlPause();
 controlTheme();
