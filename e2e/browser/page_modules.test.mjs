@@ -10,7 +10,8 @@ import { compact, compare, decimals, grouped, percent, signed, subtract } from "
 import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
 import { Ticks } from "../../src/api/page/ticks.js";
-import { age, base, standing } from "../../src/api/page/words.js";
+import { age, base, standing, titleOf } from "../../src/api/page/words.js";
+import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
 
 test("numbers keep all of their digits", () => {
   for (const [text, count, shown] of [
@@ -481,4 +482,47 @@ test("a list that is followed over an open line is live at once, and what the li
   assert.deepEqual([seen.lists.length, seen.sets, seen.links.length], [3, [{ maxRate: 4 }], 2]);
   for (const word of ["live", "lost", "halted", "unknown", "denied"]) tick("A", word);
   assert.deepEqual(seen.ticks, [["A", "live"], ["A", "halted"]]);
+});
+
+test("looks are read from whatever was kept", () => {
+  const none = { sort: null, hidden: [], lists: [] };
+  for (const [kept, looks] of [
+    [null, none], ["", none], ["{", none], ["[]", none], ["null", none],
+    ['{"sort":{"column":"last","isDown":true},"hidden":["bid","nope"],"lists":[{"name":"a","symbols":["X"]},{"name":1},{"symbols":[]}]}',
+      { sort: { column: "last", isDown: true }, hidden: ["bid"], lists: [{ name: "a", symbols: ["X"] }] }],
+    ['{"sort":{"column":"spark"},"hidden":"bid","lists":{}}', none],
+  ]) assert.deepEqual(readLooks(kept), looks, kept);
+  assert.equal(readLooks(JSON.stringify({ lists: Array.from({ length: 60 }, () => ({ name: "a", symbols: [] })) })).lists.length, LISTS_MAX);
+});
+
+test("a sort begins with the most, words with the least, and ends with the third click; what is missing comes last", () => {
+  assert.deepEqual([null, { column: "last", isDown: true }, { column: "last", isDown: false }, { column: "bid", isDown: true }].map((sort) => nextSort(sort, "last")), [
+    { column: "last", isDown: true }, { column: "last", isDown: false }, null, { column: "last", isDown: true },
+  ]);
+  assert.deepEqual(nextSort(null, "symbol"), { column: "symbol", isDown: false });
+  const values = { A: 2, B: undefined, C: 10, D: NaN, E: 2 };
+  const by = (isDown) => sorted(Object.keys(values), { column: "last", isDown }, (symbol) => values[symbol]).join("");
+  assert.deepEqual([by(true), by(false), sorted(["B", "A"], null).join("")], ["CAEBD", "AECBD", "BA"]);
+});
+
+test("lists have a name, and one of each", () => {
+  const one = withList([], " a ", ["X"]);
+  assert.deepEqual(withList(withList(one, "b", ["Y"]), "a", ["Z"]), [{ name: "b", symbols: ["Y"] }, { name: "a", symbols: ["Z"] }]);
+  assert.equal(withList(one, "  ", ["X"]), one);
+});
+
+test("the title is a live price or none", () => {
+  const row = { symbol: "A", absent: null, cut: null, decimals: 2, tick: { state: "live", price: "101", prev_close: "100" } };
+  assert.deepEqual([null, row, { ...row, cut: "lost" }, { ...row, tick: { ...row.tick, stale: ["trade"] } }, { ...row, tick: { ...row.tick, state: "halted" } }].map(titleOf),
+    ["tickfan", "A 101.00 +1.00%", "A not connected", "A –", "A halted"]);
+});
+
+test("a low rate is counted over some seconds", () => {
+  const meter = new Meter();
+  const rates = [];
+  for (let second = 0; second < 14; second += 1) {
+    if (second % 2 === 0) meter.tick(NaN);
+    rates.push(meter.read(second * 1_000).rate);
+  }
+  assert.deepEqual(rates.slice(-2), [0.5, 0.5]);
 });

@@ -37,6 +37,8 @@ const ticks = new Ticks(connect, { hello, symbols, tick, heartbeat: ({ now }) =>
 
 let link = { name: "connecting" };
 let paused = null;
+/** Symbols that the person has added and the stream has not told of yet. */
+const tried = new Set();
 /** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
 let begun = 0;
 let secondDue = true;
@@ -66,6 +68,7 @@ function tellAbsent({ unknown, denied = [], until }) {
   if (denied.length > 0) texts.push(`${until === undefined ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
   if (texts.length > 0) status.notify("stream", texts.join(" "));
   else status.dismiss("stream");
+  dropMistyped(unknown);
   frame.ask();
 }
 
@@ -92,6 +95,7 @@ function linked(next) {
   if (next.name === "ended") {
     status.notify("stream", next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
     if (next.absent !== undefined) store.missAll(next.absent);
+    if (next.absent === "unknown") dropMistyped(listed());
   }
   if (next.name === "signed-out") {
     status.notify("stream", "This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
@@ -204,7 +208,7 @@ function choose(symbols) {
   save(choices, "symbols");
 }
 
-async function add(text) {
+function add(text) {
   const [symbol] = symbolsOf(text);
   if (symbol === undefined) {
     status.notify("list", `${text.trim()} is not a symbol: use letters, digits, points, dashes and underscores.`);
@@ -212,24 +216,21 @@ async function add(text) {
   }
   status.dismiss("list");
   if (!store.rows.has(symbol)) {
-    if (await isUnknown(symbol)) {
-      status.notify("list", `No feed has ${symbol}.`);
-      return;
-    }
+    tried.add(symbol);
     choose([...listed(), symbol]);
     follow();
   }
   watchlist.focus(symbol);
 }
 
-/** Whether the gateway says that no feed has a symbol. Where it says nothing, the stream will. */
-async function isUnknown(symbol) {
-  try {
-    const answer = await fetch(`/v1/quotes/${symbol}`, { signal: AbortSignal.timeout(2_000) });
-    return answer.status === 404;
-  } catch {
-    return false;
-  }
+/** What the person has just added goes again if no feed has it: most often it was mistyped. */
+function dropMistyped(unknown) {
+  const wrong = unknown.filter((symbol) => tried.delete(symbol) && store.rows.has(symbol));
+  tried.clear();
+  if (wrong.length === 0) return;
+  status.notify("list", `No feed has ${wrong.join(", ")}.`);
+  choose(listed().filter((symbol) => !wrong.includes(symbol)));
+  follow();
 }
 
 function remove(symbol) {
