@@ -133,19 +133,20 @@ test("a list changes over the open stream, and over a new one once that is gone"
   await page.fill("#search", "NOPE");
   await page.keyboard.press("Enter");
   await page.waitForSelector("#notice:has-text('No feed has NOPE')");
-  await page.waitForSelector('tr[data-symbol="NOPE"]:has-text("no feed has it")');
-  assert.deepEqual(streams.changes.map(({ rev }) => rev), [1, 2, 3, 4]);
+  await listed(page, ["AAPL", "MSFT", "KO", "NVDA"]); // What no feed has goes again.
+  await streams.change(({ rev }) => rev === 5);
+  assert.deepEqual(streams.changes.map(({ symbols }) => symbols.includes("NOPE")), [false, false, false, true, false]);
   assert.deepEqual(streams.urls, []);
 
   // The browser cannot reach the gateway: the change fails, and so does the new stream, until it is there again.
   await gateway.stop();
   await pill(page, "reconnecting");
-  await row(page, "NOPE").locator(".drop").click();
+  await row(page, "KO").locator(".drop").click();
   await startGateway(t, { listen: gateway.address });
   await pill(page, "live");
-  await pricesMove(page, 4);
+  await pricesMove(page, 3);
   const last = streams.urls.at(-1);
-  assert.equal(last.searchParams.get("symbols"), "AAPL,MSFT,KO,NVDA");
+  assert.deepEqual(last.searchParams.get("symbols").split(",").sort(), ["AAPL", "MSFT", "NVDA"]);
   assert.deepEqual(complaints.filter((complaint) => !/stream|ERR_/.test(complaint)), []);
 });
 
@@ -188,8 +189,7 @@ test("details show chart and tape of a row, and are closed again", TEST, async (
   await page.waitForSelector("#detail h2:has-text('AAPL')"); // Where there is room, the first one's are open.
   await page.focus('button.symbol[tabindex="0"]');
   await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector("#detail h2:has-text('MSFT')");
+  await page.waitForSelector("#detail h2:has-text('MSFT')"); // Open details follow the focus.
   await page.waitForSelector("#chart canvas");
   await page.waitForFunction(() => document.querySelectorAll("#tape tbody tr").length >= 3);
   assert.match(await page.locator("#tape tbody td.price").first().textContent(), /^\d+\.\d\d$/);
@@ -288,7 +288,7 @@ test("all can be reached by the tab key, and the focus shows", TEST, async (t) =
   const { page } = await three(t);
   await page.evaluate(() => document.activeElement.blur());
   const seen = [];
-  for (let stop = 0; stop < 14; stop += 1) {
+  for (let stop = 0; stop < 24; stop += 1) {
     await page.keyboard.press("Tab");
     seen.push(await page.evaluate(() => {
       const { id, className, tagName } = document.activeElement;
@@ -302,4 +302,54 @@ test("all can be reached by the tab key, and the focus shows", TEST, async (t) =
   }
   for (const { name, shows } of seen) if (name !== "BODY") assert.ok(shows, `the focus on ${name} does not show`);
   assert.deepEqual(await symbols(page), ["AAPL", "MSFT", "KO"]);
+});
+
+test("rows are sorted by a heading, columns are chosen, and lists are kept, until the next day", TEST, async (t) => {
+  const { page, complaints } = await three(t);
+  const order = () => symbols(page);
+  await page.click("#watchlist th[data-column=symbol] button");
+  assert.deepEqual(await order(), ["AAPL", "KO", "MSFT"]);
+  await page.click("#watchlist th[data-column=symbol] button");
+  assert.deepEqual(await order(), ["MSFT", "KO", "AAPL"]);
+  assert.equal(await page.getAttribute("#watchlist th[data-column=symbol]", "aria-sort"), "descending");
+  await page.click("#watchlist th[data-column=last] button");
+  const prices = (await texts(page, "#watchlist td.last")).map((text) => Number(text.replaceAll(",", "")));
+  assert.deepEqual(prices, prices.toSorted((a, b) => b - a));
+  assert.equal(symbolsInAddress(page), "AAPL,MSFT,KO", "the person's own order is kept");
+
+  await page.click("#look");
+  await page.getByLabel("Volume").uncheck();
+  await page.fill("#list-name", "Mine");
+  await page.click("#keep button");
+  await page.waitForSelector("#lists .open:has-text('Mine')");
+  assert.equal(await page.locator("#watchlist td.volume").first().isVisible(), false);
+  await page.keyboard.press("Escape");
+  await row(page, "KO").locator(".drop").click();
+  await page.reload();
+  await pill(page, "live");
+  assert.equal(await page.locator("#watchlist td.volume").first().isVisible(), false);
+  assert.equal(await page.getAttribute("#watchlist th[data-column=last]", "aria-sort"), "descending");
+  await page.click("#look");
+  await page.click("#lists .open");
+  await row(page, "KO").waitFor();
+  await page.click("#look");
+  await page.click("#lists .drop");
+  assert.equal(await page.locator("#lists li").count(), 0);
+  assert.deepEqual(complaints, []);
+});
+
+test("the title is a live price, search finds what is in a name, and Backspace removes nothing", TEST, async (t) => {
+  const { page, complaints } = await three(t);
+  await page.waitForFunction(() => /^AAPL \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
+  await page.fill("#search", "usdt");
+  await page.waitForSelector("#found [role=option]:has-text('BTC-USDT')");
+  await page.keyboard.press("Escape");
+  await page.focus('button.symbol[tabindex="0"]');
+  await page.keyboard.press("Backspace");
+  assert.deepEqual(await symbols(page), ["AAPL", "MSFT", "KO"]);
+  await page.click("#pause");
+  await page.waitForFunction(() => document.title === "tickfan");
+  assert.equal(await page.textContent("#pause"), "Resume");
+  assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector("td.last")).textDecorationLine), "none");
+  assert.deepEqual(complaints, []);
 });

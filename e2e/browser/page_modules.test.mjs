@@ -6,16 +6,14 @@ import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/ch
 import { Clock } from "../../src/api/page/clock.js";
 import { History } from "../../src/api/page/history.js";
 import { Meter } from "../../src/api/page/meter.js";
-import { compact, compare, decimals, grouped, parseExact, percent, signed, subtract } from "../../src/api/page/numbers.js";
+import { compact, compare, decimals, grouped, percent, signed, subtract } from "../../src/api/page/numbers.js";
 import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
-import { age, base, standing } from "../../src/api/page/words.js";
+import { Ticks } from "../../src/api/page/ticks.js";
+import { age, base, standing, titleOf } from "../../src/api/page/words.js";
+import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
 
 test("numbers keep all of their digits", () => {
-  const json = '{"a":9007199254740993.000000000000000001,"b":[1,-0.00000001],"c":"1,\\"2\\":[3","d":null,"e":true,"f":{"g":0}}';
-  assert.deepEqual(parseExact(json), {
-    a: "9007199254740993.000000000000000001", b: ["1", "-0.00000001"], c: '1,"2":[3', d: null, e: true, f: { g: "0" },
-  });
   for (const [text, count, shown] of [
     ["182.34", 2, "182.34"],
     ["182.3", 2, "182.30"],
@@ -433,4 +431,98 @@ test("a row that passes between live and delayed prices starts over", () => {
   store.hello({ ...hello("e1"), delayed: ["A"] });
   store.take(tick("A", 1, { price: "7" }));
   assert.equal(row.tick.price, "7");
+});
+
+/** The page's ticks on a library that a test plays. */
+function playedTicks() {
+  const seen = { links: [], ticks: [], sets: [], lists: [], retries: 0 };
+  const handlers = {};
+  const library = {
+    state: { connection: "idle" },
+    watch: (_, handler) => { handlers.tick = handler; return { set: (list) => seen.lists.push(list) }; },
+    on: (name, handler) => { handlers[name] = handler; },
+    set: (options) => seen.sets.push(options),
+    retry: () => { seen.retries += 1; },
+  };
+  const on = { link: (link) => seen.links.push(link), tick: ({ symbol, state }) => seen.ticks.push([symbol, state]), hello() {}, symbols() {}, heartbeat() {}, waits() {} };
+  const ticks = new Ticks(() => library, on, null, () => 1_000);
+  const state = (connection, more = {}) => {
+    library.state = { connection, ...more };
+    handlers.state(library.state);
+    return seen.links.at(-1);
+  };
+  return { ticks, seen, state, tick: (symbol, state) => handlers.tick({ symbol, state }) };
+}
+
+test("the state of the line is told in the page's words", () => {
+  const { seen, state } = playedTicks();
+  for (const [connection, more, link] of [
+    ["live", {}, { name: "live" }],
+    ["silent", {}, { name: "stale", why: "gateway silent" }],
+    ["lost", { reason: "silent", retryIn: 2_000 }, { name: "reconnecting", at: 3_000, why: "gateway silent" }],
+    ["lost", { reason: "ended", retryIn: 500 }, { name: "reconnecting", at: 1_500, why: "" }],
+    ["connecting", {}, { name: "reconnecting", at: 1_500, why: "" }],
+    ["live", {}, { name: "live" }],
+    ["connecting", {}, { name: "connecting" }],
+    ["refused", { reason: "no-such-symbol", status: 404, detail: "none is known" }, { name: "ended", why: "none is known", absent: "unknown" }],
+    ["refused", { reason: "not-entitled", status: 403, detail: "not yours" }, { name: "ended", why: "not yours", absent: "denied" }],
+    ["refused", { reason: "bad-token", status: 401 }, { name: "signed-out" }],
+    ["idle", {}, { name: "signed-out" }],
+  ]) assert.deepEqual(state(connection, more), link, connection);
+  assert.equal(seen.links.length, 9, "what changes nothing is not told");
+});
+
+test("a list that is followed over an open line is live at once, and what the link tells no tick repeats", () => {
+  const { ticks, seen, state, tick } = playedTicks();
+  ticks.follow(["A"], null);
+  assert.deepEqual([seen.lists, seen.sets, seen.links], [[["A"]], [], []]);
+  state("live");
+  ticks.follow(["A", "B"], 4);
+  ticks.follow([], 4);
+  assert.deepEqual([seen.lists.length, seen.sets, seen.links.length], [3, [{ maxRate: 4 }], 2]);
+  for (const word of ["live", "lost", "halted", "unknown", "denied"]) tick("A", word);
+  assert.deepEqual(seen.ticks, [["A", "live"], ["A", "halted"]]);
+});
+
+test("looks are read from whatever was kept", () => {
+  const none = { sort: null, hidden: [], lists: [] };
+  for (const [kept, looks] of [
+    [null, none], ["", none], ["{", none], ["[]", none], ["null", none],
+    ['{"sort":{"column":"last","isDown":true},"hidden":["bid","nope"],"lists":[{"name":"a","symbols":["X"]},{"name":1},{"symbols":[]}]}',
+      { sort: { column: "last", isDown: true }, hidden: ["bid"], lists: [{ name: "a", symbols: ["X"] }] }],
+    ['{"sort":{"column":"spark"},"hidden":"bid","lists":{}}', none],
+  ]) assert.deepEqual(readLooks(kept), looks, kept);
+  assert.equal(readLooks(JSON.stringify({ lists: Array.from({ length: 60 }, () => ({ name: "a", symbols: [] })) })).lists.length, LISTS_MAX);
+});
+
+test("a sort begins with the most, words with the least, and ends with the third click; what is missing comes last", () => {
+  assert.deepEqual([null, { column: "last", isDown: true }, { column: "last", isDown: false }, { column: "bid", isDown: true }].map((sort) => nextSort(sort, "last")), [
+    { column: "last", isDown: true }, { column: "last", isDown: false }, null, { column: "last", isDown: true },
+  ]);
+  assert.deepEqual(nextSort(null, "symbol"), { column: "symbol", isDown: false });
+  const values = { A: 2, B: undefined, C: 10, D: NaN, E: 2 };
+  const by = (isDown) => sorted(Object.keys(values), { column: "last", isDown }, (symbol) => values[symbol]).join("");
+  assert.deepEqual([by(true), by(false), sorted(["B", "A"], null).join("")], ["CAEBD", "AECBD", "BA"]);
+});
+
+test("lists have a name, and one of each", () => {
+  const one = withList([], " a ", ["X"]);
+  assert.deepEqual(withList(withList(one, "b", ["Y"]), "a", ["Z"]), [{ name: "b", symbols: ["Y"] }, { name: "a", symbols: ["Z"] }]);
+  assert.equal(withList(one, "  ", ["X"]), one);
+});
+
+test("the title is a live price or none", () => {
+  const row = { symbol: "A", absent: null, cut: null, decimals: 2, tick: { state: "live", price: "101", prev_close: "100" } };
+  assert.deepEqual([null, row, { ...row, cut: "lost" }, { ...row, tick: { ...row.tick, stale: ["trade"] } }, { ...row, tick: { ...row.tick, state: "halted" } }].map(titleOf),
+    ["tickfan", "A 101.00 +1.00%", "A not connected", "A –", "A halted"]);
+});
+
+test("a low rate is counted over some seconds", () => {
+  const meter = new Meter();
+  const rates = [];
+  for (let second = 0; second < 14; second += 1) {
+    if (second % 2 === 0) meter.tick(NaN);
+    rates.push(meter.read(second * 1_000).rate);
+  }
+  assert.deepEqual(rates.slice(-2), [0.5, 0.5]);
 });

@@ -198,13 +198,14 @@ test("a stream that falls silent is stale; what is heard again brings a new one,
   const closed = tickOf("AAPL", 7, { ...QUOTE, state: "closed", reason: "outside_hours" });
   stream.tick(closed, "e1-7");
   await inState(page, "AAPL", "closed");
+  stream.silence();
   await pill(page, "stale");
+  // The symbol has nothing new, for a weekend if need be: its newest comes again, and the page says the same everywhere.
+  stream.event("heartbeat", { now: Date.now() * 1000 });
   await says(page, "AAPL", "state", "not connected");
   await page.waitForFunction(() => document.getElementById("pill-text").textContent === "stale: gateway silent");
   assert.match(await page.textContent("#announcer"), /Connection silent/);
   await keepScreenshot(page, "silent");
-  // The symbol has nothing new, for a weekend if need be: its newest comes again, and the page says the same everywhere.
-  stream.event("heartbeat", { now: Date.now() * 1000 });
   const second = await gateway.stream(1);
   assert.equal(second.url.searchParams.get("last_event_id"), "e1-7");
   assert.equal(await page.getAttribute("#pill", "data-link"), "stale");

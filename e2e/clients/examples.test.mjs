@@ -177,20 +177,25 @@ test("examples/browser/candles.html shows gaps, and only trades of the session",
   const tick = (trades, price, fields = {}) => ["message", {
     symbol: "BTC-USDT", seq: trades, kind: "trade", state: "live", recv: 99 * second, price, trades, ...fields,
   }];
+  const hello = (epoch) => ["hello", { epoch, now: 99 * second, symbols: ["BTC-USDT"], unknown: [] }];
   const streams = [
-    [["hello", { epoch: "e1" }], tick(10, 5, { trade_ts: 10 * second }), tick(11, 7, { trade_ts: 15 * second }),
+    [hello("e1"), tick(10, 5, { trade_ts: 10 * second }), tick(11, 7, { trade_ts: 15 * second }),
       tick(12, 7, { trade_ts: 15 * second, ext_price: 1, ext_ts: 30 * second }),
       // Late: of a candle that was never begun, the last one of its candle, and not even that.
       tick(13, 4, { trade_ts: 9 * second }), tick(14, 6, { trade_ts: 14 * second }), tick(15, 8, { trade_ts: 13 * second })],
     // The same epoch: what is missing is a gap, and what is known comes again.
-    [["hello", { epoch: "e1" }], tick(15, 8, { trade_ts: 13 * second }), tick(16, 8, { trade_ts: 20 * second }),
+    [hello("e1"), tick(15, 8, { trade_ts: 13 * second }), tick(16, 8, { trade_ts: 20 * second }),
       tick(18, 8, { trade_ts: 26 * second })],
     // Another epoch: the missed ticks are unknown, and all counts restart.
-    [["hello", { epoch: "e2" }], tick(1, 9, { trade_ts: 31 * second }), tick(2, undefined, { ext_price: 1, ext_ts: 32 * second }),
+    [hello("e2"), tick(1, 9, { trade_ts: 31 * second }), tick(2, undefined, { ext_price: 1, ext_ts: 32 * second }),
       tick(3, 9, { trade_ts: 35 * second })],
   ];
   const page = await newPage(t, browser);
-  await page.route("**/v1/stream/**", (route) => {
+  await page.route(/\/tickfan\//, (route) => route.fulfill({
+    path: join(root, "clients/js/src", new URL(route.request().url()).pathname.slice("/tickfan/".length)),
+    contentType: "text/javascript", headers: { "access-control-allow-origin": "*" },
+  }));
+  await page.route(/\/v1\/stream\?/, (route) => {
     const events = streams.shift();
     if (events === undefined) return route.abort();
     const body = events.map(([name, data]) => `retry: 10\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`).join("");

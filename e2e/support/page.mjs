@@ -16,7 +16,7 @@ export async function open(t, browser, url, options = {}) {
   });
   page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
   page.on("requestfailed", (request) => {
-    const ended = ["/v1/stream", "/v1/symbols?limit=8", "/v1/history/"].some((part) => request.url().includes(part));
+    const ended = ["/v1/stream", "/v1/symbols?limit=", "/v1/history/"].some((part) => request.url().includes(part));
     if (!ended) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
   });
   await page.exposeFunction("complain", (text) => complaints.push(text));
@@ -114,7 +114,11 @@ export async function scripted(t, gateway) {
     outgoing.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     outgoing.flushHeaders();
     const url = new URL(incoming.url, gateway.url);
+    // As a gateway does, unless the test wants silence.
+    const beat = setInterval(() => outgoing.write(`event: heartbeat\ndata: {"now":${micros()}}\n\n`), 1_000);
+    outgoing.on("close", () => clearInterval(beat));
     streams.push({
+      silence: () => clearInterval(beat),
       url,
       asked: url.searchParams.get("symbols").split(","),
       event: (name, data) => outgoing.write(`event: ${name}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`),

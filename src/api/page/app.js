@@ -2,18 +2,21 @@
 
 import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
+import { loadLooks, nextSort, saveLooks, sorted, withList } from "./looks.js";
 import { Meter } from "./meter.js";
-import { parseExact } from "./numbers.js";
 import { Offer } from "./offer.js";
 import { CHART_SECONDS, LINE_SECONDS, Past } from "./past.js";
 import { Store } from "./store.js";
-import { Stream } from "./stream.js";
+import { connect } from "./tickfan/index.js";
+import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
 import { Detail } from "./view/detail.js";
 import { Frame, element, forgetColours } from "./view/dom.js";
+import { Looks } from "./view/looks.js";
 import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
 import { Watchlist } from "./view/watchlist.js";
+import { sortValue, titleOf } from "./words.js";
 
 /** How often ages, lines and rates are drawn, in ms: they change by time alone. */
 const SECOND = 1_000;
@@ -22,6 +25,7 @@ const roomy = matchMedia("(min-width: 80rem)");
 const byId = (id) => document.getElementById(id);
 
 const choices = load();
+const looks = loadLooks();
 const clock = new Clock();
 const meter = new Meter();
 const store = new Store();
@@ -29,10 +33,12 @@ const announcer = new Announcer();
 const status = new Status();
 const offer = new Offer(linked);
 const past = new Past({ wants: wantsPast, take: takePast });
-const stream = new Stream({ hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked });
+const ticks = new Ticks(connect, { hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked }, choices.maxRate);
 
 let link = { name: "connecting" };
 let paused = null;
+/** Symbols that the person has added and the stream has not told of yet. */
+const tried = new Set();
 /** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
 let begun = 0;
 let secondDue = true;
@@ -62,16 +68,16 @@ function tellAbsent({ unknown, denied = [], until }) {
   if (denied.length > 0) texts.push(`${until === undefined ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
   if (texts.length > 0) status.notify("stream", texts.join(" "));
   else status.dismiss("stream");
+  dropMistyped(unknown);
   frame.ask();
 }
 
 /** A change of the list waits. That it came too soon after others passes by itself. */
-function waits({ type, detail }) {
-  if (detail !== undefined && !type.endsWith(":too-many-changes")) status.notify("stream", `The list has not changed yet. ${detail}`);
+function waits({ kind, detail }) {
+  if (detail && kind !== "too-many-changes") status.notify("stream", `The list has not changed yet. ${detail}`);
 }
 
-function tick(text) {
-  const taken = parseExact(text);
+function tick(taken) {
   const recv = Number(taken.recv);
   // The first tick of a symbol that was added is its newest, however old.
   const fresh = recv > begun && (store.rows.get(taken.symbol)?.tick ?? null) !== null;
@@ -89,6 +95,7 @@ function linked(next) {
   if (next.name === "ended") {
     status.notify("stream", next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
     if (next.absent !== undefined) store.missAll(next.absent);
+    if (next.absent === "unknown") dropMistyped(listed());
   }
   if (next.name === "signed-out") {
     status.notify("stream", "This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
@@ -104,7 +111,7 @@ function linked(next) {
 
 /** Connects at once if the page waits for that. */
 function retry() {
-  stream.hurry();
+  ticks.hurry();
   offer.hurry();
 }
 
@@ -144,16 +151,17 @@ const frame = new Frame(() => {
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
   for (const row of store.changed) askPast(row);
   store.changed.clear();
-  status.draw(link, store, performance.now());
   if (!secondDue) return;
   secondDue = false;
+  status.draw(link, store, performance.now());
+  document.title = titleOf(document.hidden || link.name !== "live" ? null : detail.row ?? store.rows.values().next().value ?? null);
+  arrange();
   watchlist.drawTimes(store, now);
   if (detail.row !== null) detail.drawChart(now);
   status.drawMeter(meter.read(performance.now()));
 });
 
 function everySecond() {
-  stream.look();
   if (paused !== null) return;
   secondDue = true;
   frame.ask();
@@ -166,7 +174,7 @@ function follow() {
   clearInterval(timer);
   const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
-    stream.close();
+    ticks.follow([], choices.maxRate);
     if (paused !== null) linked({ name: "paused", since: paused });
     else if (symbols.length > 0) linked({ name: "connecting" });
     else if (!offer.isAsked) linked({ name: "idle" });
@@ -174,15 +182,21 @@ function follow() {
   }
   timer = setInterval(everySecond, SECOND);
   if (link.name !== "live") linked({ name: "connecting" });
-  stream.open(symbols, choices.maxRate);
+  ticks.follow(symbols, choices.maxRate);
 }
 
 const listed = () => [...store.rows.keys()];
 
+/** Sorts the rows, unless that would move them under the pointer. */
+function arrange(isAsked = false) {
+  if ((looks.sort === null || watchlist.isPointedAt) && !isAsked) return;
+  watchlist.list(sorted(listed(), looks.sort, (symbol, column) => sortValue(store.rows.get(symbol), column)));
+}
+
 /** Shows these symbols. */
 function list(symbols) {
   store.list(symbols);
-  watchlist.list(symbols);
+  arrange(true);
   show(store.rows.get(detail.row?.symbol) ?? null);
   frame.ask();
 }
@@ -202,10 +216,21 @@ function add(text) {
   }
   status.dismiss("list");
   if (!store.rows.has(symbol)) {
+    tried.add(symbol);
     choose([...listed(), symbol]);
     follow();
   }
   watchlist.focus(symbol);
+}
+
+/** What the person has just added goes again if no feed has it: most often it was mistyped. */
+function dropMistyped(unknown) {
+  const wrong = unknown.filter((symbol) => tried.delete(symbol) && store.rows.has(symbol));
+  tried.clear();
+  if (wrong.length === 0) return;
+  status.notify("list", `No feed has ${wrong.join(", ")}.`);
+  choose(listed().filter((symbol) => !wrong.includes(symbol)));
+  follow();
 }
 
 function remove(symbol) {
@@ -241,12 +266,62 @@ function select(symbol) {
   if (detail.row !== null && !roomy.matches) detail.reveal();
 }
 
-const watchlist = new Watchlist({ select, remove, order: choose, seen: (symbol) => askPast(store.rows.get(symbol)) });
+/** A key has moved the focus to a row: open details follow it. */
+function moved(symbol) {
+  if (detail.row === null || detail.row.symbol === symbol) return;
+  show(store.rows.get(symbol));
+  choices.detail = symbol;
+  save(choices, "detail");
+}
+
+/** The person puts the rows into an order of their own. */
+function order(symbols) {
+  sortBy(null);
+  choose(symbols);
+}
+
+function sortBy(sort) {
+  looks.sort = sort;
+  saveLooks(looks);
+  watchlist.showSort(sort);
+  arrange(true);
+}
+
+/** A row has come into view: it shows its newest at once. */
+function seen(symbol) {
+  const row = store.rows.get(symbol);
+  if (row === undefined) return;
+  store.changed.add(row);
+  askPast(row);
+  frame.ask();
+}
+
+const watchlist = new Watchlist({ select, remove, moved, order, sort: (column) => sortBy(nextSort(looks.sort, column)), seen });
 const detail = new Detail(() => {
   const { symbol } = detail.row;
   select(symbol);
   watchlist.focus(symbol);
 });
+const pane = new Looks({
+  hide(columns) {
+    looks.hidden = columns;
+    pane.hide(columns);
+    saveLooks(looks);
+  },
+  open(name) {
+    choose(looks.lists.find((list) => list.name === name).symbols);
+    follow();
+  },
+  keep: (name) => keepLists(withList(looks.lists, name, listed())),
+  drop: (name) => keepLists(looks.lists.filter((list) => list.name !== name)),
+}, looks.hidden);
+
+function keepLists(lists) {
+  looks.lists = lists;
+  pane.list(lists);
+  saveLooks(looks);
+}
+
 new Search({ add, listed: (symbol) => store.rows.has(symbol) });
 
 // ---- the controls
@@ -273,7 +348,8 @@ function controlPause() {
   const button = byId("pause");
   button.addEventListener("click", () => {
     paused = paused === null ? Date.now() : null;
-    button.ariaPressed = String(paused !== null);
+    button.textContent = paused === null ? "Pause" : "Resume";
+    button.toggleAttribute("data-paused", paused !== null);
     follow();
   });
 }
@@ -336,6 +412,9 @@ async function start() {
   follow();
 }
 
+pane.hide(looks.hidden);
+pane.list(looks.lists);
+watchlist.showSort(looks.sort);
 controlRate();
 controlPause();
 controlTheme();

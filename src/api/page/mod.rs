@@ -1,4 +1,4 @@
-//! The page for people: the files beside this one, served as they are.
+//! The page for people: the files beside this one, and the client library, served as they are.
 //!
 //! The page has no build step: the browser loads the modules that are tested in node. A file's tag is a hash of its
 //! content, so a browser downloads a file again only if a newer gateway has a different one.
@@ -46,22 +46,32 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         "/detail.css" STYLE "detail.css"
         "/theme.js" SCRIPT "theme.js"
         "/app.js" SCRIPT "app.js"
-        "/changes.js" SCRIPT "changes.js"
         "/choices.js" SCRIPT "choices.js"
         "/clock.js" SCRIPT "clock.js"
         "/history.js" SCRIPT "history.js"
+        "/looks.js" SCRIPT "looks.js"
         "/meter.js" SCRIPT "meter.js"
         "/numbers.js" SCRIPT "numbers.js"
         "/offer.js" SCRIPT "offer.js"
         "/past.js" SCRIPT "past.js"
         "/store.js" SCRIPT "store.js"
-        "/stream.js" SCRIPT "stream.js"
+        "/ticks.js" SCRIPT "ticks.js"
+        "/tickfan/backoff.js" SCRIPT "../../../clients/js/src/backoff.js"
+        "/tickfan/book.js" SCRIPT "../../../clients/js/src/book.js"
+        "/tickfan/changes.js" SCRIPT "../../../clients/js/src/changes.js"
+        "/tickfan/events.js" SCRIPT "../../../clients/js/src/events.js"
+        "/tickfan/index.js" SCRIPT "../../../clients/js/src/index.js"
+        "/tickfan/numbers.js" SCRIPT "../../../clients/js/src/numbers.js"
+        "/tickfan/share.js" SCRIPT "../../../clients/js/src/share.js"
+        "/tickfan/stream.js" SCRIPT "../../../clients/js/src/stream.js"
+        "/tickfan/transport.js" SCRIPT "../../../clients/js/src/transport.js"
         "/words.js" SCRIPT "words.js"
         "/view/announcer.js" SCRIPT "view/announcer.js"
         "/view/chart.js" SCRIPT "view/chart.js"
         "/view/detail.js" SCRIPT "view/detail.js"
         "/view/dom.js" SCRIPT "view/dom.js"
         "/view/drag.js" SCRIPT "view/drag.js"
+        "/view/looks.js" SCRIPT "view/looks.js"
         "/view/row.js" SCRIPT "view/row.js"
         "/view/search.js" SCRIPT "view/search.js"
         "/view/sparkline.js" SCRIPT "view/sparkline.js"
@@ -122,10 +132,13 @@ mod tests {
     fn every_file_is_served_and_every_file_that_is_named_is_there() {
         let served: BTreeSet<&str> = FILES.iter().map(|file| file.path).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/page");
-        for name in ["", "view", "vendor"] {
-            for entry in
-                fs::read_dir(folder.join(name)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
-            {
+        for (name, place) in [
+            ("", folder.clone()),
+            ("view", folder.join("view")),
+            ("vendor", folder.join("vendor")),
+            ("tickfan", folder.join("../../../clients/js/src")),
+        ] {
+            for entry in fs::read_dir(place).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
                 let file = entry.file_name().into_string().unwrap();
                 let path = if name.is_empty() { format!("/{file}") } else { format!("/{name}/{file}") };
                 let not_the_browsers = ["/mod.rs", "/package.json", "/index.html"].contains(&path.as_str());

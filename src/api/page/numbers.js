@@ -1,13 +1,6 @@
 // Numbers as strings of digits. The gateway passes on the digits that the venue sent. A double holds 15 to 17; a price
 // may have more.
 
-const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[^,\]}\s]*/g;
-
-/** Parses JSON, each number as the string that it was. */
-export function parseExact(json) {
-  return JSON.parse(json.replace(TOKENS, (token) => (token[0] === '"' ? token : `"${token}"`)));
-}
-
 /** How many decimals a number has. */
 export function decimals(text) {
   if (text === undefined) return 0;

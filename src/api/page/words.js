@@ -1,5 +1,7 @@
 // The words for states, origins and times, from data alone.
 
+import { grouped, percent, subtract } from "./numbers.js";
+
 /** Why the page itself stopped updating a row. */
 export const CUT = { lost: "not connected", paused: "paused" };
 
@@ -9,7 +11,7 @@ const ABSENT = { unknown: "no feed has it", denied: "not entitled" };
 /** A row's state: as one word, which selects its style, and as the words to show. */
 export function standing(row) {
   if (row.absent !== null) return { word: row.absent, text: ABSENT[row.absent] };
-  if (row.cut !== null) return { word: "cut", text: CUT[row.cut] };
+  if (row.cut !== null) return { word: row.cut === "paused" ? "paused" : "cut", text: CUT[row.cut] };
   if (row.tick === null) return { word: "waiting", text: "waiting" };
   const { state, reason } = row.tick;
   if (reason === undefined || (state === "waiting" && reason === "no_data")) return { word: state, text: state };
@@ -43,6 +45,33 @@ export function age(millis) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** What a column sorts a row by; undefined or NaN while it is not known. */
+export function sortValue(row, column) {
+  if (column === "symbol") return row.symbol;
+  if (column === "state") return standing(row).text;
+  const { tick } = row;
+  if (tick === null) return undefined;
+  if (column === "age") return -Number(tick.recv);
+  if (column === "volume") return Number(tick.volume);
+  if (column === "bid" || column === "ask") return Number(tick[column]);
+  if (column === "last") return Number(tick.price);
+  const from = base(tick);
+  if (from === undefined) return undefined;
+  const change = Number(tick.price) - Number(from.value);
+  return column === "change" ? change : change / Number(from.value);
+}
+
+/** The title of the page: a live price, or none. */
+export function titleOf(row) {
+  if (row === null) return "tickfan";
+  const { word, text } = standing(row);
+  const { tick } = row;
+  if (word !== "live" || tick.price === undefined || tick.stale?.includes("trade")) return `${row.symbol} ${word === "live" ? "–" : text}`;
+  const from = base(tick);
+  const change = from === undefined ? "" : ` ${percent(subtract(tick.price, from.value), from.value)}`;
+  return `${row.symbol} ${grouped(tick.price, row.decimals)}${change}`;
 }
 
 const two = (number) => String(number).padStart(2, "0");

@@ -1,6 +1,7 @@
 // The chart of one symbol's recent prices, drawn by uPlot (MIT, Leon Sorokin), which is a script of its own:
 // `window.uPlot`.
 
+import { timeOfDay } from "../words.js";
 import { colour } from "./dom.js";
 
 const HEIGHT = 220;
@@ -61,7 +62,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { x: { range: (plot) => span(plot.data[0]) }, y: { range: (_, low, high) => padded(low, high) } },
       axes: [
-        { ...axis, size: 26, space: 70, incrs: TIME_STEPS, values: "{HH}:{mm}:{ss}",
+        { ...axis, size: 26, space: 70, incrs: TIME_STEPS, values: (_, times) => times.map((time) => (time === null ? null : timeOfDay(time * 1000))),
           filter: (plot, times) => times.map((time) => (plot.valToPos(time, "x") < TIME_HALF ? null : time)) },
         { ...axis, side: 1, incrs: steps(this.#decimals), size: (_, labels) => 16 + 6.6 * Math.max(...(labels ?? [""]).map(({ length }) => length)),
           values: (_, ticks) => ticks.map((value) => this.#price(value)) },

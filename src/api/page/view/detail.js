@@ -68,7 +68,7 @@ export class Detail {
     write("volume", tick.volume === undefined ? NONE : grouped(tick.volume));
     for (const [id, value] of [["open", tick.open], ["prev", tick.prev_close], ["high", tick.high], ["low", tick.low]]) write(id, price(value));
     write("ext", withSize(tick.ext_price, tick.ext_size));
-    write("trades", tick.trades === undefined ? NONE : grouped(tick.trades));
+    write("trades", tick.trades === undefined ? NONE : grouped(String(tick.trades)));
     const since = row.cut === null && tick.since !== undefined && row.absent === null ? ` since ${timeOfDay(Number(tick.since) / 1000)}` : "";
     write("state", `${text}${since}${tick.origin === undefined ? "" : `, ${origin(tick.origin)}${lateness(tick)}`}`);
     const venueTime = tick.trade_ts ?? tick.quote_ts;

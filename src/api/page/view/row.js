@@ -1,6 +1,6 @@
 // One row of the watchlist. Each cell is one text or one attribute, written at most once per frame.
 
-import { compact, decimals, grouped, percent, signed, subtract } from "../numbers.js";
+import { compact, compare, decimals, grouped, percent, signed, subtract } from "../numbers.js";
 import { age, base, origin, standing } from "../words.js";
 import { Styled, Text, calm, element, mark } from "./dom.js";
 import { drawSparkline } from "./sparkline.js";
@@ -21,8 +21,11 @@ const FLASH_MILLIS = 1_500;
 
 export class RowView {
   #moves = 0;
-  #flash = null;
+  /** By column, the running flash, and the value that it was for. */
+  #flashes = new Map();
+  #earlier = {};
   #texts;
+  #cells;
   #change;
   #percent;
   #badge;
@@ -34,6 +37,8 @@ export class RowView {
   inView = false;
   /** The word of the shown state. */
   word = "";
+  /** Whether it is out of sight and shows something older. */
+  isOld = false;
 
   constructor(symbol) {
     this.symbol = symbol;
@@ -56,7 +61,7 @@ export class RowView {
     const [change, inPercent] = [cell("change"), cell("percent")];
     this.#change = new Styled(change);
     this.#percent = new Styled(inPercent);
-    this.last = cells.last;
+    this.#cells = cells;
     this.move = cell("move");
     this.line.append(
       name, this.move, cells.last, change, inPercent, cells.bid, cells.ask, cells.volume, cell("spark", this.#spark),
@@ -69,6 +74,7 @@ export class RowView {
     const { tick } = row;
     const { word, text } = standing(row);
     this.word = word;
+    this.isOld = false;
     mark(this.line, "state", word);
     // A symbol may be live while an outage has left one of its parts old.
     mark(this.line, "old", (tick?.stale ?? []).join(" "));
@@ -86,9 +92,14 @@ export class RowView {
     if (row.moves !== this.#moves) {
       this.#moves = row.moves;
       mark(this.move, "move", row.move);
-      if (word === "live" && this.seen && !calm.matches) this.#startFlash(row.move);
     }
-    if (word !== "live") this.#flash?.cancel();
+    for (const [column, value] of [["last", tick?.price], ["bid", tick?.bid], ["ask", tick?.ask]]) {
+      const earlier = this.#earlier[column];
+      this.#earlier[column] = value;
+      if (value === earlier || value === undefined || earlier === undefined) continue;
+      if (word === "live" && this.seen && !calm.matches) this.#startFlash(column, compare(value, earlier) > 0 ? "up" : "down");
+    }
+    if (word !== "live") for (const flash of this.#flashes.values()) flash.cancel();
   }
 
   #drawOrigin(name) {
@@ -123,8 +134,8 @@ export class RowView {
     drawSparkline(this.#spark, row, now, this.word === "live");
   }
 
-  #startFlash(direction) {
-    this.#flash?.cancel();
-    this.#flash = this.last.animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" });
+  #startFlash(column, direction) {
+    this.#flashes.get(column)?.cancel();
+    this.#flashes.set(column, this.#cells[column].animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" }));
   }
 }

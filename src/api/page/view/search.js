@@ -6,6 +6,15 @@ const SHOWN = 8;
 /** The pause in typing, in ms, after which the gateway is asked. */
 const PAUSE_MILLIS = 120;
 
+/** Of so many symbols those are found that contain what is typed; of the others those that begin with it. */
+const SEARCHED = 1_000;
+
+async function listing(query, signal) {
+  const answer = await fetch(`/v1/symbols?${query}`, { signal });
+  if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
+  return answer.json();
+}
+
 export class Search {
   #input = document.getElementById("search");
   #list = document.getElementById("found");
@@ -42,18 +51,26 @@ export class Search {
   async #ask() {
     this.#asked?.abort();
     const asked = this.#asked = new AbortController();
-    const prefix = this.#input.value.trim();
+    const typed = this.#input.value.trim();
     try {
-      const answer = await fetch(`/v1/symbols?limit=${SHOWN}&prefix=${encodeURIComponent(prefix)}`, { signal: asked.signal });
-      if (!answer.ok) return;
-      const { symbols, more } = await answer.json();
-      if (asked === this.#asked && document.activeElement === this.#input) this.#open(symbols, more, prefix);
+      const { symbols, more } = await this.#find(typed.toUpperCase(), asked.signal);
+      if (asked === this.#asked && document.activeElement === this.#input) this.#open(symbols, more, typed);
     } catch {
       // Aborted by a newer request, or not reachable, which the pill shows.
     }
   }
 
-  #open(found, more, prefix) {
+  /** The symbols that begin with this, then those that contain it. */
+  async #find(typed, signal) {
+    const first = await listing(`limit=${SHOWN}&prefix=${encodeURIComponent(typed)}`, signal);
+    if (typed === "" || first.symbols.length >= SHOWN) return first;
+    const all = await listing(`limit=${SEARCHED}`, signal);
+    const begun = new Set(first.symbols.map(({ symbol }) => symbol));
+    const found = [...first.symbols, ...all.symbols.filter(({ symbol }) => symbol.includes(typed) && !begun.has(symbol))];
+    return { symbols: found.slice(0, SHOWN), more: found.length > SHOWN };
+  }
+
+  #open(found, more, typed) {
     this.#found = found;
     const options = found.map(({ symbol, feed, state, access }, index) => {
       const listed = this.#on.listed(symbol);
@@ -61,12 +78,12 @@ export class Search {
         element("b", {}, symbol), element("span", {}, feed),
         element("i", {}, listed ? "on the list" : access === "denied" ? "not entitled" : state));
     });
-    if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No feed has ${prefix.toUpperCase()}…`));
+    if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No symbol found with ${typed.toUpperCase()}`));
     if (more) options.push(element("li", { className: "none", role: "presentation" }, "… and more"));
     this.#list.replaceChildren(...options);
     this.#list.hidden = false;
     this.#input.ariaExpanded = "true";
-    this.#activate(found.length > 0 && prefix !== "" ? 0 : -1);
+    this.#activate(found.length > 0 && typed !== "" ? 0 : -1);
   }
 
   #close() {
@@ -95,7 +112,7 @@ export class Search {
     } else if (event.key === "Enter") {
       const chosen = this.#found[this.#active];
       // The list may still be that of an earlier input.
-      if (chosen !== undefined && !this.#list.hidden && chosen.symbol.startsWith(this.#input.value.trim().toUpperCase())) {
+      if (chosen !== undefined && !this.#list.hidden && chosen.symbol.includes(this.#input.value.trim().toUpperCase())) {
         this.#take(chosen);
       } else if (this.#input.value.trim() !== "") {
         this.#take({ symbol: this.#input.value });

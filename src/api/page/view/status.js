@@ -9,6 +9,7 @@ export class Status {
   #pill = byId("pill");
   #pillText = new Text(byId("pill-text"));
   #origin = byId("origin");
+  #table = byId("watchlist");
   #originText = new Text(this.#origin);
   #notice = byId("notice");
   #noticeText = new Text(byId("notice-text"));
@@ -32,6 +33,7 @@ export class Status {
     const named = [...origins].filter((name) => name !== undefined).map(origin);
     const unnamed = named.length === 0;
     if (this.#origin.hidden !== unnamed) this.#origin.hidden = unnamed;
+    mark(this.#table, "origins", origins.size > 1 ? "mixed" : "");
     this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices${late.join(",")}`);
   }
 

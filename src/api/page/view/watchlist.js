@@ -1,6 +1,7 @@
 // The table: its rows in their order, the focused row, and the keys and mouse actions on them.
 
 import { DECIMALS_MIN } from "../store.js";
+import { standing } from "../words.js";
 import { Text, mark } from "./dom.js";
 import { dragRows } from "./drag.js";
 import { PAD_MAX, RowView } from "./row.js";
@@ -25,9 +26,9 @@ export class Watchlist {
       view.inView = isIntersecting;
       if (isIntersecting) this.#on.seen(view.symbol);
     }
-  });
+  }, { rootMargin: "25%" });
 
-  /** `on` has select, remove, order (of all symbols) and seen (of a row that came into view). */
+  /** `on` has select, remove, moved (the focus, by a key), order (of all symbols), sort (by a column) and seen (of a row that came into view). */
   constructor(on) {
     this.#on = on;
     this.#body.addEventListener("click", ({ target }) => {
@@ -42,6 +43,23 @@ export class Watchlist {
       if (target.matches("button.symbol")) this.#hold(target.closest("tr").dataset.symbol);
     });
     dragRows(this.#body, (symbols) => on.order(symbols));
+    this.#headings.addEventListener("click", ({ target }) => {
+      const column = target.closest("button")?.parentElement.dataset.column;
+      if (column !== undefined) on.sort(column);
+    });
+  }
+
+  /** Whether the pointer is over the rows: they must not move under it. */
+  get isPointedAt() {
+    return this.#body.matches(":hover");
+  }
+
+  /** Shows in the headings how the rows are sorted: `{ column, isDown }`, or null. */
+  showSort(sort) {
+    for (const heading of this.#headings.querySelectorAll("[data-column]")) {
+      const isSorted = sort?.column === heading.dataset.column;
+      heading.ariaSort = isSorted ? (sort.isDown ? "descending" : "ascending") : "none";
+    }
   }
 
   /** Shows these symbols in this order. Symbols that stay keep their rows. */
@@ -89,6 +107,12 @@ export class Watchlist {
       const view = this.#views.get(row.symbol);
       if (view === undefined) continue;
       const from = view.word;
+      const { word } = standing(row);
+      // Rows out of sight are drawn once a second, but for a change of their state.
+      if (!view.seen && word === from) {
+        view.isOld = true;
+        continue;
+      }
       view.draw(row, now, most);
       if (view.word !== from) turns.push({ symbol: row.symbol, from, to: view.word });
     }
@@ -100,7 +124,8 @@ export class Watchlist {
     const bases = new Set();
     for (const row of store.rows.values()) {
       const view = this.#views.get(row.symbol);
-      view?.drawAge(row, now);
+      if (view?.isOld) view.draw(row, now, this.#decimalsMax);
+      else view?.drawAge(row, now);
       view?.drawSpark(row, now);
       if (view?.line.dataset.base) bases.add(view.line.dataset.base);
     }
@@ -146,7 +171,7 @@ export class Watchlist {
     const place = symbols.indexOf(symbol);
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const to = step === undefined ? { Home: 0, End: symbols.length - 1 }[event.key] : place + step;
-    if (event.key === "Delete" || event.key === "Backspace") {
+    if (event.key === "Delete") {
       this.remove(symbol);
     } else if (to === undefined) {
       return;
@@ -156,6 +181,7 @@ export class Watchlist {
       this.focus(symbol);
     } else if (symbols[to] !== undefined) {
       this.focus(symbols[to]);
+      this.#on.moved(symbols[to]);
     }
     event.preventDefault();
   }

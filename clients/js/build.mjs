@@ -1,0 +1,18 @@
+// Bundles the library into one file for publishing: dist/tickfan.js.
+
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+await build({
+  entryPoints: [here("src/index.js")],
+  outfile: here("dist/tickfan.js"),
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  legalComments: "none",
+  // Of the library's own objects, which no user sees.
+  mangleProps: /^(isLost|isDelayed|shown|isNative|isBusy|isRefused|failures|lastId)$/,
+});

@@ -1,0 +1,140 @@
+// The newest tick of each symbol of a stream: applies patches, skips what it has, counts what is missing. It opens nothing
+// and reads no clock.
+
+import { parseExact } from "./numbers.js";
+
+export const NOTHING_MISSED = { missedTicks: 0, missedTrades: 0, restarted: false, repeated: false };
+
+export class Book {
+  #epoch;
+  #parse;
+  #take;
+  /** By symbol: its tick as shown, whether it is lost, its last seq and trades in this epoch, and whether it is delayed. */
+  #rows = new Map();
+
+  /** `take(symbol, tick, change)` gets each tick to show. */
+  constructor(take, exact = false) {
+    this.#take = take;
+    this.#parse = exact ? parseExact : JSON.parse;
+  }
+
+  /** The newest tick as it was shown last. */
+  get(symbol) {
+    return this.#rows.get(symbol)?.shown;
+  }
+
+  /** The ticks that are not lost, as JSON. */
+  ticks() {
+    return [...this.#rows.values()].filter(({ tick, isLost }) => tick && !isLost).map(({ tick }) => JSON.stringify(tick));
+  }
+
+  /** An event of the stream, by its name. */
+  event(name, data) {
+    if (name === "message") this.#whole(this.#parse(data));
+    else if (name === "patch") this.#patch(this.#parse(data));
+    else if (name === "hello") {
+      const hello = JSON.parse(data);
+      const restarts = hello.epoch !== this.#epoch;
+      this.#epoch = hello.epoch;
+      this.#lists(hello, restarts);
+    } else if (name === "symbols") this.#lists(JSON.parse(data), false);
+  }
+
+  /** No tick counts as live any more: each is again with its own next one. Those of `symbols` without a tick are told too. */
+  down(symbols, reason) {
+    const begun = [...this.#rows.values()].filter(({ tick }) => tick).map(({ symbol }) => symbol);
+    this.#lost([...begun, ...symbols], reason);
+  }
+
+  #lost(symbols, reason) {
+    for (const symbol of symbols) {
+      const row = this.#row(symbol);
+      if (row.isLost) continue;
+      row.isLost = true;
+      this.#show(row, { ...(row.tick ?? { symbol, seq: 0, kind: "status" }), state: "lost", reason });
+    }
+  }
+
+  /** No stream carries these symbols: "unknown" or "denied". */
+  absent(symbols, state) {
+    for (const symbol of symbols) {
+      const row = this.#row(symbol);
+      if (row.shown?.state === state) continue;
+      Object.assign(row, blank(row.isDelayed));
+      this.#show(row, { symbol, seq: 0, kind: "status", state });
+    }
+  }
+
+  #lists({ symbols, unknown, denied = [], delayed = [] }, restarts) {
+    const carried = new Set(symbols);
+    const [absent, late] = [new Set([...unknown, ...denied]), new Set(delayed)];
+    for (const [symbol, row] of this.#rows) {
+      const isDelayed = late.has(symbol);
+      if (carried.has(symbol)) {
+        const restarted = row.tick !== undefined;
+        if (row.isDelayed !== isDelayed) Object.assign(row, blank(isDelayed), { restarted });
+        else if (restarts) Object.assign(row, { seq: -1, restarted });
+      } else if (!absent.has(symbol)) {
+        if (row.tick) this.#lost([symbol], "removed");
+        this.#rows.delete(symbol);
+      }
+    }
+    for (const symbol of late) this.#row(symbol).isDelayed = true;
+    this.absent(unknown, "unknown");
+    this.absent(denied, "denied");
+  }
+
+  #row(symbol) {
+    const row = this.#rows.get(symbol) ?? { symbol, ...blank(false) };
+    this.#rows.set(symbol, row);
+    return row;
+  }
+
+  #patch(patch) {
+    const row = this.#rows.get(patch.symbol);
+    if (row?.tick === undefined || patch.seq <= row.seq) return;
+    // Something is missing. The next whole tick of the symbol puts it right; until then its state is not known.
+    if (row.seq < 0 || row.seq !== patch.seq - 1) return this.#lost([patch.symbol], "gap");
+    this.#whole(merged(row.tick, patch));
+  }
+
+  #whole(tick) {
+    const row = this.#row(tick.symbol);
+    if (tick.seq < row.seq) return;
+    const { seq, trades = 0 } = tick;
+    // Each stream begins with the newest tick: a reconnect repeats it.
+    const repeated = seq === row.seq && row.tick !== undefined;
+    if (repeated && !row.isLost) return;
+    const { restarted } = row;
+    const isNext = row.seq >= 0 && !repeated;
+    const change = {
+      missedTicks: isNext ? seq - row.seq - 1 : 0,
+      missedTrades: isNext ? Math.max(trades - row.trades - 1, 0) : 0,
+      restarted,
+      repeated,
+    };
+    Object.assign(row, { tick, seq, trades, isLost: false, restarted: false });
+    this.#show(row, tick, change);
+  }
+
+  #show(row, tick, change = NOTHING_MISSED) {
+    row.shown = tick;
+    this.#take(row.symbol, tick, change);
+  }
+}
+
+const blank = (isDelayed) =>
+  ({ tick: undefined, isLost: false, seq: -1, trades: 0, restarted: false, isDelayed });
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** JSON Merge Patch, RFC 7396. Neither argument is changed. */
+export function merged(target, patch) {
+  if (!isObject(patch)) return patch;
+  const result = isObject(target) ? { ...target } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else result[name] = merged(result[name], value);
+  }
+  return result;
+}

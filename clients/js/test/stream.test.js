@@ -1,0 +1,483 @@
+// One stream in a world of its own: its reconnects, its changes, its credentials. No socket, and time that the test moves.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Stream } from "../src/stream.js";
+
+const turned = () => new Promise(setImmediate);
+
+/** A stream, what it opened and asked for, and what it told. */
+function streamOf(t, options = {}, random = 0) {
+  t.mock.timers.reset();
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const seen = { sources: [], asked: [], posts: [], states: [], events: [], absent: [], time: 0 };
+  const pending = [];
+  class Source extends EventTarget {
+    readyState = 1;
+    closed = false;
+    constructor(url, { withCredentials }) {
+      super();
+      Object.assign(this, { url, withCredentials });
+      seen.sources.push(this);
+    }
+    close() {
+      this.closed = true;
+    }
+  }
+  const stream = new Stream(
+    { url: "http://g", credentials: "same-origin", heartbeat: 5, isNative: true, ...options },
+    {
+      event: (name, data, id) => seen.events.push([name, JSON.parse(data), id]),
+      state: (state) => seen.states.push(state),
+      absent: (...absent) => seen.absent.push(absent),
+    },
+    {
+      EventSource: Source,
+      fetch: (url, init) => new Promise((...settle) => {
+        if (url.includes("/v1/streams/")) seen.posts.push([url.slice("http://g".length), JSON.parse(init.body)]);
+        seen.asked.push({ url, ...init });
+        pending.push(settle);
+      }),
+      now: () => seen.time,
+      random: () => random,
+    },
+  );
+  const last = () => seen.sources.at(-1);
+  const event = (name, data = {}, lastEventId = "") => last().dispatchEvent(Object.assign(new Event(name), { data: JSON.stringify(data), lastEventId }));
+  /** Lets time pass, a second at a time; at once: the page was busy, or slept. */
+  const pass = async (millis, atOnce = false) => {
+    for (let left = millis; left > 0;) {
+      const step = atOnce || millis > 200_000 ? left : Math.min(left, 1_000);
+      seen.time += step;
+      t.mock.timers.tick(atOnce ? 1_000 : step);
+      await turned();
+      left -= step;
+    }
+  };
+  return {
+    stream,
+    seen,
+    last,
+    state: () => seen.states.at(-1),
+    event,
+    hello: (symbols, more = {}) => last().dispatchEvent(Object.assign(new Event("hello"), {
+      data: JSON.stringify({ symbols, unknown: [], control: "c1", now: 0, epoch: "e1", ...more }), lastEventId: "",
+    })),
+    ends: () => last().dispatchEvent(new Event("error")),
+    /** The browser gives up. */
+    async gives_up() {
+      last().readyState = 2;
+      last().dispatchEvent(new Event("error"));
+      await turned();
+    },
+    async want(...symbols) {
+      stream.want(symbols);
+      await turned();
+    },
+    pass,
+    /** The same, with a heartbeat every 5 s. */
+    async lives(millis) {
+      for (let left = millis; left > 0; left -= 5_000) {
+        event("heartbeat", {});
+        await pass(Math.min(left, 5_000));
+      }
+    },
+    /** Answers the oldest request; without a status it fails. */
+    async answer(status, body, headers = {}) {
+      const [resolve, reject] = pending.shift();
+      if (status === undefined) reject(new TypeError("failed"));
+      else resolve(new Response(status === 204 ? null : typeof body === "string" ? body : JSON.stringify(body ?? {}), { status, headers }));
+      await turned();
+      await turned();
+      await turned();
+    },
+    /** Answers the oldest request with a stream; returns what writes to it, and what ends it. */
+    async opens(type = "text/event-stream") {
+      let controller;
+      const body = new ReadableStream({ start: (given) => { controller = given; } });
+      pending.shift()[0](new Response(body, { headers: { "content-type": type } }));
+      await turned();
+      const encoder = new TextEncoder();
+      return {
+        write: async (text) => { controller.enqueue(encoder.encode(text)); await turned(); },
+        bytes: async (bytes) => { controller.enqueue(bytes); await turned(); },
+        end: async () => { controller.close(); await turned(); },
+        fail: async () => { controller.error(new Error("reset")); await turned(); },
+      };
+    },
+  };
+}
+
+/** Begins a stream of these symbols. */
+async function carrying(t, ...symbols) {
+  const opened = streamOf(t);
+  await opened.want(...symbols);
+  opened.hello(symbols);
+  return opened;
+}
+
+const problem = (kind, detail = "") => ({ type: `urn:tickfan:problem:${kind}`, detail });
+
+test("a lost stream comes back after a wait that it tells, from where it was", async (t) => {
+  const { stream, seen, last, event, hello, ends, want, pass, state } = streamOf(t, { maxRate: 4, on: ["trade", "quote"], patch: true });
+  await want("A", "B");
+  assert.equal(last().url, "http://g/v1/stream?symbols=A,B&heartbeat=5&max_rate=4&on=trade,quote&patch=1");
+  hello(["A", "B"]);
+  assert.deepEqual(state(), { connection: "live" });
+  event("message", {}, "e1-7");
+  event("patch", {}, "e1-8");
+  ends();
+  assert.deepEqual(state(), { connection: "lost", reason: "ended", retryIn: 1_500 });
+  await pass(1_499);
+  assert.equal(seen.sources.length, 1);
+  await pass(1);
+  assert.equal(seen.sources.length, 2);
+  assert.deepEqual(state(), { connection: "connecting" });
+  assert.match(last().url, /&last_event_id=e1-8$/);
+  assert.ok(seen.sources[0].closed);
+  ends();
+  assert.equal(state().retryIn, 3_000, "twice as long after the second failure");
+  stream.hurry();
+  await turned();
+  assert.equal(seen.sources.length, 3, "who does not want to wait does not");
+  hello(["A", "B"]);
+  stream.hurry();
+  assert.equal(seen.sources.length, 3, "an open stream stays");
+  event("bye", { reason: "busy" });
+  ends();
+  assert.deepEqual([state().reason, state().retryIn], ["busy", 5_000]);
+  stream.close();
+  await pass(60_000);
+  assert.equal(seen.sources.length, 3, "a closed stream stays closed");
+});
+
+test("offline is lost at once; online tries at once", async (t) => {
+  const { stream, seen, pass, state, ends } = await carrying(t, "A");
+  stream.offline();
+  assert.deepEqual(state(), { connection: "lost", reason: "offline", retryIn: 1_500 });
+  assert.ok(seen.sources[0].closed);
+  stream.offline();
+  assert.equal(seen.states.filter(({ reason }) => reason === "offline").length, 1);
+  await pass(1_500);
+  assert.equal(seen.sources.length, 2, "what the browser calls offline may reach the gateway");
+  ends();
+  stream.hurry();
+  await turned();
+  assert.equal(seen.sources.length, 3);
+});
+
+test("a list changes over the open stream, one change at a time, and the newest one goes next", async (t) => {
+  const { seen, want, event, hello, ends, answer } = streamOf(t);
+  await want("A", "B");
+  await want("A");
+  assert.equal(seen.sources.length, 1, "before its hello a stream has no name to be changed by");
+  hello(["A", "B"]);
+  const first = ["/v1/streams/c1", { rev: 1, symbols: ["A"], max_rate: null, on: null }];
+  await turned();
+  assert.deepEqual(seen.posts, [first]);
+  await want("A", "C");
+  await want("C");
+  assert.deepEqual(seen.posts, [first], "its answer is still to come");
+  await answer(200);
+  assert.deepEqual(seen.posts, [first, ["/v1/streams/c1", { rev: 2, symbols: ["C"], max_rate: null, on: null }]]);
+  event("symbols", { rev: 2, symbols: ["C"], unknown: [] });
+  await answer(200);
+  await want("C");
+  assert.deepEqual([seen.posts.length, seen.sources.length], [2, 1]);
+  ends();
+  await want("E");
+  assert.deepEqual([seen.posts.length, seen.sources.length], [2, 1], "while it waits to come back, it waits");
+});
+
+test("options change over the open stream", async (t) => {
+  const { stream, seen } = await carrying(t, "A");
+  stream.set({ maxRate: 2, on: ["trade"] });
+  await turned();
+  assert.deepEqual(seen.posts, [["/v1/streams/c1", { rev: 1, symbols: ["A"], max_rate: 2, on: ["trade"] }]]);
+});
+
+test("a hello of another list has the stream changed; symbols that it does not carry are told too", async (t) => {
+  const { seen, hello, answer } = await carrying(t, "A", "B", "C");
+  hello(["A"], { unknown: ["B"], denied: ["C"] });
+  await turned();
+  assert.deepEqual(seen.posts, [], "of B and C there is nothing to carry");
+  hello(["A"], { unknown: ["B"] });
+  await turned();
+  assert.deepEqual(seen.posts.map(([, { rev, symbols }]) => [rev, ...symbols]), [[1, "A", "B", "C"]]);
+  await answer(200);
+  hello(["A", "B", "C", "D"], { control: "c2" });
+  await turned();
+  assert.deepEqual([seen.posts[1][0], seen.posts[1][1].rev], ["/v1/streams/c2", 2], "the same stream by another name");
+});
+
+test("a gateway whose streams cannot be changed gets a new stream for another list", async (t) => {
+  const { seen, last, want, hello } = streamOf(t);
+  await want("A");
+  await want("A", "B");
+  hello(["A"], { control: undefined });
+  await turned();
+  assert.match(last().url, /symbols=A,B&/);
+  hello(["A", "B"], { control: undefined });
+  await want("B");
+  assert.match(last().url, /symbols=B&/);
+  assert.deepEqual([seen.sources.length, seen.posts.length], [3, 0]);
+});
+
+test("a change that comes too soon, or to a busy gateway, is sent again later over the same stream", async (t) => {
+  const { stream, seen, want, pass, lives, answer, state } = await carrying(t, "A");
+  await want("A", "B");
+  const waits = async (status, body, after, millis) => {
+    const before = seen.posts.length;
+    await answer(status, body, after && { "retry-after": after });
+    await lives(millis - 1);
+    assert.equal(seen.posts.length, before, `${status} ${after}`);
+    await pass(1);
+    assert.equal(seen.posts.length, before + 1, `${status} ${after}`);
+  };
+  await waits(429, problem("too-many-changes", "too soon"), "1", 1_000);
+  await want("B");
+  await waits(503, problem("busy"), "1", 1_500);
+  assert.deepEqual(seen.posts.map(([, { rev, symbols }]) => [rev, ...symbols]), [[1, "A", "B"], [2, "A", "B"], [3, "B"]]);
+  await waits(503, "<html>", undefined, 3_000);
+  await waits(429, problem("full"), "60", 60_000);
+  assert.deepEqual(seen.events.filter(([name]) => name === "waits").map(([, { kind }]) => kind), ["too-many-changes", "busy", "", "full"]);
+  await answer(200);
+  assert.equal(state().connection, "live");
+  await want("C");
+  stream.close();
+  await answer(429, problem("full"), { "retry-after": "1" });
+  await pass(60_000);
+  assert.equal(seen.posts.length, 6, "a closed stream is not changed");
+});
+
+test("a change that nothing will come of opens a new stream", async (t) => {
+  for (const answered of [[404, problem("no-such-stream")], [409], [413], [400], [502, "<html>"], []]) {
+    const { seen, last, want, answer } = await carrying(t, "A");
+    await want("B");
+    await want("D");
+    await answer(...answered);
+    assert.deepEqual([seen.sources.length, seen.posts.length], [2, 1], `${answered}`);
+    assert.match(last().url, /symbols=D&/);
+  }
+});
+
+test("a silent stream is silent, then given up", async (t) => {
+  for (const [heartbeat, silent, dead] of [[5, 9_000, 12_000], [1, 2_500, 3_250]]) {
+    const { seen, want, hello, pass, state } = streamOf(t, { heartbeat });
+    await want("A");
+    hello(["A"]);
+    await pass(silent * 0.75);
+    assert.equal(state().connection, "live");
+    await pass(silent * 0.25);
+    assert.equal(state().connection, "silent", `${heartbeat}`);
+    await pass(dead - silent);
+    assert.deepEqual([state().connection, state().reason], ["lost", "silent"]);
+    await pass(1_500);
+    assert.equal(seen.sources.length, 2);
+    await pass(dead);
+    assert.equal(state().connection, "lost", "one that never says anything too");
+  }
+});
+
+test("what has come while the page was busy, or slept, is read before a silence is noticed", async (t) => {
+  const { stream, seen, event, pass, state } = await carrying(t, "A");
+  await pass(60_000, true);
+  assert.equal(state().connection, "live");
+  event("message", {}, "e1-7");
+  await pass(3_000);
+  assert.deepEqual([state().connection, seen.sources.length], ["live", 1]);
+  await pass(60_000, true);
+  stream.hurry();
+  await turned();
+  assert.deepEqual([state().connection, seen.sources.length], ["connecting", 2], "it is looked at again, and wants the newest");
+  await pass(60_000, true);
+  await pass(1_000);
+  assert.equal(state().connection, "lost", "there was nothing to read");
+});
+
+test("the first event after a silence opens a new stream, which brings the newest tick of each symbol", async (t) => {
+  for (const heard of ["heartbeat", "message", "bye"]) {
+    const { seen, last, event, hello, want, pass, state } = streamOf(t);
+    await want("A");
+    await pass(9_000);
+    hello(["A"]); // All of this one is still to come.
+    assert.equal(state().connection, "live");
+    event("message", {}, "e1-7");
+    await pass(9_000);
+    assert.deepEqual([state().connection, seen.sources.length], ["silent", 1]);
+    event(heard, {}, heard === "message" ? "e1-9" : "");
+    await turned();
+    assert.deepEqual([state().connection, seen.sources.length], ["connecting", 2], heard);
+    assert.ok(seen.sources[0].closed);
+    assert.match(last().url, /&last_event_id=e1-7$/, "what was not taken comes again");
+    hello(["A"]);
+    event("heartbeat", { now: 1 });
+    assert.deepEqual([state().connection, seen.sources.length], ["live", 2]);
+  }
+});
+
+test("where an EventSource gives up, a fetch learns why, or is the stream", async (t) => {
+  const { seen, want, gives_up, answer, opens, state, pass } = streamOf(t);
+  await want("A");
+  await gives_up();
+  assert.equal(seen.asked[0].url, seen.sources[0].url);
+  await answer(503, problem("busy", "full"), { "retry-after": "20" });
+  assert.deepEqual(state(), { connection: "lost", reason: "busy", retryIn: 20_000, detail: "full" });
+  await pass(20_000);
+  assert.equal(seen.sources.length, 2, "then an EventSource again");
+  await gives_up();
+  const { write } = await opens();
+  await write('event: hello\ndata: {"symbols":["A"],"unknown":[],"now":0,"epoch":"e1"}\n\n');
+  assert.equal(state().connection, "live");
+});
+
+test("an answer other than a stream is final only if the request itself is wrong, and is asked again a minute later", async (t) => {
+  const { seen, want, answer, opens, state, pass } = streamOf(t, { isNative: false });
+  await want("A");
+  for (const [status, body, connection, reason, detail, absent] of [
+    [502, "<html>", "lost", "http-502", ""],
+    [429, problem("too-many-streams", "8 are open"), "lost", "too-many-streams", "8 are open"],
+    [undefined, undefined, "lost", "ended"],
+    [200, "<html>", "lost", "ended"],
+    [404, problem("no-such-symbol", "none is known"), "refused", "no-such-symbol", "none is known", "unknown"],
+    [403, problem("not-entitled"), "refused", "not-entitled", "", "denied"],
+    [404, "<html>", "refused", "http-404", ""],
+    [401, "<html>", "refused", "http-401", ""],
+  ]) {
+    await answer(status, body);
+    assert.deepEqual([state().connection, state().reason, state().detail], [connection, reason, detail]);
+    assert.deepEqual(seen.absent.pop(), absent && [["A"], absent]);
+    await pass(state().retryIn);
+  }
+  const before = seen.asked.length;
+  await answer(404, problem("no-such-symbol"));
+  await want("A");
+  assert.equal(seen.asked.length, before, "the same list is refused again");
+  await want("B");
+  assert.equal(seen.asked.length, before + 1, "another one may be allowed");
+  await opens();
+});
+
+test("a gateway without patches is asked for a stream without", async (t) => {
+  const { seen, want, answer, state } = streamOf(t, { isNative: false, patch: true });
+  await want("A");
+  assert.match(seen.asked[0].url, /&patch=1/);
+  await answer(400, problem("bad-request", "`patch` is not a parameter"));
+  assert.doesNotMatch(seen.asked[1].url, /patch/);
+  await answer(400, problem("bad-request"));
+  assert.deepEqual([state().connection, seen.asked.length], ["refused", 2]);
+});
+
+test("a token goes along in a header, is asked for once, and anew after a 401", async (t) => {
+  let tokens = 0;
+  const { seen, want, answer, opens, state, pass } = streamOf(t, { isNative: false, token: async () => `t${++tokens}` });
+  await want("A");
+  assert.deepEqual([seen.asked[0].headers.authorization, seen.asked[0].credentials], ["Bearer t1", "omit"]);
+  await answer(502);
+  await pass(1_500);
+  assert.equal(seen.asked[1].headers.authorization, "Bearer t1");
+  await answer(401, problem("expired-token"));
+  assert.equal(seen.asked[2].headers.authorization, "Bearer t2", "at once");
+  const { write, end } = await opens();
+  await write('retry: 1000\nevent: hello\ndata: {"symbols":["A"],"unknown":[],"now":0,"epoch":"e1","control":"c1"}\n\n');
+  await want("A", "B");
+  assert.equal(seen.asked[3].headers.authorization, "Bearer t2");
+  await answer(401, problem("expired-token"));
+  assert.equal(seen.asked[4].headers.authorization, "Bearer t3");
+  const other = await opens();
+  await other.write('retry: 1000\nevent: hello\ndata: {"symbols":["A","B"],"unknown":[],"now":0,"epoch":"e1"}\n\nevent: bye\ndata: {"reason":"expired"}\n\n');
+  await other.end();
+  assert.deepEqual(state(), { connection: "lost", reason: "expired", retryIn: 1_000 });
+  await pass(1_000);
+  assert.equal(seen.asked[5].headers.authorization, "Bearer t4");
+  await answer(401, problem("bad-token"));
+  await answer(401, problem("bad-token", "not signed by us"));
+  assert.deepEqual([state().connection, state().reason], ["refused", "bad-token"], "not for ever");
+  assert.equal(tokens, 5);
+  await end();
+});
+
+test("a token that cannot be had is tried for again", async (t) => {
+  let fails = true;
+  const { seen, want, state, pass } = streamOf(t, { isNative: false, token: async () => { if (fails) throw new Error("no login"); return "t"; } });
+  await want("A");
+  assert.deepEqual(state(), { connection: "lost", reason: "token", retryIn: 1_500, detail: "no login" });
+  fails = false;
+  await pass(1_500);
+  assert.equal(seen.asked.length, 1);
+});
+
+test("an EventSource gets a ticket for each stream", async (t) => {
+  const { seen, want, answer, last, hello, ends, pass, state } = streamOf(t, { token: "t" });
+  await want("A");
+  assert.deepEqual([seen.asked[0].url, seen.asked[0].method, seen.asked[0].headers.authorization], ["http://g/v1/tickets", "POST", "Bearer t"]);
+  assert.equal(seen.sources.length, 0);
+  await answer(201, { ticket: "abc", expires_in: 30 });
+  assert.match(last().url, /&ticket=abc/);
+  hello(["A"]);
+  ends();
+  await pass(1_500);
+  await answer(201, { ticket: "def", expires_in: 30 });
+  assert.match(last().url, /&ticket=def/);
+  ends();
+  await pass(3_000);
+  await answer(429, problem("too-many-tickets"), { "retry-after": "9" });
+  assert.deepEqual([state().reason, state().retryIn], ["too-many-tickets", 9_000]);
+  await pass(9_000);
+  await answer();
+  assert.equal(state().reason, "ended");
+});
+
+test("a cookie goes along where the page says so", async (t) => {
+  const { last, want, seen, hello } = streamOf(t, { credentials: "include" });
+  await want("A");
+  hello(["A"]);
+  await want("B");
+  assert.deepEqual([last().withCredentials, seen.asked[0].credentials, seen.asked[0].headers.authorization], [true, "include", undefined]);
+});
+
+test("a stream is renewed before its credentials end, with a new token", async (t) => {
+  const start = 1_000_000_000; // ms, by the gateway's clock
+  let tokens = 0;
+  const { stream, seen, want, event, hello, pass, lives, answer } = streamOf(t, { token: () => `t${++tokens}`, isNative: true });
+  await want("A", "B");
+  await answer(201, { ticket: "abc" });
+  await pass(5_000);
+  hello(["A"], { now: start * 1_000, denied: ["B"], until: (start + 100_000) * 1_000 });
+  const renewed = (count) => assert.equal(seen.posts.length, count);
+  await lives(69_999);
+  renewed(0);
+  await pass(1);
+  renewed(1);
+  assert.deepEqual(seen.posts[0][1].symbols, ["A", "B"], "new rights may allow more");
+  assert.equal(seen.asked.at(-1).headers.authorization, "Bearer t2");
+  await answer(200);
+  event("symbols", { rev: 1, symbols: ["A"], unknown: [], until: (start + 100_000) * 1_000 });
+  await lives(14_999);
+  renewed(1);
+  await pass(1);
+  renewed(2); // The token was the same one: perhaps there is a newer one by now.
+  await answer(200);
+  event("symbols", { rev: 2, symbols: ["A"], unknown: [], until: (start + 10_000_000_000) * 1_000 });
+  stream.close();
+  await pass(2 ** 31 - 1);
+  renewed(2);
+});
+
+test("no event comes from a stream that is closed", async (t) => {
+  const { stream, seen, want, opens } = streamOf(t, { isNative: false });
+  await want("A");
+  const { write } = await opens();
+  seen.events.push = (...events) => { stream.close(); return Array.prototype.push.apply(seen.events, events); };
+  await write('event: hello\ndata: {"symbols":["A"],"unknown":[],"now":0,"epoch":"e1"}\n\nid: 1\ndata: {}\n\ndata: {}\n\n');
+  assert.equal(seen.events.length, 1, "the rest of the piece is dropped");
+});
+
+test("letters of several bytes that a chunk cuts stay whole", async (t) => {
+  const { seen, want, opens } = streamOf(t, { isNative: false });
+  await want("A");
+  const { bytes } = await opens();
+  const all = new TextEncoder().encode('event: heartbeat\ndata: {"now":0,"x":"é€😀"}\n\n');
+  for (const byte of all) await bytes(Uint8Array.of(byte));
+  assert.deepEqual(seen.events, [["heartbeat", { now: 0, x: "é€😀" }, ""]]);
+});
