@@ -79,6 +79,7 @@ fn percentiles_and_searches_that_cannot_be_are_usage_errors() {
     check(&find("cluster", "streams"), 64, &["it has a cluster"]);
     check(&find("smoke", "speed"), 64, &["invalid value 'speed'", "rate", "streams"]);
     check(&run(&["run", "smoke", "--limit-runs", "5"]), 64, &["--find-limit"]);
+    check(&run(&["compare", "a", "b", "c"]), 64, &["c has no partner: reports are compared in pairs"]);
     check(&run(&["compare", "/nowhere/a.json", "/nowhere/b.json"]), 64, &["/nowhere/a.json: No such file"]);
 }
 

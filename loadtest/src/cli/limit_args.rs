@@ -28,6 +28,10 @@ pub struct CompareArgs {
     pub a: PathBuf,
     /// The report that is compared.
     pub b: PathBuf,
+    /// More pairs of the same load, A and B in turn: then the verdict is what all pairs agree on, and the ratio their
+    /// middle one.
+    #[arg(value_name = "A B")]
+    pub more: Vec<PathBuf>,
     /// By how many percent a figure may differ and count as the same. Runs of the same program on a quiet machine
     /// differ by some percent, their 99th percentiles by more.
     #[arg(long, default_value_t = 10.0, value_name = "PERCENT", value_parser = percent)]

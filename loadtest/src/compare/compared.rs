@@ -58,12 +58,12 @@ pub struct Figure {
 }
 
 /// Two reports, compared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Compared {
     /// The name of the scenario.
     pub name: String,
-    /// Where the two reports come from.
-    pub reports: [String; 2],
+    /// Where the reports come from, the first and the second of each pair in turn.
+    pub reports: Vec<String>,
     /// Why the figures may differ for other reasons than the servers.
     pub warnings: Vec<String>,
     /// The figures.
@@ -89,16 +89,6 @@ pub fn compare(a: &Report, b: &Report, options: &Options) -> std::result::Result
         }
     }
     figures.retain(|figure| options.only.is_empty() || options.only.contains(&figure.name));
-    let has = |result| figures.iter().any(|figure| figure.result == result);
-    let outcome = if has(Result::Worse) {
-        Outcome::Failed
-    } else if has(Result::Inconclusive) {
-        Outcome::Inconclusive
-    } else if has(Result::Same) || has(Result::Better) {
-        Outcome::Passed
-    } else {
-        Outcome::NotJudged
-    };
     let reports = [a, b].map(|report| {
         let server = report.text("/provenance/server/name");
         let version = ["version", "commit", "sha256"].map(|key| report.text(&format!("/provenance/server/{key}")));
@@ -107,7 +97,23 @@ pub fn compare(a: &Report, b: &Report, options: &Options) -> std::result::Result
             .trim_end()
             .to_owned()
     });
-    Ok(Compared { name: a.text("/name").to_owned(), reports, warnings: warnings(a, b), figures, outcome })
+    let outcome = outcome(&figures);
+    let name = a.text("/name").to_owned();
+    Ok(Compared { name, reports: reports.into(), warnings: warnings(a, b), figures, outcome })
+}
+
+/// What figures come to.
+pub(super) fn outcome(figures: &[Figure]) -> Outcome {
+    let has = |result| figures.iter().any(|figure| figure.result == result);
+    if has(Result::Worse) {
+        Outcome::Failed
+    } else if has(Result::Inconclusive) {
+        Outcome::Inconclusive
+    } else if has(Result::Same) || has(Result::Better) {
+        Outcome::Passed
+    } else {
+        Outcome::NotJudged
+    }
 }
 
 /// Where two loads differ, by their keys.
@@ -163,11 +169,15 @@ fn warnings(a: &Report, b: &Report) -> Vec<String> {
 }
 
 fn figure(pair: Pair, tolerance: f64) -> Figure {
-    let Pair { name, unit, better, a, b, late } = pair;
+    let Pair { name, unit, better, a, b, late, has_too_few } = pair;
     let Some((one, other)) = a.zip(b) else {
         let why = if a.is_none() { "the first report does not have it" } else { "the second report does not have it" };
         return Figure { name, a, b, unit, ratio: None, result: Result::NotCompared, why: Some(why.to_owned()) };
     };
+    if has_too_few {
+        let why = Some("too few times were measured".to_owned());
+        return Figure { name, a, b, unit, ratio: None, result: Result::NotCompared, why };
+    }
     let ratio = if one == other { Some(1.0) } else { (one > 0.0).then(|| other / one) };
     // From nothing to something is more than any tolerance.
     let grown = ratio.unwrap_or(f64::INFINITY);
@@ -187,7 +197,10 @@ fn figure(pair: Pair, tolerance: f64) -> Figure {
 impl Compared {
     /// For people.
     pub fn text(&self) -> String {
-        let mut out = format!("{}\n  A           {}\n  B           {}\n", self.name, self.reports[0], self.reports[1]);
+        let mut out = format!("{}\n", self.name);
+        for (report, side) in self.reports.iter().zip(["A", "B"].into_iter().cycle()) {
+            let _ = writeln!(out, "  {side}           {report}");
+        }
         for warning in &self.warnings {
             let _ = writeln!(out, "  warning     {warning}");
         }

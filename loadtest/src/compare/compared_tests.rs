@@ -1,4 +1,5 @@
 use super::*;
+use crate::compare::merge;
 use serde_json::json;
 
 fn report(scenario: &str, more: serde_json::Value) -> Report {
@@ -20,7 +21,7 @@ fn each_figure_has_a_ratio_and_a_verdict() {
         report(
             "",
             json!({
-                "latency": { "count": 9, "p50": 100, "p99": latency, "max": 1 },
+                "latency": { "count": 1_000, "p50": 100, "p99": latency, "max": 1 },
                 "gateway": { "cpu_micros_per_tick": cpu },
                 "streams": { "lost": lost },
                 "ticks_per_second": ticks,
@@ -94,7 +95,8 @@ fn a_file_that_is_not_a_report_says_what_would_be_one() {
 #[test]
 fn groups_are_compared_where_there_are_several() {
     let of = |p99: u64| {
-        let group = |name: &str, p99: u64| json!({ "name": name, "latency": { "count": 1, "p99": p99, "p99.99": 5 } });
+        let group =
+            |name: &str, p99: u64| json!({ "name": name, "latency": { "count": 5_000, "p99": p99, "p99.99": 5 } });
         report("", json!({ "streams": { "groups": [group("a", 10), group("b", p99)] } }))
     };
     let compared = compare(&of(10), &of(20), &all()).unwrap();
@@ -103,12 +105,33 @@ fn groups_are_compared_where_there_are_several() {
         names,
         [
             ("latency_p99[a]", Result::Same),
-            ("latency_p99.99[a]", Result::Same),
+            ("latency_p99.99[a]", Result::NotCompared), // half a time is beyond it
             ("latency_p99[b]", Result::Worse),
-            ("latency_p99.99[b]", Result::Same),
+            ("latency_p99.99[b]", Result::NotCompared),
         ]
     );
     let text = compared.text();
     let row = text.lines().find(|line| line.contains("latency_p99[b]")).unwrap();
     assert!(row.split_whitespace().eq(["latency_p99[b]", "10.0", "µs", "20.0", "µs", "2.00", "worse"]), "{text}");
+}
+
+#[test]
+fn pairs_agree_on_a_verdict_or_it_is_inconclusive() {
+    let of = |cpu: f64, lost: u64| {
+        let gateway = json!({ "cpu_micros_per_tick": cpu });
+        report("", json!({ "gateway": gateway, "streams": { "lost": lost } }))
+    };
+    let merged = |pairs: &[(f64, f64)]| {
+        let compared = pairs.iter().map(|(a, b)| compare(&of(*a, 0), &of(*b, 0), &all()).unwrap()).collect();
+        let merged = merge(compared, 0.1);
+        assert_eq!(merged.figures[0].result, Result::Same, "lost");
+        let cpu = merged.figures[1].clone();
+        (cpu.a, cpu.b, cpu.ratio, cpu.result)
+    };
+    assert_eq!(merged(&[(4.0, 6.0), (4.0, 5.0), (5.0, 7.0)]), (Some(4.0), Some(6.0), Some(1.4), Result::Worse));
+    assert_eq!(merged(&[(4.0, 6.0), (4.0, 4.1), (5.0, 7.0)]).3, Result::Inconclusive, "one of them is the same");
+    assert_eq!(merged(&[(4.0, 6.0), (4.0, 4.1), (5.0, 5.0)]).3, Result::Same, "the middle one is");
+    assert_eq!(merged(&[(4.0, 2.0), (4.0, 3.0)]).3, Result::Better);
+    let one = compare(&of(4.0, 0), &of(6.0, 0), &all()).unwrap();
+    assert_eq!(merge(vec![one.clone()], 0.1), one);
 }

@@ -1,7 +1,7 @@
 //! The figures that two reports are compared by.
 
 use super::report::Report;
-use crate::scenario::Unit;
+use crate::{measure::Percent, scenario::Unit};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -22,6 +22,8 @@ pub(super) struct Pair {
     pub(super) b: Option<f64>,
     /// How much later the venue or the streams' thread was in one of them than in the other, in µs.
     pub(super) late: Option<f64>,
+    /// Whether too few times were measured to say anything of this percentile.
+    pub(super) has_too_few: bool,
 }
 
 /// The figures that are one number: the name of the threshold, and the place in the JSON.
@@ -57,6 +59,8 @@ const TIMES: [(&str, bool); 8] = [
 ];
 /// The times that are measured by group.
 const OF_GROUPS: [(&str, bool); 4] = [("answer", false), ("first_tick", false), ("latency", true), ("age", false)];
+/// How many times must be beyond a percentile for it to say anything: else a single one decides it.
+const BEYOND_MIN: f64 = 10.0;
 /// What is not a percentile: how many there are, and the ends, each of which a single time decides.
 const NOT_PERCENTILES: [&str; 3] = ["count", "min", "max"];
 
@@ -71,6 +75,7 @@ pub(super) fn pairs(a: &Report, b: &Report) -> Vec<Pair> {
             a: a.number(pointer),
             b: b.number(pointer),
             late: None,
+            has_too_few: false,
         })
         .collect();
     for (name, by_venue) in TIMES {
@@ -102,13 +107,25 @@ fn of_times(a: &Report, b: &Report, pointer: &str, name: &str, suffix: &str, by_
         let venue = by_venue.then(|| apart("venue")).flatten();
         [venue, apart("generator")].into_iter().flatten().reduce(f64::max)
     };
+    let has_too_few = |key: &str| {
+        let percent: Option<Percent> = usual(key).strip_prefix('p').and_then(|percent| percent.parse().ok());
+        let share = percent.map_or(0.0, |percent| 1.0 - percent.share());
+        let beyond = |of: &Report| of.number(&format!("{pointer}/count")).map(|count| count * share + 1e-6);
+        [a, b].into_iter().filter_map(beyond).any(|beyond| beyond < BEYOND_MIN)
+    };
     let pair = |key: String| Pair {
-        name: format!("{name}_{}{suffix}", if key == "p999" { "p99.9" } else { &key }),
+        name: format!("{name}_{}{suffix}", usual(&key)),
         unit: Unit::Time,
         better: Better::Less,
         a: a.number(&format!("{pointer}/{key}")),
         b: b.number(&format!("{pointer}/{key}")),
         late: late(&key),
+        has_too_few: has_too_few(&key),
     };
     keys.into_iter().map(pair).collect()
+}
+
+/// A key of the JSON as thresholds name it.
+fn usual(key: &str) -> &str {
+    if key == "p999" { "p99.9" } else { key }
 }

@@ -3,6 +3,8 @@
 mod figures;
 mod report;
 mod compared;
+mod merged;
 
 pub use compared::{Compared, Figure, Options, Result, compare};
+pub use merged::merge;
 pub use report::{Report, ReportError};

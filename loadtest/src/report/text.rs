@@ -32,9 +32,10 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  read        {} ticks, {}, of which {} and {} in the {:.3} s of the load: {} ticks/s and {}/s",
+        "  read        {} ticks, {} ({} bytes a tick), of which {} and {} in the {:.3} s of the load: {} ticks/s and {}/s",
         number(streams.ticks),
         size(streams.bytes as f64),
+        number(streams.bytes / streams.ticks.max(1)),
         number(of.ticks_measured),
         size(of.bytes_measured as f64),
         of.seconds_measured,

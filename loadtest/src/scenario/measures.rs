@@ -82,10 +82,11 @@ macro_rules! measures {
 }
 
 /// The measures that are one number.
-pub const MEASURES: [Measure; 24] = measures! {
+pub const MEASURES: [Measure; 25] = measures! {
     "violations", "violations of any rule", Count, AtMost, Tickfan, |of| of.violations.total.map(|total| total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, Any, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, Any, |of| Some(of.ticks_per_second);
+    "bytes_per_tick", "bytes read per tick, with all other events", Bytes, AtMost, Any, |of| (of.streams.ticks > 0).then(|| of.streams.bytes as f64 / of.streams.ticks as f64);
     "opened", "opened streams; one that comes back counts again", Count, AtLeast, Any, |of| Some(of.streams.opened as f64);
     "failed", "attempts that did not become streams", Count, AtMost, Any, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended unexpectedly", Count, AtMost, Any, |of| Some(of.streams.lost as f64);

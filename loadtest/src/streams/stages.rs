@@ -1,6 +1,11 @@
 //! Groups whose streams come and go in stages.
 
-use super::{event_loop::EventLoop, plan::Group, stream::Phase, timers::Task};
+use super::{
+    event_loop::EventLoop,
+    plan::Group,
+    stream::{Phase, Stream},
+    timers::Task,
+};
 use crate::scenario::Stage;
 use std::time::{Duration, Instant};
 
@@ -27,6 +32,13 @@ impl Group {
     /// How many of its streams are open when the load begins.
     pub fn first_streams(&self) -> u32 {
         if self.stages.is_empty() { self.count } else { 0 }
+    }
+}
+
+impl Stream {
+    /// Whether it may connect now: by its group's stages, and since it does not already.
+    pub(super) fn may_connect(&self) -> bool {
+        self.is_wanted && self.phase == Phase::Away
     }
 }
 

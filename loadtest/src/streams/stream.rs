@@ -113,11 +113,6 @@ impl Stream {
         self.slots = Slots::default();
     }
 
-    /// Whether it may connect now.
-    pub(super) fn may_connect(&self) -> bool {
-        self.is_wanted && self.phase == Phase::Away
-    }
-
     /// It has ended.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Away;

@@ -1,4 +1,4 @@
-//! `compare`: compares two reports.
+//! `compare`: compares two reports, or several pairs of them.
 
 use crate::{
     cli::{
@@ -6,19 +6,32 @@ use crate::{
         limit_args::CompareArgs,
         output::{exit_code, write_junit},
     },
-    compare::{Options, Report, compare},
+    compare::{Compared, Options, Report, compare, merge},
 };
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
 
 pub(super) fn execute(args: &CompareArgs) -> Result<u8, Failure> {
-    let read = |path| Report::read(path).map_err(Failure::usage);
-    let (a, b) = (read(&args.a)?, read(&args.b)?);
+    let (more, left) = args.more.as_chunks();
+    if let [alone] = left {
+        return Err(Failure::usage(format!("{} has no partner: reports are compared in pairs", alone.display())));
+    }
     let options = Options { tolerance: args.tolerance / 100.0, only: args.only.clone() };
-    let compared = compare(&a, &b, &options).map_err(|why| {
-        Failure::usage(format!("{} and {} cannot be compared: {why}", args.a.display(), args.b.display()))
-    })?;
+    let first = pair(&args.a, &args.b, &options)?;
+    // All are of one load, or their ratios would mean different things.
+    let others = more.iter().map(|[a, b]| pair(&args.a, a, &options).and_then(|_| pair(a, b, &options)));
+    let pairs: Result<Vec<_>, _> = [Ok(first)].into_iter().chain(others).collect();
+    let compared = merge(pairs?, options.tolerance);
     let printed = if args.json { serde_json::to_string_pretty(&compared)? + "\n" } else { compared.text() };
     io::stdout().write_all(printed.as_bytes())?;
     write_junit(args.junit.as_ref(), &compared.name, 0.0, &compared.cases())?;
     Ok(exit_code(compared.outcome))
+}
+
+fn pair(a: &Path, b: &Path, options: &Options) -> Result<Compared, Failure> {
+    let read = |path| Report::read(path).map_err(Failure::usage);
+    compare(&read(a)?, &read(b)?, options)
+        .map_err(|why| Failure::usage(format!("{} and {} cannot be compared: {why}", a.display(), b.display())))
 }
