@@ -13,7 +13,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 98 inconclusive: the load tester itself was \
 too late to say, 64 wrong argument or scenario, 1 any other failure.\nScenarios: smoke, hot-symbol, watchlists, many-symbols, slow-consumers, overload, storm, churn, soak, \
-opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, cluster, or a file.";
+opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab, ramp, cluster, or a file.";
 
 /// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
 #[derive(Debug, Parser)]

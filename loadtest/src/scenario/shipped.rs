@@ -16,7 +16,7 @@ use std::{
 const BYTES_MAX: u64 = 1_000_000;
 
 /// The shipped scenarios by their names.
-pub const SHIPPED: [(&str, &str); 18] = [
+pub const SHIPPED: [(&str, &str); 19] = [
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("hot-symbol", include_str!("../../scenarios/hot-symbol.toml")),
     ("watchlists", include_str!("../../scenarios/watchlists.toml")),
@@ -34,6 +34,7 @@ pub const SHIPPED: [(&str, &str); 18] = [
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("stalled", include_str!("../../scenarios/stalled.toml")),
     ("blocked-tab", include_str!("../../scenarios/blocked-tab.toml")),
+    ("ramp", include_str!("../../scenarios/ramp.toml")),
     ("cluster", include_str!("../../scenarios/cluster.toml")),
 ];
 
