@@ -32,6 +32,7 @@ pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response
             GiveRefused::NotOwner { .. } => (StatusCode::CONFLICT, "not-owner"),
             GiveRefused::UnknownNode(_) => (StatusCode::NOT_FOUND, "unknown-node"),
             GiveRefused::Unsynced { .. } => (StatusCode::CONFLICT, "not-synced"),
+            GiveRefused::LacksSymbols { .. } => (StatusCode::CONFLICT, "lacks-symbols"),
             GiveRefused::Stops(_) => (StatusCode::CONFLICT, "draining"),
             GiveRefused::NoneAble(_) => (StatusCode::CONFLICT, "no-successor"),
             GiveRefused::Running(_) => (StatusCode::CONFLICT, "hand-over-runs"),

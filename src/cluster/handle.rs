@@ -2,12 +2,13 @@
 
 use super::{
     bus::{Connection, LinkCounts},
-    members::NodeReport,
     names::{Instance, NodeName, ShardName},
+    node_report::NodeReport,
     report::{Journal, ShardFacts, Traffic, Transition},
     shard::Event,
     shard_io::Input,
     shard_task::ShardHandle,
+    symbol_list::SymbolList,
 };
 use crate::feed::FeedState;
 use std::{
@@ -154,11 +155,25 @@ pub enum GiveRefused {
         /// The shard.
         shard: ShardName,
     },
+    /// It has fewer or other symbols of the shard.
+    #[error(
+        "{node} lacks symbols of {shard} that this node has, and they would be stale on all nodes: give it the same \
+         configuration first"
+    )]
+    LacksSymbols {
+        /// The node.
+        node: NodeName,
+        /// The shard.
+        shard: ShardName,
+    },
     /// The node that is named stops.
     #[error("{0} is stopping")]
     Stops(NodeName),
     /// No node could take it.
-    #[error("no other node has the state of {0} and goes on")]
+    #[error(
+        "no other node could own {0}: one that has its state and all of its symbols, goes on, and has not lately failed \
+         to reach its venue"
+    )]
     NoneAble(ShardName),
     /// It is being given away.
     #[error("{0} is being given away already")]
@@ -266,7 +281,7 @@ impl ClusterHandle {
         }
         let seen = self.seen();
         let others = seen.newest.as_ref().map_or(&[][..], |look| &look.others);
-        let to = successor(others, &name, to)?;
+        let to = successor(others, &name, facts.list, to)?;
         let event = Input::Machine(Event::GiveAway { to });
         known.inbox.try_send(event).map_err(|_| GiveRefused::Busy)
     }
@@ -292,10 +307,18 @@ impl ClusterHandle {
     }
 }
 
-/// The node that is named, if it could own the shard; `None` if none is named and any could.
-fn successor(others: &[NodeSeen], shard: &ShardName, named: Option<&str>) -> Result<Option<NodeName>, GiveRefused> {
+/// The node that is named, if it could own the shard with these symbols; `None` if none is named and any could. One that
+/// is named may have failed to reach the venue: the operator may have mended that.
+fn successor(
+    others: &[NodeSeen],
+    shard: &ShardName,
+    list: SymbolList,
+    named: Option<&str>,
+) -> Result<Option<NodeName>, GiveRefused> {
     let Some(named) = named else {
-        let is_able = |other: &NodeSeen| !other.report.drains && other.report.synced.contains(shard);
+        let is_able = |other: &NodeSeen| {
+            !other.report.drains && other.report.synced.contains(shard) && other.report.can_serve(shard, list)
+        };
         return if others.iter().any(is_able) { Ok(None) } else { Err(GiveRefused::NoneAble(shard.clone())) };
     };
     let other = others.iter().find(|other| other.report.node.as_str() == named);
@@ -307,6 +330,9 @@ fn successor(others: &[NodeSeen], shard: &ShardName, named: Option<&str>) -> Res
     if !other.synced.contains(shard) {
         return Err(GiveRefused::Unsynced { node, shard: shard.clone() });
     }
+    if other.list_of(shard).unwrap_or_default().lacks_some_of(list) {
+        return Err(GiveRefused::LacksSymbols { node, shard: shard.clone() });
+    }
     Ok(Some(node))
 }
 
@@ -315,30 +341,34 @@ mod tests {
     use super::*;
 
     fn other(node: &str, drains: bool, synced: bool) -> NodeSeen {
-        let report = NodeReport {
-            node: node.parse().unwrap(),
-            instance: Instance::new(1),
-            reads: 1,
-            owned: 0,
-            streams: 0,
-            drains,
-            synced: synced.then(|| "x.0".parse().unwrap()).into_iter().collect(),
-        };
-        NodeSeen::new(&report, Duration::ZERO)
+        let synced = synced.then(|| "x.0".parse().unwrap()).into_iter().collect();
+        let lists = [("x.0".parse().unwrap(), list(2))].into();
+        NodeSeen::new(&NodeReport { drains, synced, lists, ..NodeReport::of_test(node) }, Duration::ZERO)
+    }
+
+    fn list(count: u32) -> SymbolList {
+        format!("{count}-{count:016}").parse().unwrap()
     }
 
     #[test]
-    fn a_shard_goes_to_a_node_that_has_its_state_and_goes_on() {
+    fn a_shard_goes_to_a_node_that_has_its_state_and_symbols_and_goes_on() {
         let shard: ShardName = "x.0".parse().unwrap();
         let name = |node: &str| node.parse::<NodeName>().unwrap();
-        let unable = [other("b", true, true), other("c", false, false)];
-        let find = |named| successor(&unable, &shard, named);
+        let mut fails = other("e", false, true);
+        fails.report.failed.insert(shard.clone());
+        let unable = [other("b", true, true), other("c", false, false), fails];
+        let find = |named| successor(&unable, &shard, list(2), named);
         assert_eq!(find(None), Err(GiveRefused::NoneAble(shard.clone())));
         assert_eq!(find(Some("b")), Err(GiveRefused::Stops(name("b"))));
         assert_eq!(find(Some("c")), Err(GiveRefused::Unsynced { node: name("c"), shard: shard.clone() }));
         assert_eq!(find(Some("d")), Err(GiveRefused::UnknownNode("d".to_owned())));
+        assert_eq!(find(Some("e")), Ok(Some(name("e"))));
         let able = [other("b", true, true), other("c", false, true)];
-        assert_eq!(successor(&able, &shard, None), Ok(None));
-        assert_eq!(successor(&able, &shard, Some("c")), Ok(Some(name("c"))));
+        let find = |list, named| successor(&able, &shard, list, named);
+        assert_eq!(find(list(2), None), Ok(None));
+        assert_eq!(find(list(1), Some("c")), Ok(Some(name("c"))));
+        assert_eq!(find(list(3), None), Err(GiveRefused::NoneAble(shard.clone())));
+        let lacks = GiveRefused::LacksSymbols { node: name("c"), shard: shard.clone() };
+        assert_eq!(find(list(3), Some("c")), Err(lacks));
     }
 }

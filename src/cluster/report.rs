@@ -4,7 +4,8 @@ use super::{
     follower::{self, Cause},
     lease::WriteAnswer,
     names::{NodeName, ShardName},
-    shard::GiveFailure,
+    shard::{GiveCause, GiveFailure},
+    symbol_list::SymbolList,
     token::Token,
 };
 use crate::{
@@ -41,6 +42,10 @@ pub struct ShardFacts {
     pub hands_over: bool,
     /// Whether the node has had the shard's state.
     pub synced: bool,
+    /// Whether its feed fails on this node, or lately did.
+    pub feed_fails: bool,
+    /// The list of its symbols in this node's configuration.
+    pub list: SymbolList,
     /// Whether its symbols are shown as the owner says.
     pub fresh: bool,
     /// Whether the node stops and has nothing left to do with the shard.
@@ -97,12 +102,23 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
+/// Why a shard is given away, in words.
+pub(super) fn give_cause_name(cause: GiveCause) -> &'static str {
+    match cause {
+        GiveCause::Stop => "the node stops",
+        GiveCause::Operator => "an operator asked for it",
+        GiveCause::Unheard => "the other nodes do not hear this one",
+        GiveCause::FeedFails => "its feed fails on this node",
+    }
+}
+
 /// Why a shard is not given away, in words.
 pub(super) fn failure_name(failure: GiveFailure) -> &'static str {
     match failure {
         GiveFailure::NotOwner => "this node does not own it by now",
         GiveFailure::Running => "it is being given away already",
         GiveFailure::NotReady => "no node that was asked is ready to own it",
+        GiveFailure::FeedFails => "its feed fails, and no other node is ready to own it",
     }
 }
 
@@ -112,8 +128,11 @@ pub const CHANGES: [&str; 5] = ["claimed", "granted", "expired", "outranked", "d
 impl ShardFacts {
     /// Whether others have to know of the difference at once: the other nodes, readiness, and a drain that waits.
     pub(super) fn differs_much(&self, before: &Self) -> bool {
-        (self.owns, self.hands_over, self.synced, self.fresh, self.has_left, self.token)
-            != (before.owns, before.hands_over, before.synced, before.fresh, before.has_left, before.token)
+        let of = |facts: &Self| {
+            let role = (facts.owns, facts.hands_over, facts.has_left, facts.token);
+            (role, facts.synced, facts.fresh, facts.feed_fails, facts.list)
+        };
+        of(self) != of(before)
     }
 
     pub(super) fn count_change(&mut self, change: &str) {

@@ -93,7 +93,13 @@ impl Node {
     }
 
     pub(super) fn rank(&mut self, successors: &[&str]) -> Vec<Action> {
-        self.on(Event::Rank { heard: true, rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
+        self.rank_with(successors, &[])
+    }
+
+    pub(super) fn rank_with(&mut self, good: &[&str], last_resort: &[&str]) -> Vec<Action> {
+        let names = |nodes: &[&str]| nodes.iter().map(|node| name(node)).collect();
+        let successors = Successors { good: names(good), last_resort: names(last_resort) };
+        self.on(Event::Rank { heard: true, rank: 0, successors })
     }
 
     /// Lets time pass; returns the first write, if one comes.
