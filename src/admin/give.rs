@@ -36,6 +36,7 @@ pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response
             GiveRefused::Stops(_) => (StatusCode::CONFLICT, "draining"),
             GiveRefused::NoneAble(_) => (StatusCode::CONFLICT, "no-successor"),
             GiveRefused::Running(_) => (StatusCode::CONFLICT, "hand-over-runs"),
+            GiveRefused::NoBrokers(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-brokers"),
             GiveRefused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         };
         problem(status, kind, "The shard is not given away", refused.to_string())

@@ -1,7 +1,8 @@
 //! The cluster as the other parts of its node see it: for operators, for readiness, and for the stop.
 
 use super::{
-    bus::{Connection, LinkCounts},
+    bus::{Broker, Connection, LinkCounts},
+    members::Presence,
     names::{Instance, NodeName, ShardName},
     node_report::NodeReport,
     report::{Journal, ShardFacts, Traffic, Transition},
@@ -59,6 +60,7 @@ pub(super) struct Look {
     pub(super) has_twin: bool,
     pub(super) streams: usize,
     pub(super) counts: [(Connection, LinkCounts); 2],
+    pub(super) brokers: [Option<Broker>; 2],
 }
 
 #[derive(Default)]
@@ -77,11 +79,23 @@ pub struct NodeSeen {
     pub report: NodeReport,
     /// How long ago.
     pub age: Duration,
+    /// Whether it is still there.
+    pub is: Presence,
 }
 
 impl NodeSeen {
-    pub(super) fn new(report: &NodeReport, age: Duration) -> Self {
-        Self { report: report.clone(), age }
+    pub(super) fn new(report: &NodeReport, age: Duration, is: Presence) -> Self {
+        Self { report: report.clone(), age, is }
+    }
+
+    /// Whether it reported itself lately.
+    pub fn is_alive(&self) -> bool {
+        self.is == Presence::Alive
+    }
+
+    /// Whether it is there with other symbols of a shard than these.
+    pub fn differs_in(&self, shard: &ShardName, list: SymbolList) -> bool {
+        self.is_alive() && self.report.list_of(shard).is_some_and(|there| there != list)
     }
 }
 
@@ -107,11 +121,13 @@ pub struct ClusterReport {
     pub connected: [(Connection, bool); 2],
     /// What each has counted; `None` before the node's task runs.
     pub counts: Option<[(Connection, LinkCounts); 2]>,
+    /// The brokers at their other ends, in the same order.
+    pub brokers: [Option<Broker>; 2],
     /// How many streams the node has.
     pub streams: usize,
     /// Whether another process reports under the node's name.
     pub has_twin: bool,
-    /// The other nodes.
+    /// The other nodes, those too that have gone in the last ten minutes.
     pub others: Vec<NodeSeen>,
     /// The shards.
     pub shards: Vec<ShardReport>,
@@ -144,6 +160,12 @@ pub enum GiveRefused {
         /// The owner, if it is known.
         owner: Option<NodeName>,
     },
+    /// The node is not connected to the brokers.
+    #[error(
+        "this node is not connected to its brokers: it can ask no other node, and does not know which one owns {0}. A \
+         shard does not move without the brokers"
+    )]
+    NoBrokers(ShardName),
     /// The node that is named is not there.
     #[error("no other node is called {0}")]
     UnknownNode(String),
@@ -233,6 +255,7 @@ impl ClusterHandle {
             instance: *instance,
             connected: connected.each_ref().map(|(connection, up)| (*connection, *up.borrow())),
             counts: newest.map(|look| look.counts),
+            brokers: newest.map_or_else(Default::default, |look| look.brokers.clone()),
             streams: newest.map_or(0, |look| look.streams),
             has_twin: newest.is_some_and(|look| look.has_twin),
             others: newest.map_or_else(Vec::new, |look| look.others.clone()),
@@ -258,6 +281,16 @@ impl ClusterHandle {
         shard.and_then(|shard| shard.facts.borrow().feed).unwrap_or(FeedState::Connecting)
     }
 
+    /// Whether the connection that carries leases and asks is up.
+    pub fn reaches_brokers(&self) -> bool {
+        self.0.connected.iter().any(|(connection, up)| *connection == Connection::Control && *up.borrow())
+    }
+
+    /// How the shard of the feed of this place in the configuration is doing.
+    pub fn facts_of(&self, feed: usize) -> Option<ShardFacts> {
+        self.0.shards.get(feed).map(|shard| shard.facts.borrow().clone())
+    }
+
     /// How a shard is doing, and each change.
     pub fn watch(&self, shard: &str) -> Option<watch::Receiver<ShardFacts>> {
         self.0.shards.iter().find(|known| known.name.as_str() == shard).map(|shard| shard.facts.clone())
@@ -273,6 +306,9 @@ impl ClusterHandle {
         let known = known.ok_or_else(|| GiveRefused::UnknownShard(shard.to_owned()))?;
         let name = known.name.clone();
         let facts = known.facts.borrow().clone();
+        if !self.reaches_brokers() {
+            return Err(GiveRefused::NoBrokers(name));
+        }
         if !facts.owns {
             return Err(GiveRefused::NotOwner { shard: name, owner: facts.owner });
         }
@@ -281,7 +317,8 @@ impl ClusterHandle {
         }
         let seen = self.seen();
         let others = seen.newest.as_ref().map_or(&[][..], |look| &look.others);
-        let to = successor(others, &name, facts.list, to)?;
+        let others: Vec<_> = others.iter().filter(|other| other.is_alive()).collect();
+        let to = successor(&others, &name, facts.list, to)?;
         let event = Input::Machine(Event::GiveAway { to });
         known.inbox.try_send(event).map_err(|_| GiveRefused::Busy)
     }
@@ -310,13 +347,13 @@ impl ClusterHandle {
 /// The node that is named, if it could own the shard with these symbols; `None` if none is named and any could. One that
 /// is named may have failed to reach the venue: the operator may have mended that.
 fn successor(
-    others: &[NodeSeen],
+    others: &[&NodeSeen],
     shard: &ShardName,
     list: SymbolList,
     named: Option<&str>,
 ) -> Result<Option<NodeName>, GiveRefused> {
     let Some(named) = named else {
-        let is_able = |other: &NodeSeen| {
+        let is_able = |other: &&NodeSeen| {
             !other.report.drains && other.report.synced.contains(shard) && other.report.can_serve(shard, list)
         };
         return if others.iter().any(is_able) { Ok(None) } else { Err(GiveRefused::NoneAble(shard.clone())) };
@@ -343,7 +380,7 @@ mod tests {
     fn other(node: &str, drains: bool, synced: bool) -> NodeSeen {
         let synced = synced.then(|| "x.0".parse().unwrap()).into_iter().collect();
         let lists = [("x.0".parse().unwrap(), list(2))].into();
-        NodeSeen::new(&NodeReport { drains, synced, lists, ..NodeReport::of_test(node) }, Duration::ZERO)
+        NodeSeen::new(&NodeReport { drains, synced, lists, ..NodeReport::of_test(node) }, Duration::ZERO, Presence::Alive)
     }
 
     fn list(count: u32) -> SymbolList {
@@ -357,6 +394,7 @@ mod tests {
         let mut fails = other("e", false, true);
         fails.report.failed.insert(shard.clone());
         let unable = [other("b", true, true), other("c", false, false), fails];
+        let unable: Vec<_> = unable.iter().collect();
         let find = |named| successor(&unable, &shard, list(2), named);
         assert_eq!(find(None), Err(GiveRefused::NoneAble(shard.clone())));
         assert_eq!(find(Some("b")), Err(GiveRefused::Stops(name("b"))));
@@ -364,6 +402,7 @@ mod tests {
         assert_eq!(find(Some("d")), Err(GiveRefused::UnknownNode("d".to_owned())));
         assert_eq!(find(Some("e")), Ok(Some(name("e"))));
         let able = [other("b", true, true), other("c", false, true)];
+        let able: Vec<_> = able.iter().collect();
         let find = |list, named| successor(&able, &shard, list, named);
         assert_eq!(find(list(2), None), Ok(None));
         assert_eq!(find(list(1), Some("c")), Ok(Some(name("c"))));

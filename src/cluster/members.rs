@@ -19,6 +19,8 @@ pub const NODES_MAX: usize = 64;
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A node without a report for this long is not alive.
 const ALIVE: Duration = Duration::from_secs(3);
+/// Operators still see it for this long.
+const SHOWN: Duration = Duration::from_secs(600);
 
 /// The nodes that a node knows.
 #[derive(Debug)]
@@ -37,6 +39,28 @@ pub struct Members {
 struct Member {
     report: NodeReport,
     heard: Boot,
+    /// Operators know it as alive.
+    is_known: bool,
+}
+
+/// A node has come, or has gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The node.
+    pub node: NodeName,
+    /// Which of them.
+    pub is: Presence,
+}
+
+/// Whether a node is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It reports itself.
+    Alive,
+    /// It has said that it stops, and then ended.
+    Stopped,
+    /// It is silent.
+    Lost,
 }
 
 /// What became of a report.
@@ -72,8 +96,23 @@ impl Members {
                 return Heard::TooMany;
             }
         }
-        self.others.insert(report.node.clone(), Member { report, heard: now });
+        let is_known = self.others.get(&report.node).is_some_and(|member| member.is_known);
+        self.others.insert(report.node.clone(), Member { report, heard: now, is_known });
         Heard::Taken
+    }
+
+    /// The nodes that have come or gone since the last call. Forgets those that have been gone for ten minutes.
+    pub fn take_changes(&mut self, now: Boot) -> Vec<Change> {
+        self.others.retain(|_, member| now.since(member.heard) < SHOWN);
+        let mut changes = Vec::new();
+        for (node, member) in &mut self.others {
+            let is = presence(member, now);
+            if member.is_known != (is == Presence::Alive) {
+                member.is_known = is == Presence::Alive;
+                changes.push(Change { node: node.clone(), is });
+            }
+        }
+        changes
     }
 
     /// How many nodes are alive, this one included.
@@ -81,10 +120,10 @@ impl Members {
         1 + self.alive_others(now).count()
     }
 
-    /// The other nodes that are alive, those that stop too, with the age of their reports.
-    pub fn others(&self, now: Boot) -> impl Iterator<Item = (&NodeReport, Duration)> {
-        let alive = self.others.values().filter(move |member| is_alive(member, now));
-        alive.map(move |member| (&member.report, now.since(member.heard)))
+    /// The other nodes, those that have gone lately too, with the age of their last reports.
+    pub fn others(&self, now: Boot) -> impl Iterator<Item = (&NodeReport, Duration, Presence)> {
+        let others = self.others.values();
+        others.map(move |member| (&member.report, now.since(member.heard), presence(member, now)))
     }
 
     /// Whether another process lately reported under this node's name.
@@ -124,6 +163,14 @@ impl Members {
 
 fn is_alive(member: &Member, now: Boot) -> bool {
     now.since(member.heard) < ALIVE
+}
+
+fn presence(member: &Member, now: Boot) -> Presence {
+    match (is_alive(member, now), member.report.drains) {
+        (true, _) => Presence::Alive,
+        (false, true) => Presence::Stopped,
+        (false, false) => Presence::Lost,
+    }
 }
 
 /// The nodes that could follow an owner.
@@ -264,6 +311,26 @@ mod tests {
         assert_eq!((members.rank(&shard("x.0"), &fitness(1, true), at(3_000)), members.alive(at(3_000))), (0, 1));
         members.heard(report("b", 0, &["x.0"]), at(3_000));
         assert_eq!(members.successors(&shard("x.0"), SymbolList::default(), at(3_000)).good.len(), 1);
+    }
+
+    #[test]
+    fn who_comes_and_goes_is_told_once_and_shown_for_ten_minutes() {
+        let stops = NodeReport { drains: true, ..report("a", 0, &[]) };
+        let mut members = members(&[stops, report("b", 0, &[])]);
+        let mut look = |members: &mut Members, millis| {
+            let now = Boot(0).after(Duration::from_millis(millis));
+            let changes = members.take_changes(now);
+            let changes: Vec<_> = changes.iter().map(|change| (change.node.as_str().to_owned(), change.is)).collect();
+            (changes, members.others(now).count())
+        };
+        let of = |node: &str, is| (node.to_owned(), is);
+        assert_eq!(look(&mut members, 0), (vec![of("a", Presence::Alive), of("b", Presence::Alive)], 2));
+        assert_eq!(look(&mut members, 2_999), (vec![], 2));
+        assert_eq!(look(&mut members, 3_000), (vec![of("a", Presence::Stopped), of("b", Presence::Lost)], 2));
+        members.heard(report("b", 0, &[]), Boot(4_000_000));
+        assert_eq!(look(&mut members, 4_000), (vec![of("b", Presence::Alive)], 2));
+        assert_eq!(look(&mut members, 600_000), (vec![of("b", Presence::Lost)], 1));
+        assert_eq!(look(&mut members, 604_000), (vec![], 0));
     }
 
     #[test]

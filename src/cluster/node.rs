@@ -7,7 +7,7 @@ use super::{
     give::GiveMessage,
     handle::{ClusterHandle, Command, Look, NodeSeen},
     list_watch::{ListChange, ListWatch},
-    members::{Fitness, Heard, Members, REPORT_INTERVAL},
+    members::{Change, Fitness, Heard, Members, Presence, REPORT_INTERVAL},
     message::READS,
     names::{Instance, NodeName, ShardName},
     node_report::NodeReport,
@@ -194,21 +194,29 @@ impl<B: Bus> NodeTask<B> {
 
     fn look(&mut self) {
         let now = Moment::read().boot;
-        let nodes = self.members.others(now).map(|(report, age)| NodeSeen::new(report, age));
+        let nodes = self.members.others(now).map(|(report, age, is)| NodeSeen::new(report, age, is));
         let counts = Connection::ALL.map(|connection| (connection, self.bus.counts(connection)));
         self.handle.look(Look {
             others: nodes.collect(),
             has_twin: self.members.has_twin(now),
             streams: (self.streams)(),
             counts,
+            brokers: Connection::ALL.map(|connection| self.bus.broker(connection)),
         });
+        for Change { node, is } in self.members.take_changes(now) {
+            match is {
+                Presence::Alive => info!(%node, "another node of the cluster is there"),
+                Presence::Stopped => info!(%node, "a node of the cluster has stopped"),
+                Presence::Lost => warn!(%node, "a node of the cluster no longer reports itself"),
+            }
+        }
         self.look_at_lists(now);
     }
 
     /// Says where the configurations of the nodes begin or cease to differ.
     fn look_at_lists(&mut self, now: Boot) {
         let own: Vec<_> = self.lists().collect();
-        let others = self.members.others(now).map(|(report, _)| report);
+        let others = self.members.others(now).filter(|(_, _, is)| *is == Presence::Alive).map(|(report, ..)| report);
         for change in self.lists.look(&own, others) {
             let ListChange { node, shard, differs, symbols_there, symbols_here } = change;
             if differs {

@@ -21,7 +21,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 /// As many transitions of a node are kept, those of owners and of followers each: a follower that loses messages has
 /// many a second, and must not displace the ones that explain who owns what.
@@ -60,6 +60,8 @@ pub struct ShardFacts {
     pub state: &'static str,
     /// The state of the follower.
     pub follower: Option<follower::State>,
+    /// How many nodes should claim it before this one, if its owner is lost; `None` before the first report.
+    pub rank: Option<u32>,
     /// How long the node's own lease is valid.
     pub valid_for: Duration,
     /// The last batch that was published or applied.
@@ -239,6 +241,14 @@ impl Default for Journal {
     }
 }
 
+/// Whether operators have to know of a transition: the shard's symbols are stale then, or may soon be.
+fn is_trouble(role: Role, to: &str) -> bool {
+    match role {
+        Role::Owner => matches!(to, "suspended" | "left" | "cut off" | "feed ended" | "not given away"),
+        Role::Follower => to == "cut off",
+    }
+}
+
 impl Journal {
     /// Notes a transition, and logs it.
     pub fn note(&self, transition: Transition, now: Instant) {
@@ -267,7 +277,11 @@ impl Journal {
         };
         let term = token.map(|token| token.term);
         let epoch = token.map(|token| tracing::field::display(token.epoch));
-        info!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        if is_trouble(*role, to) {
+            warn!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        } else {
+            info!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        }
     }
 
     /// The last transitions, the newest last.
@@ -287,6 +301,21 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_owner_is_trouble_and_a_planned_change_is_none() {
+        for (role, to, warns) in [
+            (Role::Owner, "left", true),
+            (Role::Owner, "suspended", true),
+            (Role::Owner, "feed ended", true),
+            (Role::Owner, "handed over", false),
+            (Role::Owner, "owned", false),
+            (Role::Follower, "cut off", true),
+            (Role::Follower, "live", false),
+        ] {
+            assert_eq!(is_trouble(role, to), warns, "{role:?} {to}");
+        }
+    }
 
     #[test]
     fn rule_10_the_last_50_transitions_of_owners_and_of_followers_are_kept_in_order() {

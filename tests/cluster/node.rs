@@ -238,7 +238,8 @@ impl Node {
             let seed = seed.wrapping_add(shard as u64);
             let shard_name: ShardName = format!("feed-{shard}.0").parse().unwrap();
             let (node, name) = (name.clone(), shard_name.clone());
-            let config = ShardConfig { node, instance, shard: name, timing, stale_after: STALE_AFTER };
+            let room = follower::Room::default();
+            let config = ShardConfig { node, instance, shard: name, timing, stale_after: STALE_AFTER, room };
             let of_lease = match planted {
                 Some(Planted::CountsFromAnswer) => Some(lease::PlantedFault::CountsFromAnswer),
                 Some(Planted::HeirKeepsEpoch) => Some(lease::PlantedFault::KeepsEpoch),

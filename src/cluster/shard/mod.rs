@@ -24,7 +24,7 @@ pub use feed_trouble::{AVOIDED, FEED_FAILED_MAX};
 
 use super::{
     clock::{Boot, Moment},
-    follower::{self, Book, CutOff, Follower},
+    follower::{self, Book, CutOff, Follower, Room},
     lease::{self, Lease, LeaseTiming, LeaveReason, Standing, Validity},
     members::Successors,
     names::{Instance, NodeName, ShardName},
@@ -55,6 +55,8 @@ pub struct ShardConfig {
     pub timing: LeaseTiming,
     /// What is older is not shown as live.
     pub stale_after: Duration,
+    /// What all followers of the node may hold.
+    pub room: Room,
 }
 
 /// One node's part of one shard.
@@ -96,7 +98,7 @@ impl ShardNode {
     /// differ from start to start.
     pub fn new(config: ShardConfig, seed: u64, now: Moment) -> Self {
         let lease = Lease::new(config.node.clone(), config.instance, config.timing, seed, now);
-        let mut follower = Follower::new(config.stale_after, seed);
+        let mut follower = Follower::new(config.stale_after, seed).in_room(&config.room);
         follower.set_connected(false, now.boot);
         Self {
             config,

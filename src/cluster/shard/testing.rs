@@ -76,6 +76,7 @@ impl Node {
             shard: "feed.0".parse().unwrap(),
             timing: LeaseTiming::new(LEASE),
             stale_after: Duration::from_secs(2),
+            room: Room::default(),
         };
         let shard = ShardNode::new(config, 1, moment(0));
         Self { shard, book: Notes::default(), millis: 0, actions: Vec::new() }

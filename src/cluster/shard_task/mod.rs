@@ -286,6 +286,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
 
     fn ranked(&mut self) {
         let Ranked { heard, rank, successors } = self.ranks.borrow_and_update().clone();
+        self.facts.rank = Some(rank);
         self.on(Event::Rank { heard, rank, successors }, Moment::read());
     }
 

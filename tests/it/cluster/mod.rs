@@ -5,6 +5,7 @@ mod rig;
 
 use crate::support::PATIENCE;
 use rig::{Reader, Rig};
+use serde_json::json;
 use std::{collections::BTreeSet, io, time::Instant};
 use tickfan::{
     cluster::bus::Connection,
@@ -283,4 +284,55 @@ fn a_stream_that_was_on_one_node_resumes_on_another() {
     let seqs: Vec<_> = resumed.ticks.iter().map(|tick| tick.number("seq")).collect();
     assert_eq!(seqs, (first.number("seq") + 1..=last.number("seq")).collect::<Vec<_>>());
     assert_eq!(seqs.len(), 9, "all behind the id");
+}
+
+#[test]
+fn a_node_with_fewer_symbols_is_told_and_is_not_given_the_shard() {
+    let rig = Rig::start();
+    let owner = rig.node("a");
+    let mut connection = rig.grant();
+    let other = rig.node_with("b", |feed| feed.symbols.truncate(1));
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    owner.sees_synced(1);
+    for (node, name) in [(&owner, "b"), (&other, "a")] {
+        let seen = node.until("/debug/cluster", |seen| seen["others"][0]["other_symbols"] == json!(["crypto.0"]));
+        assert_eq!((&seen["others"][0]["name"], &seen["others"][0]["is"]), (&json!(name), &json!("alive")));
+        assert!(node.get("/metrics").body.contains(r#"tickfan_cluster_lists_differ{shard="crypto.0"} 1"#));
+    }
+    assert_eq!((&owner.shard()["symbols"], &other.shard()["symbols"]), (&json!(2), &json!(1)));
+    let refused = owner.post("/debug/cluster/crypto.0/give?to=b");
+    assert!(refused.status == 409 && refused.body.contains("lacks-symbols"), "{}", refused.body);
+    assert_eq!(owner.post("/debug/cluster/crypto.0/give").status, 409);
+    // One that stops gives it to a node that lacks symbols rather than to none.
+    let stops = std::thread::spawn(move || owner.stop());
+    let _connection = rig.venue.grant(&["btcusdt"]);
+    stops.join().unwrap();
+    assert_eq!(other.shard()["owns"], true);
+}
+
+#[test]
+fn a_node_tells_who_runs_a_feed_and_what_it_cannot_know() {
+    let rig = Rig::start();
+    let owner = rig.node("a");
+    let mut connection = rig.grant();
+    let other = rig.node("b");
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    owner.sees_synced(1);
+    let feed = |reason: &'static str| {
+        move |seen: &serde_json::Value| seen["feeds"][0]["state"] == "following" && seen["feeds"][0]["reason"] == reason
+    };
+    let seen = other.until("/debug/feeds", feed("a runs the feed: live"));
+    assert_eq!((&seen["totals"]["states"]["following"], &seen["totals"]["states"]["connecting"]), (&json!(1), &json!(0)));
+    other.bus.set_connected(Connection::Control, false);
+    other.until(
+        "/debug/feeds",
+        feed("this node is not connected to its brokers, so it does not know which node runs the feed"),
+    );
+    assert_eq!(other.shard()["owner"], serde_json::Value::Null);
+    let refused = other.post("/debug/cluster/crypto.0/give");
+    assert!(refused.status == 503 && refused.body.contains("no-brokers"), "{}", refused.body);
+    drop(other);
+    let seen = owner.until("/debug/cluster", |seen| seen["others"][0]["is"] == "lost");
+    assert_eq!(seen["others"][0]["name"], "b", "it is shown for a while");
+    assert!(owner.get("/metrics").body.contains("tickfan_cluster_nodes 1"));
 }
