@@ -317,7 +317,7 @@ mod tests {
     fn who_comes_and_goes_is_told_once_and_shown_for_ten_minutes() {
         let stops = NodeReport { drains: true, ..report("a", 0, &[]) };
         let mut members = members(&[stops, report("b", 0, &[])]);
-        let mut look = |members: &mut Members, millis| {
+        let look = |members: &mut Members, millis| {
             let now = Boot(0).after(Duration::from_millis(millis));
             let changes = members.take_changes(now);
             let changes: Vec<_> = changes.iter().map(|change| (change.node.as_str().to_owned(), change.is)).collect();

@@ -153,6 +153,31 @@ fn an_owner_whose_feed_ends_says_so_and_gives_the_shard_to_a_node_that_can_run_i
 }
 
 #[test]
+fn an_owner_that_does_not_reach_its_venue_gives_the_shard_to_a_node_that_does() {
+    let rig = Rig::start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let owner = rig.node_with("a", |feed| feed.url = Some(format!("ws://{closed}")));
+    owner.until("/debug/cluster", |seen| seen["shards"][0]["feed"] == "failed");
+    let heir = rig.node("b");
+    let mut reader = Reader::open(&owner);
+    owner.sees_synced(1);
+    assert_eq!((&owner.shard()["owns"], &owner.shard()["feed_fails"]), (&true.into(), &false.into()));
+    // It takes the 30 s that an outage of the venue is given.
+    owner.until("/debug/cluster", |seen| {
+        let mut transitions = seen["transitions"].as_array().unwrap().iter();
+        transitions.any(|noted| noted["to"] == "handing over" && noted["cause"] == "its feed fails on this node")
+    });
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[0]));
+    let seen = heir.until("/debug/cluster", |seen| seen["others"][0]["feed_fails"] == json!(["crypto.0"]));
+    assert_eq!((&seen["shards"][0]["owns"], &seen["shards"][0]["feed_fails"]), (&true.into(), &false.into()));
+    assert!(owner.get("/metrics").body.contains(r#"tickfan_cluster_feed_fails{shard="crypto.0"} 1"#));
+    let refused = heir.post("/debug/cluster/crypto.0/give");
+    assert!(refused.status == 409 && refused.body.contains("no-successor"), "{}", refused.body);
+}
+
+#[test]
 fn a_node_that_is_cut_off_says_so_and_goes_on_without_a_loss() {
     let rig = Rig::start();
     let nodes = ["a", "b"].map(|name| rig.node(name));

@@ -125,7 +125,7 @@ impl Node {
 
     /// Waits until the route answers so; returns the answer.
     pub(super) fn until(&self, route: &str, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + 6 * PATIENCE;
         loop {
             let seen = self.get(route).json();
             if is_so(&seen) {
