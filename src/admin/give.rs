@@ -2,7 +2,7 @@
 
 use super::{debug::DebugSources, reload::is_of_a_page};
 use crate::{
-    cluster::handle::GiveRefused,
+    cluster::successor::GiveRefused,
     server::{Parameter, Problem, Request, Response, json},
 };
 use http::StatusCode;

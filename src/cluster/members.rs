@@ -140,7 +140,8 @@ impl Members {
     /// How many nodes should claim the shard before this one.
     pub fn rank(&self, shard: &ShardName, own: &Fitness, now: Boot) -> u32 {
         let own = own.place(shard, &self.node);
-        let before = self.alive_others(now).filter(|report| Fitness::of(report, shard).place(shard, &report.node) < own);
+        let before =
+            self.alive_others(now).filter(|report| Fitness::of(report, shard).place(shard, &report.node) < own);
         u32::try_from(before.count()).expect("there are at most NODES_MAX")
     }
 

@@ -12,6 +12,8 @@ pub mod symbol_list;
 pub mod node_report;
 pub mod members;
 mod list_watch;
+pub mod node_seen;
+pub mod successor;
 pub mod give;
 pub mod wants;
 pub mod message;

@@ -88,7 +88,8 @@ mod tests {
         let all = list(&["A", "B"]);
         assert_eq!(all.to_string(), "2-76fca88cb6d9040e");
         assert_eq!(all.to_string().parse(), Ok(all));
-        for wrong in ["", "2", "2-", "2-76fca88cb6d9040", "x-76fca88cb6d9040e", "2-76fca88cb6d9040x", "-2-76fca88cb6d9040e"]
+        for wrong in
+            ["", "2", "2-", "2-76fca88cb6d9040", "x-76fca88cb6d9040e", "2-76fca88cb6d9040x", "-2-76fca88cb6d9040e"]
         {
             assert!(wrong.parse::<SymbolList>().is_err(), "{wrong}");
         }

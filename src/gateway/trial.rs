@@ -29,7 +29,8 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Tries all ports, the fetch of the keys that verify tokens, and every broker and feed side by side for `wait` at most.
+/// Tries all ports, the fetch of the keys that verify tokens, and every broker and feed side by side for `wait` at
+/// most.
 pub async fn try_out(config: &Config, wait: Duration) -> Vec<Tried> {
     let server = &config.server;
     let ports = [("listen", server.listen), ("admin_listen", server.admin_listen)];

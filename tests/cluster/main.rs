@@ -164,8 +164,8 @@ fn a_node_that_drains_hands_over_within_a_second_without_a_hole() {
 
 #[test]
 fn an_owner_that_does_not_reach_the_venue_gives_its_shards_to_one_that_does() {
-    // A node that restarts, or a lease that expires, ends a failure of 30 s too early for it to be seen. So nothing else
-    // fails.
+    // A node that restarts, or a lease that expires, ends a failure of 30 s too early for it to be seen. So nothing
+    // else fails.
     let seeds = 20;
     let given = (0..seeds).map(|seed| {
         let seen = run(seed, Settings { venue_fails: true, ..CALM }, None);

@@ -148,7 +148,10 @@ async fn a_trial_says_of_each_broker_what_to_change_and_makes_nothing() {
     let tried = try_out().await;
     let places: Vec<_> = tried.iter().map(|(server, _)| server.clone()).collect();
     assert_eq!(places, cluster.servers);
-    assert!(tried[0].1.as_ref().is_ok_and(|remark| remark.contains("2.") && remark.contains("no leases yet")), "{tried:?}");
+    assert!(
+        tried[0].1.as_ref().is_ok_and(|remark| remark.contains("2.") && remark.contains("no leases yet")),
+        "{tried:?}"
+    );
     assert!(tried[1].1.as_ref().is_err_and(|why| why.contains("reject this node")), "{tried:?}");
     assert!(tried[2].1.as_ref().is_err_and(|why| why.contains("refused")), "{tried:?}");
     let tried = try_out().await;

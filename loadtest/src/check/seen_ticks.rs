@@ -77,9 +77,10 @@ pub struct SeenTicks {
 }
 
 impl SeenTicks {
-    /// Ticks are compared with this history, if there is one. Ticks of a cluster's nodes are compared over all nodes, by
-    /// the epoch of the stream's `hello`; their ids may be of another one. A node that is cut off is in an epoch of its
-    /// own, and its ticks have the ids of the owner's last ones. A list over several shards has an epoch made of theirs.
+    /// Ticks are compared with this history, if there is one. Ticks of a cluster's nodes are compared over all nodes,
+    /// by the epoch of the stream's `hello`; their ids may be of another one. A node that is cut off is in an epoch of
+    /// its own, and its ticks have the ids of the owner's last ones. A list over several shards has an epoch made of
+    /// theirs.
     pub fn new(history: Option<Arc<History>>, is_cluster: bool) -> Self {
         Self { history, is_cluster, ..Self::default() }
     }
@@ -258,7 +259,8 @@ mod tests {
         seen_ticks.symbol("A");
         let [owners, own] = ["e", "own"].map(|name| seen_ticks.epoch(name));
         let mut violations = Violations::default();
-        for (epoch, seq, price) in [(owners, 1, "1"), (own, 2, "1"), (owners, 2, "2"), (owners, 3, "3"), (own, 3, "1")] {
+        for (epoch, seq, price) in [(owners, 1, "1"), (own, 2, "1"), (owners, 2, "2"), (owners, 3, "3"), (own, 3, "1")]
+        {
             assert!(observe(&mut seen_ticks, epoch, &block(seq, price), &mut violations));
         }
         assert_eq!(violations.total(), 0);

@@ -270,8 +270,8 @@ impl EventLoop {
         }
     }
 
-    /// Where there are several gateways, a client whose gateway is not there turns to the next one at once, as through a
-    /// load balancer, once to each of them: a gateway that restarts is down as planned. Returns whether it does.
+    /// Where there are several gateways, a client whose gateway is not there turns to the next one at once, as through
+    /// a load balancer, once to each of them: a gateway that restarts is down as planned. Returns whether it does.
     fn turns_elsewhere(&mut self, index: u32, how: Option<Ended>) -> bool {
         let connection = &mut self.connections[index as usize];
         let is_absent = matches!(how, None | Some(Ended::Refused | Ended::Reset));
@@ -284,7 +284,8 @@ impl EventLoop {
         connection.close(false);
         connection.absent += 1;
         for stream in &connection.streams {
-            let Some(stream) = self.streams.get_mut(*stream as usize).filter(|stream| stream.phase != Phase::Away) else {
+            let Some(stream) = self.streams.get_mut(*stream as usize).filter(|stream| stream.phase != Phase::Away)
+            else {
                 continue;
             };
             self.observer.measures.end(stream.group, Ended::Elsewhere);

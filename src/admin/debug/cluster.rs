@@ -5,10 +5,11 @@ use crate::{
     cluster::{
         bus::{Broker, LinkCounts},
         follower::State,
-        handle::{ClusterReport, NodeSeen, ShardReport},
+        handle::{ClusterReport, ShardReport},
         members::Presence,
         message::{DecodeError, READS},
         names::ShardName,
+        node_seen::NodeSeen,
         report::{CHANGES, CUT_OFFS, Transition, Volume},
     },
     feed::FeedState,
@@ -58,14 +59,16 @@ pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
 }
 
 fn link(LinkCounts { connects, overflows }: LinkCounts, broker: Option<Broker>) -> Value {
-    let broker = broker.map(|Broker { name, address, version }| json!({"name": name, "address": address, "version": version}));
+    let broker =
+        broker.map(|Broker { name, address, version }| json!({"name": name, "address": address, "version": version}));
     json!({"connects": connects, "overflows": overflows, "broker": broker})
 }
 
 fn other(other: &NodeSeen, shards: &[ShardReport]) -> Value {
     let NodeSeen { report, age, is } = other;
     let differ = shards.iter().filter(|shard| other.differs_in(&shard.name, shard.facts.list));
-    let names = |names: &mut dyn Iterator<Item = &ShardName>| names.map(|name| name.as_str().into()).collect::<Vec<Value>>();
+    let names =
+        |names: &mut dyn Iterator<Item = &ShardName>| names.map(|name| name.as_str().into()).collect::<Vec<Value>>();
     let is = match is {
         Presence::Alive => "alive",
         Presence::Stopped => "stopped",

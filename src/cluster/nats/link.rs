@@ -120,7 +120,7 @@ impl Link {
 
     /// The broker at the other end, while it is up.
     pub(super) fn broker(&self) -> Option<Broker> {
-        self.is_connected().then(|| self.watched.broker()).flatten()
+        self.is_connected().then(|| greeting(&self.client).broker)
     }
 
     /// What it has counted.
@@ -144,8 +144,8 @@ impl Link {
     }
 
     /// Publishes an answer, if it is up and has room within [`ROOM_WAIT`]. Few bytes of answers wait for the socket at
-    /// a time, so that a lease's renewal does not stand behind a snapshot. A short answer, such as a beat, does not wait
-    /// for that.
+    /// a time, so that a lease's renewal does not stand behind a snapshot. A short answer, such as a beat, does not
+    /// wait for that.
     pub(super) async fn answer(&self, subject: &str, payload: Bytes) -> Sent {
         if !self.is_connected() {
             return Sent::Dropped;
@@ -184,6 +184,12 @@ impl Drop for Link {
     }
 }
 
+fn greeting(client: &Client) -> Greeting {
+    let info = client.server_info();
+    let address = format!("{}:{}", info.host, info.port);
+    Greeting { client: info.client_id, broker: Broker { name: info.server_name, address, version: info.version } }
+}
+
 async fn look_often(client: Client, watched: Arc<Watched>) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -211,10 +217,7 @@ impl Watched {
     fn look(&self, client: &Client) {
         let is_up = client.connection_state() == State::Connected;
         if is_up {
-            let info = client.server_info();
-            let address = format!("{}:{}", info.host, info.port);
-            let broker = Broker { name: info.server_name, address, version: info.version };
-            self.greeted(Greeting { client: info.client_id, broker });
+            self.greeted(greeting(client));
         }
         self.set(is_up);
     }

@@ -128,7 +128,8 @@ pub async fn connect(cluster: &Cluster) -> Result<Nats, StartError> {
     })
 }
 
-/// Tries each broker by itself: whether it can be reached and used. Changes nothing. Returns a remark, or what to change.
+/// Tries each broker by itself: whether it can be reached and used. Changes nothing. Returns a remark, or what to
+/// change.
 pub async fn try_out(cluster: &Cluster, wait: Duration) -> Vec<(String, Result<String, String>)> {
     let tries = cluster.servers.iter().map(async |server| {
         let alone = Cluster { servers: vec![server.clone()], ..cluster.clone() };
@@ -152,7 +153,8 @@ async fn try_broker(cluster: &Cluster) -> Result<String, String> {
         Err(unprepared) => {
             // The connection hears of a refusal apart from the request, and before it is given up.
             let of_person = for_a_person(&unprepared, &link, &info, cluster);
-            return Err(of_person.map_or_else(|| format!("it does not keep leases now: {unprepared:?}"), |error| error.to_string()));
+            return Err(of_person
+                .map_or_else(|| format!("it does not keep leases now: {unprepared:?}"), |error| error.to_string()));
         }
     };
     let old = if is_new_enough { "" } else { ", which is too old: a crash can cost it writes" };

@@ -295,7 +295,9 @@ fn rule_10_an_owner_whose_feed_fails_for_30_s_asks_the_others_who_are_as_able() 
     for bytes in publish(&mut next, node.millis) {
         node.on(Event::Live(bytes));
     }
-    assert!(node.shard.feed_fails(moment(node.millis + 599_999)) && !node.shard.feed_fails(moment(node.millis + 600_000)));
+    assert!(
+        node.shard.feed_fails(moment(node.millis + 599_999)) && !node.shard.feed_fails(moment(node.millis + 600_000))
+    );
     assert_eq!(gives(&node.give("b", ASK)), [(name("b"), GiveSays::Busy)]);
     assert_eq!(gives(&node.give("b", INSIST)), [(name("b"), GiveSays::Ready)]);
     node.millis += 600_000;

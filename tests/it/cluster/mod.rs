@@ -347,7 +347,10 @@ fn a_node_tells_who_runs_a_feed_and_what_it_cannot_know() {
         move |seen: &serde_json::Value| seen["feeds"][0]["state"] == "following" && seen["feeds"][0]["reason"] == reason
     };
     let seen = other.until("/debug/feeds", feed("a runs the feed: live"));
-    assert_eq!((&seen["totals"]["states"]["following"], &seen["totals"]["states"]["connecting"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&seen["totals"]["states"]["following"], &seen["totals"]["states"]["connecting"]),
+        (&json!(1), &json!(0))
+    );
     other.bus.set_connected(Connection::Control, false);
     other.until(
         "/debug/feeds",
