@@ -75,6 +75,11 @@ impl Give {
         if self.asked.is_empty() { self.ask_next(now) } else { self.due(now) }
     }
 
+    /// Whether each node that was asked has refused; so it is where there is none.
+    pub fn is_refused(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     fn ask_next(&mut self, now: Boot) -> Step {
         let Some(node) = self.next.pop_front() else { return Step::Successor(None) };
         self.times = self.times.map(|(_, end)| (now.after(ANSWER), end));

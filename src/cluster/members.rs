@@ -18,7 +18,7 @@ pub const NODES_MAX: usize = 64;
 /// A node reports itself this often.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A node without a report for this long is not alive.
-const ALIVE: Duration = Duration::from_secs(3);
+pub(super) const ALIVE: Duration = Duration::from_secs(3);
 /// Operators still see it for this long.
 const SHOWN: Duration = Duration::from_secs(600);
 
@@ -139,9 +139,11 @@ impl Members {
 
     /// How many nodes should claim the shard before this one.
     pub fn rank(&self, shard: &ShardName, own: &Fitness, now: Boot) -> u32 {
+        let symbols = own.symbols;
         let own = own.place(shard, &self.node);
-        let before =
-            self.alive_others(now).filter(|report| Fitness::of(report, shard).place(shard, &report.node) < own);
+        let before = self
+            .alive_others(now)
+            .filter(|report| Fitness::of(report, shard, symbols).place(shard, &report.node) < own);
         u32::try_from(before.count()).expect("there are at most NODES_MAX")
     }
 
@@ -149,7 +151,7 @@ impl Members {
     /// state.
     pub fn successors(&self, shard: &ShardName, list: SymbolList, now: Boot) -> Successors {
         let mut able: Vec<_> = self.alive_others(now).filter(|report| report.synced.contains(shard)).collect();
-        able.sort_by_key(|report| Fitness::of(report, shard).place(shard, &report.node));
+        able.sort_by_key(|report| Fitness::of(report, shard, list.count()).place(shard, &report.node));
         let (good, last_resort): (Vec<_>, Vec<_>) = able.into_iter().partition(|report| report.can_serve(shard, list));
         let names = |reports: Vec<&NodeReport>| reports.into_iter().map(|report| report.node.clone()).collect();
         Successors { good: names(good), last_resort: names(last_resort) }
@@ -200,11 +202,12 @@ pub struct Fitness {
 type Place<'a> = (bool, bool, Reverse<u32>, u32, Reverse<u64>, &'a NodeName);
 
 impl Fitness {
-    fn of(report: &NodeReport, shard: &ShardName) -> Self {
+    /// A node that does not say which symbols it has is taken for one that has as many as this one.
+    fn of(report: &NodeReport, shard: &ShardName, symbols: u32) -> Self {
         Self {
             synced: report.synced.contains(shard),
             failed: report.failed.contains(shard),
-            symbols: report.list_of(shard).map_or(0, SymbolList::count),
+            symbols: report.list_of(shard).map_or(symbols, SymbolList::count),
             owned: report.owned,
         }
     }
@@ -289,17 +292,18 @@ mod tests {
             of("others", 0, &["A", "C"]),
             of("more", 9, &three),
             NodeReport { failed: [shard("x.0")].into(), ..of("fails", 0, &three) },
-            report("older", 0, &["x.0"]),
+            report("older", 8, &["x.0"]),
         ];
         let members = members(&all);
         let Successors { good, last_resort } = members.successors(&shard("x.0"), list(&two), Boot(0));
-        assert_eq!(names(&good), ["more", "equal"]);
-        assert_eq!(names(&last_resort), ["others", "fewer", "older", "fails"]);
+        assert_eq!(names(&good), ["more", "equal", "older"]);
+        assert_eq!(names(&last_resort), ["others", "fewer", "fails"]);
         let rank = |symbols, failed, owned| {
             members.rank(&shard("x.0"), &Fitness { synced: true, failed, symbols, owned }, Boot(0))
         };
-        assert_eq!([rank(4, false, 99), rank(3, false, 99), rank(2, false, 99)], [0, 1, 3]);
-        assert_eq!([rank(1, false, 99), rank(0, false, 99)], [4, 5]);
+        // The older one is taken for one with as many.
+        assert_eq!([rank(4, false, 99), rank(3, false, 99), rank(2, false, 99)], [1, 2, 4]);
+        assert_eq!(rank(1, false, 99), 5);
         assert_eq!([rank(4, true, 0), rank(2, true, 0)], [5, 6], "a feed that fails counts first");
     }
 

@@ -7,7 +7,7 @@ use super::{
     give::GiveMessage,
     handle::{ClusterHandle, Command, Look},
     list_watch::{ListChange, ListWatch},
-    members::{Change, Fitness, Heard, Members, Presence, REPORT_INTERVAL},
+    members::{ALIVE, Change, Fitness, Heard, Members, Presence, REPORT_INTERVAL},
     message::READS,
     names::{Instance, NodeName, ShardName},
     node_report::NodeReport,
@@ -48,6 +48,8 @@ pub struct NodeTask<B: Bus> {
     drains: bool,
     warned: Option<Boot>,
     lists: ListWatch,
+    /// Since when the node's own reports come back.
+    heard_since: Option<Boot>,
 }
 
 /// What a node's task is made of.
@@ -93,6 +95,7 @@ impl<B: Bus> NodeTask<B> {
             drains: false,
             warned: None,
             lists: ListWatch::default(),
+            heard_since: None,
         };
         (task, handle)
     }
@@ -204,6 +207,25 @@ impl<B: Bus> NodeTask<B> {
             counts,
             brokers: Connection::ALL.map(|connection| self.bus.broker(connection)),
         });
+        if self.hears_all(now) {
+            self.look_at_others(now);
+        }
+    }
+
+    /// Whether silence of the others is theirs: this node has been heard, by itself, for as long as they are given.
+    fn hears_all(&mut self, now: Boot) -> bool {
+        if !self.members.is_heard(now) {
+            if self.heard_since.take().is_some() {
+                warn!(
+                    "this node's own reports do not come back over the brokers: it cannot tell which nodes are there"
+                );
+            }
+            return false;
+        }
+        now.since(*self.heard_since.get_or_insert(now)) >= ALIVE
+    }
+
+    fn look_at_others(&mut self, now: Boot) {
         for Change { node, is } in self.members.take_changes(now) {
             match is {
                 Presence::Alive => info!(%node, "another node of the cluster is there"),

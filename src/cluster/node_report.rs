@@ -110,7 +110,12 @@ impl NodeReport {
 
     /// Whether the node could own a shard as well as one with this list of symbols.
     pub fn can_serve(&self, shard: &ShardName, list: SymbolList) -> bool {
-        !self.failed.contains(shard) && !self.list_of(shard).unwrap_or_default().lacks_some_of(list)
+        !self.failed.contains(shard) && !self.lacks(shard, list)
+    }
+
+    /// Whether the node says that it lacks some of these symbols of a shard.
+    pub fn lacks(&self, shard: &ShardName, list: SymbolList) -> bool {
+        self.list_of(shard).is_some_and(|there| there.lacks_some_of(list))
     }
 
     /// The list of a shard's symbols; the empty list if the node does not have the shard, `None` if it does not say.

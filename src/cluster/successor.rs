@@ -88,7 +88,7 @@ pub(super) fn successor(
     if !other.synced.contains(shard) {
         return Err(GiveRefused::Unsynced { node, shard: shard.clone() });
     }
-    if other.list_of(shard).unwrap_or_default().lacks_some_of(list) {
+    if other.lacks(shard, list) {
         return Err(GiveRefused::LacksSymbols { node, shard: shard.clone() });
     }
     Ok(Some(node))

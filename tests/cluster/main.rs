@@ -180,6 +180,14 @@ fn an_owner_that_does_not_reach_the_venue_gives_its_shards_to_one_that_does() {
 }
 
 #[test]
+fn a_venue_that_some_nodes_do_not_reach_breaks_no_rule_whatever_else_fails() {
+    for seed in 30_000..30_020 {
+        let seen = run(seed, Settings { venue_fails: true, ..FAULTY }, None);
+        seen.unwrap_or_else(|violation| panic!("seed {seed}: {:?}: {}", violation.rule, violation.text));
+    }
+}
+
+#[test]
 fn a_feed_that_fails_on_one_node_moves_once_and_stays() {
     for seed in 0..3 {
         let mut world = World::new(seed, CALM, None);

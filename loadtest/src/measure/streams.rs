@@ -20,7 +20,7 @@ pub enum Ended {
     Reset,
     /// The connection could not be established.
     Refused,
-    /// The gateway was not there, and the client turned to another one at once.
+    /// The gateway refused the connection, and the client turned to another one at once.
     Elsewhere,
     /// The TLS handshake failed, or the server does not speak the protocol.
     Handshake,

@@ -41,7 +41,7 @@ macro_rules! measures {
 }
 
 /// All measures.
-pub const MEASURES: [Measure; 36] = measures! {
+pub const MEASURES: [Measure; 37] = measures! {
     "violations", "violations of any rule", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, |of| Some(of.ticks_per_second);
@@ -49,6 +49,7 @@ pub const MEASURES: [Measure; 36] = measures! {
     "failed", "attempts that did not become streams", Count, AtMost, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended unexpectedly", Count, AtMost, |of| Some(of.streams.lost as f64);
     "broken", "streams that ended without a goodbye", Count, AtMost, |of| Some(of.streams.broken() as f64);
+    "elsewhere", "connects that a gateway refused and that another one took", Count, AtMost, |of| Some(of.streams.elsewhere() as f64);
     "closed_stalled", "streams that the gateway closed because they did not read", Count, AtLeast, |of| of.gateway.as_ref()?.closed("stalled");
     "missed_ring", "ticks that streams missed by the gateway's fault", Count, AtMost, |of| of.gateway.as_ref()?.missed("ring");
     "missed_lag", "ticks that streams missed because their clients were slow", Count, AtMost, |of| of.gateway.as_ref()?.missed("lag");

@@ -270,15 +270,14 @@ impl EventLoop {
         }
     }
 
-    /// Where there are several gateways, a client whose gateway is not there turns to the next one at once, as through
+    /// Where there are several gateways, a client whose connection is refused turns to the next one at once, as through
     /// a load balancer, once to each of them: a gateway that restarts is down as planned. Returns whether it does.
     fn turns_elsewhere(&mut self, index: u32, how: Option<Ended>) -> bool {
         let connection = &mut self.connections[index as usize];
-        let is_absent = matches!(how, None | Some(Ended::Refused | Ended::Reset));
         let phases = || connection.streams.iter().filter_map(|stream| self.streams.get(*stream as usize));
         let was_open = phases().any(|stream| stream.phase == Phase::Open);
         let waits = phases().any(|stream| stream.phase != Phase::Away);
-        if !is_absent || was_open || !waits || connection.absent + 1 >= self.targets.len() {
+        if how != Some(Ended::Refused) || was_open || !waits || connection.absent + 1 >= self.targets.len() {
             return false;
         }
         connection.close(false);

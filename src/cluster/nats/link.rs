@@ -153,8 +153,8 @@ impl Link {
         if payload.len() <= SHORT_ANSWER_BYTES {
             return self.within(self.client.publish(subject.to_owned(), payload).map(Result::ok)).await;
         }
-        // Each of those that come first has its own limit, and ends this wait.
-        let mut ahead = self.ahead.lock().await;
+        // The wait for other answers has a limit of its own. After it the follower has given this answer up.
+        let Ok(mut ahead) = timeout(ROOM_WAIT, self.ahead.lock()).await else { return Sent::Dropped };
         if !self.is_connected() {
             return Sent::Dropped;
         }

@@ -11,14 +11,18 @@ use std::time::Duration;
 pub const FEED_FAILED_MAX: Duration = Duration::from_secs(30);
 /// A node whose feed failed for so long does not take the shard from another one for so long.
 pub const AVOIDED: Duration = Duration::from_secs(600);
+/// A feed that is up for so long is mended: what was before does not count any more.
+const STEADY: Duration = Duration::from_secs(30);
 /// While no other node takes the shard, the owner asks again as often.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// The feed of one shard on one node.
 #[derive(Debug, Default)]
 pub(super) struct FeedTrouble {
-    /// From when on the feed of this owner counts as failed.
+    /// From when on the feed of this owner counts as failed, unless it is up.
     counts_from: Option<Boot>,
+    /// Since when it is up.
+    up_since: Option<Boot>,
     /// When the owner asks the others.
     ask_at: Option<Boot>,
     /// Operators were told that no other node takes the shard.
@@ -35,15 +39,31 @@ impl FeedTrouble {
     /// The owner's feed has this state.
     pub(super) fn on_state(&mut self, state: FeedState, now: Boot) {
         match state {
-            FeedState::Failed if self.counts_from.is_none() => self.count_from(now.after(FEED_FAILED_MAX)),
+            FeedState::Live | FeedState::Mute | FeedState::Quiet => {
+                self.up_since.get_or_insert(now);
+            }
             // An attempt that is under way says nothing.
-            FeedState::Failed | FeedState::Connecting => {}
-            FeedState::Live | FeedState::Mute | FeedState::Quiet => *self = Self::default(),
+            FeedState::Connecting => {}
+            FeedState::Failed => {
+                if self.is_steady(now) {
+                    *self = Self::default();
+                }
+                // A venue that drops each connection after a moment is none that can be reached.
+                self.up_since = None;
+                if self.counts_from.is_none() {
+                    self.count_from(now.after(FEED_FAILED_MAX));
+                }
+            }
         }
+    }
+
+    fn is_steady(&self, now: Boot) -> bool {
+        self.up_since.is_some_and(|since| now.since(since) >= STEADY)
     }
 
     /// The owner's feed has ended by itself: it would be of no use to wait.
     pub(super) fn on_end(&mut self, now: Boot) {
+        self.up_since = None;
         self.count_from(now);
     }
 
@@ -54,7 +74,7 @@ impl FeedTrouble {
 
     /// When the owner is to ask the others.
     pub(super) fn due(&self) -> Option<Boot> {
-        self.ask_at
+        self.ask_at.filter(|_| self.up_since.is_none())
     }
 
     /// The owner asks the others now.
@@ -64,7 +84,10 @@ impl FeedTrouble {
 
     /// The node does not own the shard any more.
     pub(super) fn end(&mut self, now: Boot) {
-        let has_failed = self.counts_from.is_some_and(|from| from <= now);
+        let has_failed = self.fails(now);
+        if self.is_steady(now) {
+            self.avoided_until = None;
+        }
         self.begin();
         if has_failed {
             self.avoided_until = Some(now.after(AVOIDED));
@@ -73,7 +96,12 @@ impl FeedTrouble {
 
     /// Whether the feed fails, or lately failed.
     pub(super) fn is_there(&self, now: Boot) -> bool {
-        self.counts_from.is_some_and(|from| from <= now) || self.avoided_until.is_some_and(|until| now < until)
+        let is_avoided = self.avoided_until.is_some_and(|until| now < until) && !self.is_steady(now);
+        is_avoided || self.fails(now)
+    }
+
+    fn fails(&self, now: Boot) -> bool {
+        self.up_since.is_none() && self.counts_from.is_some_and(|from| from <= now)
     }
 }
 
@@ -86,25 +114,28 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_counts_as_failed_after_30_s_in_which_it_was_never_up() {
+    fn a_feed_counts_as_failed_after_30_s_unless_it_was_up_as_long() {
         let mut trouble = FeedTrouble::default();
         trouble.begin();
         for (state, seconds, due) in [
             (FeedState::Connecting, 1, None),
             (FeedState::Failed, 2, Some(at(32))),
             (FeedState::Live, 10, None),
-            (FeedState::Failed, 11, Some(at(41))),
-            (FeedState::Connecting, 20, Some(at(41))),
-            (FeedState::Failed, 25, Some(at(41))),
+            (FeedState::Live, 20, None),
+            (FeedState::Failed, 40, Some(at(70))),
+            (FeedState::Connecting, 50, Some(at(70))),
+            (FeedState::Failed, 55, Some(at(70))),
+            (FeedState::Mute, 56, None),
+            (FeedState::Failed, 57, Some(at(70))),
         ] {
             trouble.on_state(state, at(seconds));
             assert_eq!(trouble.due(), due, "{seconds}");
         }
-        assert!(!trouble.is_there(at(40)) && trouble.is_there(at(41)));
-        trouble.asks(at(41));
-        assert_eq!(trouble.due(), Some(at(51)));
-        trouble.on_state(FeedState::Quiet, at(52));
-        assert!(!trouble.is_there(at(52)));
+        assert!(!trouble.is_there(at(69)) && trouble.is_there(at(70)));
+        trouble.asks(at(70));
+        assert_eq!(trouble.due(), Some(at(80)));
+        trouble.on_state(FeedState::Quiet, at(81));
+        assert!(!trouble.is_there(at(81)) && trouble.due().is_none());
     }
 
     #[test]
@@ -119,7 +150,7 @@ mod tests {
         trouble.begin();
         assert!(trouble.is_there(at(100)), "no other node could own");
         trouble.on_state(FeedState::Mute, at(101));
-        assert!(!trouble.is_there(at(101)));
+        assert!(trouble.is_there(at(130)) && !trouble.is_there(at(131)));
         trouble.on_end(at(200));
         assert_eq!((trouble.due(), trouble.is_there(at(200))), (Some(at(200)), true));
         trouble.end(at(201));

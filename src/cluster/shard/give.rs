@@ -45,6 +45,12 @@ impl Leaving {
 impl ShardNode {
     /// Begins to give the shard away, if the node owns it.
     pub(super) fn give_away(&mut self, to: Option<NodeName>, why: GiveCause, now: Moment, actions: &mut Vec<Action>) {
+        if let Some(Owning { leaving: leaving @ Some(Leaving::Asking { .. }), .. }) = &mut self.owning
+            && why == GiveCause::Stop
+        {
+            // More nodes may be asked now, and each of them with insistence.
+            *leaving = None;
+        }
         let failure = match &self.owning {
             None => Some(GiveFailure::NotOwner),
             Some(owning) => owning.leaving.as_ref().map(|_| GiveFailure::Running),
@@ -75,12 +81,18 @@ impl ShardNode {
 
     /// Does what the time asks for.
     pub(super) fn settle_leaving(&mut self, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
+        let can_publish = self.can_publish();
         match self.owning.as_mut().map(|owning| &mut owning.leaving) {
+            Some(leaving @ Some(Leaving::Asking { why: GiveCause::FeedFails, .. })) if self.trouble.due().is_none() => {
+                // It is up meanwhile.
+                *leaving = None;
+            }
             Some(None) if self.unheard_at.is_some_and(|at| at <= now.boot) => {
                 self.unheard_at = Some(now.boot.after(UNHEARD_MAX));
                 self.give_away(None, GiveCause::Unheard, now, actions);
             }
-            Some(None) if self.trouble.due().is_some_and(|at| at <= now.boot) => {
+            // The others would not hear the question.
+            Some(None) if can_publish && self.trouble.due().is_some_and(|at| at <= now.boot) => {
                 self.trouble.asks(now.boot);
                 self.give_away(None, GiveCause::FeedFails, now, actions);
             }
@@ -110,8 +122,11 @@ impl ShardNode {
             }
             Step::Wait(until) => *due = until,
             Step::Successor(None) if why.stays() && !stops => {
+                let is_refused = give.is_refused();
                 *leaving = None;
-                self.fail(why, GiveFailure::NotReady, actions);
+                if is_refused || why != GiveCause::FeedFails {
+                    self.fail(why, GiveFailure::NotReady, actions);
+                }
             }
             Step::Successor(to) => {
                 *leaving = Some(Leaving::Closing { to, stays: why.stays(), until: now.boot.after(CLOSE_MAX) });

@@ -310,6 +310,11 @@ fn an_owner_whose_feed_ends_asks_at_once_and_one_whose_feed_is_up_again_does_not
     let mut node = Node::owning(&["b"]);
     node.on(Event::Feed(FeedState::Failed));
     node.on(Event::Feed(FeedState::Live));
+    node.on(Event::FeedEnded);
+    node.on(Event::Feed(FeedState::Live));
+    assert_eq!(gives(&std::mem::take(&mut node.actions)), [(name("b"), ASK)]);
+    assert!(!node.shard.hands_over(), "it is up meanwhile");
+    assert_eq!(node.give("b", GiveSays::Ready), []);
     let until = node.millis + 60_000;
     owns_until(&mut node, until);
     assert_eq!(gives(&node.actions), []);
@@ -318,6 +323,34 @@ fn an_owner_whose_feed_ends_asks_at_once_and_one_whose_feed_is_up_again_does_not
     let (mut node, _) = following();
     assert_eq!(node.on(Event::FeedEnded), [], "it has just left");
     assert!(!node.shard.feed_fails(moment(node.millis)));
+}
+
+#[test]
+fn an_owner_that_nobody_hears_does_not_say_that_no_node_takes_its_failed_feed() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::FeedEnded);
+    let until = node.millis + 1_000;
+    owns_until(&mut node, until);
+    assert_eq!((node.shard.state(), gives(&node.actions).len()), ("owning", 1), "b has not answered");
+    node.on(Event::Connected(false));
+    let until = node.millis + 4_000;
+    owns_until(&mut node, until);
+    assert_eq!(gives(&node.actions).len(), 1);
+    assert!(!node.actions.contains(&Action::GiveFailed(GiveFailure::FeedFails)));
+    node.on(Event::Connected(true));
+    let until = node.millis + 5_000;
+    owns_until(&mut node, until);
+    node.give("b", GiveSays::Busy);
+    assert!(node.actions.contains(&Action::GiveFailed(GiveFailure::FeedFails)), "{:?}", node.actions);
+}
+
+#[test]
+fn a_drain_begins_the_dialogue_again_and_asks_more_nodes() {
+    let mut node = Node::owning(&["b"]);
+    node.rank_with(&["b"], &["c"]);
+    node.on(Event::FeedEnded);
+    assert_eq!(gives(&node.on(Event::Drain)), [(name("b"), INSIST)]);
+    assert_eq!(gives(&node.give("b", GiveSays::Busy)), [(name("c"), INSIST)]);
 }
 
 #[test]
