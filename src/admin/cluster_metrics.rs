@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Publishes what the node knows of its cluster; appends to `rendered` what the recorder does not hold.
 pub(super) fn publish(cluster: &ClusterHandle, rendered: &mut String) {
     let report = cluster.report();
-    catalog::CLUSTER_NODES.handle([]).set((report.others.len() + 1) as f64);
+    let alive = report.others.iter().filter(|other| other.is_alive()).count();
+    catalog::CLUSTER_NODES.handle([]).set((alive + 1) as f64);
     for (connection, is_up) in report.connected {
         catalog::BUS_CONNECTED.handle([connection.label().into()]).set(f64::from(u8::from(is_up)));
     }
@@ -25,7 +26,11 @@ pub(super) fn publish(cluster: &ClusterHandle, rendered: &mut String) {
         catalog::BUS_RECONNECTS.handle([connection()]).absolute(connects.saturating_sub(1));
         catalog::BUS_OVERFLOWS.handle([connection()]).absolute(overflows);
     }
-    report.shards.iter().for_each(publish_shard);
+    for shard in &report.shards {
+        publish_shard(shard);
+        let differ = report.others.iter().filter(|other| other.differs_in(&shard.name, shard.facts.list)).count();
+        catalog::CLUSTER_LISTS_DIFFER.handle([shard.name.as_str().to_owned().into()]).set(differ as f64);
+    }
     publish_sums(&report);
     let delays: Vec<_> = report.shards.iter().map(|shard| ([shard.name.as_str()], &shard.facts.delay)).collect();
     catalog::BUS_DELAY.render(&delays, rendered);
@@ -36,6 +41,7 @@ fn publish_shard(ShardReport { name, facts, .. }: &ShardReport) {
     let flag = |is_set: bool| f64::from(u8::from(is_set));
     catalog::CLUSTER_OWNED.handle([shard()]).set(flag(facts.owns));
     catalog::CLUSTER_SHARD_FRESH.handle([shard()]).set(flag(facts.fresh));
+    catalog::CLUSTER_FEED_FAILS.handle([shard()]).set(flag(facts.feed_fails));
     catalog::CLUSTER_TERM.handle([shard()]).set(facts.token.map_or(0, |token| token.term) as f64);
     catalog::CLUSTER_LEASE_VALID.handle([shard()]).set(facts.valid_for.as_secs_f64());
     catalog::CLUSTER_SUSPENDED.handle([shard()]).absolute(facts.suspended.as_secs());

@@ -2,7 +2,7 @@
 
 use super::{debug::DebugSources, reload::is_of_a_page};
 use crate::{
-    cluster::handle::GiveRefused,
+    cluster::successor::GiveRefused,
     server::{Parameter, Problem, Request, Response, json},
 };
 use http::StatusCode;
@@ -32,9 +32,11 @@ pub(super) fn give(sources: &DebugSources, request: &Request) -> Result<Response
             GiveRefused::NotOwner { .. } => (StatusCode::CONFLICT, "not-owner"),
             GiveRefused::UnknownNode(_) => (StatusCode::NOT_FOUND, "unknown-node"),
             GiveRefused::Unsynced { .. } => (StatusCode::CONFLICT, "not-synced"),
+            GiveRefused::LacksSymbols { .. } => (StatusCode::CONFLICT, "lacks-symbols"),
             GiveRefused::Stops(_) => (StatusCode::CONFLICT, "draining"),
             GiveRefused::NoneAble(_) => (StatusCode::CONFLICT, "no-successor"),
             GiveRefused::Running(_) => (StatusCode::CONFLICT, "hand-over-runs"),
+            GiveRefused::NoBrokers(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-brokers"),
             GiveRefused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         };
         problem(status, kind, "The shard is not given away", refused.to_string())

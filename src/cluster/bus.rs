@@ -38,6 +38,17 @@ impl Connection {
     }
 }
 
+/// The broker at the other end of a connection, as it names itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Broker {
+    /// Its name.
+    pub name: String,
+    /// The address on which it listens.
+    pub address: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// The address of messages. [`Subjects`] makes them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Subject {
@@ -228,6 +239,9 @@ pub trait Bus: Clone + Send + Sync + 'static {
 
     /// What this connection has counted.
     fn counts(&self, connection: Connection) -> LinkCounts;
+
+    /// The broker at the other end of this connection while it is up, where it has a name.
+    fn broker(&self, connection: Connection) -> Option<Broker>;
 }
 
 /// The store of leases: a key for each shard, which can be compared and set. Clones share its connection.

@@ -75,6 +75,11 @@ impl Give {
         if self.asked.is_empty() { self.ask_next(now) } else { self.due(now) }
     }
 
+    /// Whether each node that was asked has refused; so it is where there is none.
+    pub fn is_refused(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     fn ask_next(&mut self, now: Boot) -> Step {
         let Some(node) = self.next.pop_front() else { return Step::Successor(None) };
         self.times = self.times.map(|(_, end)| (now.after(ANSWER), end));
@@ -98,10 +103,13 @@ pub struct GiveMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GiveSays {
     /// The owner asks whether the node can follow.
-    Ask,
+    Ask {
+        /// Even if the shard's feed failed on it: the owner stops, or an operator has named the node.
+        insists: bool,
+    },
     /// It can.
     Ready,
-    /// It cannot: it stops, or it does not have the shard's state.
+    /// It cannot: it stops, it does not have the shard's state, or the shard's feed failed on it.
     Busy,
     /// The owner has left and granted the shard.
     Granted {
@@ -129,6 +137,8 @@ struct Wire {
     from: String,
     shard: String,
     says: Says,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    insists: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +158,7 @@ impl GiveMessage {
     /// The message as JSON, at most [`GIVE_BYTES_MAX`] bytes.
     pub fn to_json(&self) -> Vec<u8> {
         let (says, granted) = match &self.says {
-            GiveSays::Ask => (Says::Ask, None),
+            GiveSays::Ask { .. } => (Says::Ask, None),
             GiveSays::Ready => (Says::Ready, None),
             GiveSays::Busy => (Says::Busy, None),
             GiveSays::Granted { revision, value } => (Says::Granted, Some((*revision, value))),
@@ -162,6 +172,7 @@ impl GiveMessage {
             from: self.from.as_str().into(),
             shard: self.shard.as_str().into(),
             says,
+            insists: self.says == GiveSays::Ask { insists: true },
             revision: granted.map(|(revision, _)| revision),
             lease,
         };
@@ -175,7 +186,7 @@ impl GiveMessage {
     pub fn from_json(bytes: &[u8]) -> Result<Self, GiveError> {
         let wire: Wire = json::read(bytes, GIVE_BYTES_MAX, VERSION)?;
         let says = match (wire.says, wire.revision, wire.lease) {
-            (Says::Ask, ..) => GiveSays::Ask,
+            (Says::Ask, ..) => GiveSays::Ask { insists: wire.insists },
             (Says::Ready, ..) => GiveSays::Ready,
             (Says::Busy, ..) => GiveSays::Busy,
             (Says::Granted, Some(revision), Some(lease)) => {
@@ -278,7 +289,8 @@ mod tests {
 
     #[test]
     fn messages_are_json_and_come_back() {
-        for says in [GiveSays::Ask, GiveSays::Ready, GiveSays::Busy, granted().says] {
+        let asks = [false, true].map(|insists| GiveSays::Ask { insists });
+        for says in asks.into_iter().chain([GiveSays::Ready, GiveSays::Busy, granted().says]) {
             let message = GiveMessage { says, ..granted() };
             let json = message.to_json();
             assert!(json.len() <= GIVE_BYTES_MAX);

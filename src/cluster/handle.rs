@@ -1,13 +1,14 @@
 //! The cluster as the other parts of its node see it: for operators, for readiness, and for the stop.
 
 use super::{
-    bus::{Connection, LinkCounts},
-    members::NodeReport,
+    bus::{Broker, Connection, LinkCounts},
     names::{Instance, NodeName, ShardName},
+    node_seen::NodeSeen,
     report::{Journal, ShardFacts, Traffic, Transition},
     shard::Event,
     shard_io::Input,
     shard_task::ShardHandle,
+    successor::{GiveRefused, successor},
 };
 use crate::feed::FeedState;
 use std::{
@@ -58,6 +59,7 @@ pub(super) struct Look {
     pub(super) has_twin: bool,
     pub(super) streams: usize,
     pub(super) counts: [(Connection, LinkCounts); 2],
+    pub(super) brokers: [Option<Broker>; 2],
 }
 
 #[derive(Default)]
@@ -67,21 +69,6 @@ struct Seen {
     synced: Option<Instant>,
     /// Since when all connections are down.
     down: Option<Instant>,
-}
-
-/// Another node.
-#[derive(Debug, Clone)]
-pub struct NodeSeen {
-    /// What it reported last.
-    pub report: NodeReport,
-    /// How long ago.
-    pub age: Duration,
-}
-
-impl NodeSeen {
-    pub(super) fn new(report: &NodeReport, age: Duration) -> Self {
-        Self { report: report.clone(), age }
-    }
 }
 
 /// A shard, for operators.
@@ -106,11 +93,13 @@ pub struct ClusterReport {
     pub connected: [(Connection, bool); 2],
     /// What each has counted; `None` before the node's task runs.
     pub counts: Option<[(Connection, LinkCounts); 2]>,
+    /// The brokers at their other ends, in the same order.
+    pub brokers: [Option<Broker>; 2],
     /// How many streams the node has.
     pub streams: usize,
     /// Whether another process reports under the node's name.
     pub has_twin: bool,
-    /// The other nodes.
+    /// The other nodes, those too that have gone in the last ten minutes.
     pub others: Vec<NodeSeen>,
     /// The shards.
     pub shards: Vec<ShardReport>,
@@ -127,45 +116,6 @@ pub struct ClusterHealth {
     pub synced_for: Option<Duration>,
     /// How long all connections to the brokers have been down.
     pub down_for: Option<Duration>,
-}
-
-/// Why a shard is not given away.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GiveRefused {
-    /// The cluster has other shards.
-    #[error("this gateway has no shard {0}")]
-    UnknownShard(String),
-    /// Another node owns it.
-    #[error("this node does not own {shard}{}", owner.as_ref().map_or(String::new(), |owner| format!(": ask {owner}")))]
-    NotOwner {
-        /// The shard.
-        shard: ShardName,
-        /// The owner, if it is known.
-        owner: Option<NodeName>,
-    },
-    /// The node that is named is not there.
-    #[error("no other node is called {0}")]
-    UnknownNode(String),
-    /// It does not have the shard's state.
-    #[error("{node} does not have the state of {shard} yet")]
-    Unsynced {
-        /// The node.
-        node: NodeName,
-        /// The shard.
-        shard: ShardName,
-    },
-    /// The node that is named stops.
-    #[error("{0} is stopping")]
-    Stops(NodeName),
-    /// No node could take it.
-    #[error("no other node has the state of {0} and goes on")]
-    NoneAble(ShardName),
-    /// It is being given away.
-    #[error("{0} is being given away already")]
-    Running(ShardName),
-    /// The shard's task has too much to do.
-    #[error("the shard's task is busy; try again")]
-    Busy,
 }
 
 impl ClusterHandle {
@@ -218,6 +168,7 @@ impl ClusterHandle {
             instance: *instance,
             connected: connected.each_ref().map(|(connection, up)| (*connection, *up.borrow())),
             counts: newest.map(|look| look.counts),
+            brokers: newest.map_or_else(Default::default, |look| look.brokers.clone()),
             streams: newest.map_or(0, |look| look.streams),
             has_twin: newest.is_some_and(|look| look.has_twin),
             others: newest.map_or_else(Vec::new, |look| look.others.clone()),
@@ -243,6 +194,16 @@ impl ClusterHandle {
         shard.and_then(|shard| shard.facts.borrow().feed).unwrap_or(FeedState::Connecting)
     }
 
+    /// Whether the connection that carries leases and asks is up.
+    pub fn reaches_brokers(&self) -> bool {
+        self.0.connected.iter().any(|(connection, up)| *connection == Connection::Control && *up.borrow())
+    }
+
+    /// How the shard of the feed of this place in the configuration is doing.
+    pub fn facts_of(&self, feed: usize) -> Option<ShardFacts> {
+        self.0.shards.get(feed).map(|shard| shard.facts.borrow().clone())
+    }
+
     /// How a shard is doing, and each change.
     pub fn watch(&self, shard: &str) -> Option<watch::Receiver<ShardFacts>> {
         self.0.shards.iter().find(|known| known.name.as_str() == shard).map(|shard| shard.facts.clone())
@@ -258,6 +219,9 @@ impl ClusterHandle {
         let known = known.ok_or_else(|| GiveRefused::UnknownShard(shard.to_owned()))?;
         let name = known.name.clone();
         let facts = known.facts.borrow().clone();
+        if !self.reaches_brokers() {
+            return Err(GiveRefused::NoBrokers(name));
+        }
         if !facts.owns {
             return Err(GiveRefused::NotOwner { shard: name, owner: facts.owner });
         }
@@ -266,7 +230,8 @@ impl ClusterHandle {
         }
         let seen = self.seen();
         let others = seen.newest.as_ref().map_or(&[][..], |look| &look.others);
-        let to = successor(others, &name, to)?;
+        let others: Vec<_> = others.iter().filter(|other| other.is_alive()).collect();
+        let to = successor(&others, &name, facts.list, to)?;
         let event = Input::Machine(Event::GiveAway { to });
         known.inbox.try_send(event).map_err(|_| GiveRefused::Busy)
     }
@@ -289,56 +254,5 @@ impl ClusterHandle {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The node that is named, if it could own the shard; `None` if none is named and any could.
-fn successor(others: &[NodeSeen], shard: &ShardName, named: Option<&str>) -> Result<Option<NodeName>, GiveRefused> {
-    let Some(named) = named else {
-        let is_able = |other: &NodeSeen| !other.report.drains && other.report.synced.contains(shard);
-        return if others.iter().any(is_able) { Ok(None) } else { Err(GiveRefused::NoneAble(shard.clone())) };
-    };
-    let other = others.iter().find(|other| other.report.node.as_str() == named);
-    let other = &other.ok_or_else(|| GiveRefused::UnknownNode(named.to_owned()))?.report;
-    let node = other.node.clone();
-    if other.drains {
-        return Err(GiveRefused::Stops(node));
-    }
-    if !other.synced.contains(shard) {
-        return Err(GiveRefused::Unsynced { node, shard: shard.clone() });
-    }
-    Ok(Some(node))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn other(node: &str, drains: bool, synced: bool) -> NodeSeen {
-        let report = NodeReport {
-            node: node.parse().unwrap(),
-            instance: Instance::new(1),
-            reads: 1,
-            owned: 0,
-            streams: 0,
-            drains,
-            synced: synced.then(|| "x.0".parse().unwrap()).into_iter().collect(),
-        };
-        NodeSeen::new(&report, Duration::ZERO)
-    }
-
-    #[test]
-    fn a_shard_goes_to_a_node_that_has_its_state_and_goes_on() {
-        let shard: ShardName = "x.0".parse().unwrap();
-        let name = |node: &str| node.parse::<NodeName>().unwrap();
-        let unable = [other("b", true, true), other("c", false, false)];
-        let find = |named| successor(&unable, &shard, named);
-        assert_eq!(find(None), Err(GiveRefused::NoneAble(shard.clone())));
-        assert_eq!(find(Some("b")), Err(GiveRefused::Stops(name("b"))));
-        assert_eq!(find(Some("c")), Err(GiveRefused::Unsynced { node: name("c"), shard: shard.clone() }));
-        assert_eq!(find(Some("d")), Err(GiveRefused::UnknownNode("d".to_owned())));
-        let able = [other("b", true, true), other("c", false, true)];
-        assert_eq!(successor(&able, &shard, None), Ok(None));
-        assert_eq!(successor(&able, &shard, Some("c")), Ok(Some(name("c"))));
     }
 }

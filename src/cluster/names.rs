@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+/// The most shards of a cluster.
+pub const SHARDS_MAX: usize = 64;
 /// The longest name of a node.
 const NODE_LENGTH_MAX: usize = 64;
 /// The longest name of a shard: a feed's name of at most 32 characters, a dot, and the shard's number.

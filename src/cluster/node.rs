@@ -5,21 +5,25 @@ use super::{
     bus::{Bus, Connection, Incoming, Subjects, Subscription},
     clock::{Boot, Moment},
     give::GiveMessage,
-    handle::{ClusterHandle, Command, Look, NodeSeen},
-    members::{Heard, Members, NodeReport, REPORT_INTERVAL},
+    handle::{ClusterHandle, Command, Look},
+    list_watch::{ListChange, ListWatch},
+    members::{ALIVE, Change, Fitness, Heard, Members, Presence, REPORT_INTERVAL},
     message::READS,
-    names::{Instance, NodeName},
-    report::Journal,
+    names::{Instance, NodeName, ShardName},
+    node_report::NodeReport,
+    node_seen::NodeSeen,
+    report::{Journal, ShardFacts},
     shard::Event,
     shard_io::Input,
     shard_task::{Ranked, ShardHandle},
+    symbol_list::SymbolList,
 };
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// How often the task looks who is alive, and whether the brokers are up.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -43,6 +47,9 @@ pub struct NodeTask<B: Bus> {
     streams: StreamCount,
     drains: bool,
     warned: Option<Boot>,
+    lists: ListWatch,
+    /// Since when the node's own reports come back.
+    heard_since: Option<Boot>,
 }
 
 /// What a node's task is made of.
@@ -87,6 +94,8 @@ impl<B: Bus> NodeTask<B> {
             streams,
             drains: false,
             warned: None,
+            lists: ListWatch::default(),
+            heard_since: None,
         };
         (task, handle)
     }
@@ -142,45 +151,107 @@ impl<B: Bus> NodeTask<B> {
 
     /// Reports the node to the others.
     fn report(&self) {
-        let facts = || self.shards.iter().map(|shard| (shard, shard.facts.borrow()));
-        let owned = facts().filter(|(_, facts)| facts.owns).count();
-        let synced: BTreeSet<_> =
-            facts().filter(|(_, facts)| facts.synced).map(|(shard, _)| shard.name.clone()).collect();
+        let with = |is_so: fn(&ShardFacts) -> bool| {
+            let shards = self.shards.iter().filter(move |shard| is_so(&shard.facts.borrow()));
+            shards.map(|shard| shard.name.clone())
+        };
         let report = NodeReport {
             node: self.node.clone(),
             instance: self.instance,
             reads: READS,
             streams: u32::try_from((self.streams)()).unwrap_or(u32::MAX),
-            owned: u32::try_from(owned).expect("a cluster has few shards"),
+            owned: self.owned(),
             drains: self.drains,
-            synced,
+            synced: with(|facts| facts.synced).collect(),
+            failed: with(|facts| facts.feed_fails).collect(),
+            lists: self.lists().collect(),
         };
         // The next one follows in a second.
         let _ = self.bus.publish(&self.subjects.node(&self.node), report.to_json().into());
     }
 
+    fn owned(&self) -> u32 {
+        let owned = self.shards.iter().filter(|shard| shard.facts.borrow().owns).count();
+        u32::try_from(owned).expect("a cluster has few shards")
+    }
+
+    /// The lists of the shards' symbols.
+    fn lists(&self) -> impl Iterator<Item = (ShardName, SymbolList)> {
+        self.shards.iter().map(|shard| (shard.name.clone(), shard.facts.borrow().list))
+    }
+
     /// Where the node stands among those that could own each shard.
     fn ranks(&self) -> impl Iterator<Item = (&ShardHandle, Ranked)> {
         let now = Moment::read().boot;
-        let owned = self.shards.iter().filter(|shard| shard.facts.borrow().owns).count();
-        let owned = u32::try_from(owned).expect("a cluster has few shards");
+        let owned = self.owned();
         let heard = self.members.is_heard(now);
         self.shards.iter().map(move |shard| {
-            let rank = self.members.rank(&shard.name, owned, shard.facts.borrow().synced, now);
-            (shard, Ranked { heard, rank, successors: self.members.successors(&shard.name, now) })
+            let (synced, failed, list) = {
+                let facts = shard.facts.borrow();
+                (facts.synced, facts.feed_fails, facts.list)
+            };
+            let own = Fitness { synced, failed, symbols: list.count(), owned };
+            let rank = self.members.rank(&shard.name, &own, now);
+            (shard, Ranked { heard, rank, successors: self.members.successors(&shard.name, list, now) })
         })
     }
 
-    fn look(&self) {
+    fn look(&mut self) {
         let now = Moment::read().boot;
-        let nodes = self.members.others(now).map(|(report, age)| NodeSeen::new(report, age));
+        let nodes = self.members.others(now).map(|(report, age, is)| NodeSeen::new(report, age, is));
         let counts = Connection::ALL.map(|connection| (connection, self.bus.counts(connection)));
         self.handle.look(Look {
             others: nodes.collect(),
             has_twin: self.members.has_twin(now),
             streams: (self.streams)(),
             counts,
+            brokers: Connection::ALL.map(|connection| self.bus.broker(connection)),
         });
+        if self.hears_all(now) {
+            self.look_at_others(now);
+        }
+    }
+
+    /// Whether silence of the others is theirs: this node has been heard, by itself, for as long as they are given.
+    fn hears_all(&mut self, now: Boot) -> bool {
+        if !self.members.is_heard(now) {
+            if self.heard_since.take().is_some() {
+                warn!(
+                    "this node's own reports do not come back over the brokers: it cannot tell which nodes are there"
+                );
+            }
+            return false;
+        }
+        now.since(*self.heard_since.get_or_insert(now)) >= ALIVE
+    }
+
+    fn look_at_others(&mut self, now: Boot) {
+        for Change { node, is } in self.members.take_changes(now) {
+            match is {
+                Presence::Alive => info!(%node, "another node of the cluster is there"),
+                Presence::Stopped => info!(%node, "a node of the cluster has stopped"),
+                Presence::Lost => warn!(%node, "a node of the cluster no longer reports itself"),
+            }
+        }
+        self.look_at_lists(now);
+    }
+
+    /// Says where the configurations of the nodes begin or cease to differ.
+    fn look_at_lists(&mut self, now: Boot) {
+        let own: Vec<_> = self.lists().collect();
+        let others = self.members.others(now).filter(|(_, _, is)| *is == Presence::Alive).map(|(report, ..)| report);
+        for change in self.lists.look(&own, others) {
+            let ListChange { node, shard, differs, symbols_there, symbols_here } = change;
+            if differs {
+                warn!(
+                    %shard, %node, symbols_there, symbols_here,
+                    "another node has other symbols of the shard; while a node owns it, those that it lacks are stale \
+                     on all nodes"
+                );
+            } else {
+                info!(%shard, %node, symbols_here, "the nodes have the same symbols of the shard again");
+            }
+        }
     }
 
     fn heard(&mut self, message: &Incoming) {

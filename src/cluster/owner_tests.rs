@@ -3,7 +3,7 @@ use crate::{
     cache::{Cache, RingLimits},
     cluster::{
         batch::BATCH_TICKS_MAX,
-        bus::{Answers as _, Connection, Incoming, LinkCounts, Subjects, Subscription as _},
+        bus::{Answers as _, Broker, Connection, Incoming, LinkCounts, Subjects, Subscription as _},
         lease::Validity,
         memory::{MemoryAnswers, MemoryBroker, MemoryBus, MemorySubscription},
         message::{Kind, Message},
@@ -54,6 +54,10 @@ impl Bus for Narrow {
 
     fn counts(&self, connection: Connection) -> LinkCounts {
         self.bus.counts(connection)
+    }
+
+    fn broker(&self, _: Connection) -> Option<Broker> {
+        None
     }
 }
 

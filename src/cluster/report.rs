@@ -4,7 +4,8 @@ use super::{
     follower::{self, Cause},
     lease::WriteAnswer,
     names::{NodeName, ShardName},
-    shard::GiveFailure,
+    shard::{GiveCause, GiveFailure},
+    symbol_list::SymbolList,
     token::Token,
 };
 use crate::{
@@ -20,7 +21,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 /// As many transitions of a node are kept, those of owners and of followers each: a follower that loses messages has
 /// many a second, and must not displace the ones that explain who owns what.
@@ -41,6 +42,10 @@ pub struct ShardFacts {
     pub hands_over: bool,
     /// Whether the node has had the shard's state.
     pub synced: bool,
+    /// Whether its feed fails on this node, or lately did.
+    pub feed_fails: bool,
+    /// The list of its symbols in this node's configuration.
+    pub list: SymbolList,
     /// Whether its symbols are shown as the owner says.
     pub fresh: bool,
     /// Whether the node stops and has nothing left to do with the shard.
@@ -55,6 +60,8 @@ pub struct ShardFacts {
     pub state: &'static str,
     /// The state of the follower.
     pub follower: Option<follower::State>,
+    /// How many nodes should claim it before this one, if its owner is lost; `None` before the first report.
+    pub rank: Option<u32>,
     /// How long the node's own lease is valid.
     pub valid_for: Duration,
     /// The last batch that was published or applied.
@@ -97,12 +104,23 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
+/// Why a shard is given away, in words.
+pub(super) fn give_cause_name(cause: GiveCause) -> &'static str {
+    match cause {
+        GiveCause::Stop => "the node stops",
+        GiveCause::Operator => "an operator asked for it",
+        GiveCause::Unheard => "the other nodes do not hear this one",
+        GiveCause::FeedFails => "its feed fails on this node",
+    }
+}
+
 /// Why a shard is not given away, in words.
 pub(super) fn failure_name(failure: GiveFailure) -> &'static str {
     match failure {
         GiveFailure::NotOwner => "this node does not own it by now",
         GiveFailure::Running => "it is being given away already",
         GiveFailure::NotReady => "no node that was asked is ready to own it",
+        GiveFailure::FeedFails => "its feed fails, and no other node is ready to own it",
     }
 }
 
@@ -112,8 +130,11 @@ pub const CHANGES: [&str; 5] = ["claimed", "granted", "expired", "outranked", "d
 impl ShardFacts {
     /// Whether others have to know of the difference at once: the other nodes, readiness, and a drain that waits.
     pub(super) fn differs_much(&self, before: &Self) -> bool {
-        (self.owns, self.hands_over, self.synced, self.fresh, self.has_left, self.token)
-            != (before.owns, before.hands_over, before.synced, before.fresh, before.has_left, before.token)
+        let of = |facts: &Self| {
+            let role = (facts.owns, facts.hands_over, facts.has_left, facts.token);
+            (role, facts.synced, facts.fresh, facts.feed_fails, facts.list)
+        };
+        of(self) != of(before)
     }
 
     pub(super) fn count_change(&mut self, change: &str) {
@@ -220,6 +241,14 @@ impl Default for Journal {
     }
 }
 
+/// Whether operators have to know of a transition: the shard's symbols are stale then, or may soon be.
+fn is_trouble(role: Role, to: &str) -> bool {
+    match role {
+        Role::Owner => matches!(to, "suspended" | "left" | "cut off" | "feed ended" | "not given away"),
+        Role::Follower => to == "cut off",
+    }
+}
+
 impl Journal {
     /// Notes a transition, and logs it.
     pub fn note(&self, transition: Transition, now: Instant) {
@@ -248,7 +277,11 @@ impl Journal {
         };
         let term = token.map(|token| token.term);
         let epoch = token.map(|token| tracing::field::display(token.epoch));
-        info!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        if is_trouble(*role, to) {
+            warn!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        } else {
+            info!(%shard, term, epoch, revision, held_back, cause, "shard {to}");
+        }
     }
 
     /// The last transitions, the newest last.
@@ -268,6 +301,21 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_owner_is_trouble_and_a_planned_change_is_none() {
+        for (role, to, warns) in [
+            (Role::Owner, "left", true),
+            (Role::Owner, "suspended", true),
+            (Role::Owner, "feed ended", true),
+            (Role::Owner, "handed over", false),
+            (Role::Owner, "owned", false),
+            (Role::Follower, "cut off", true),
+            (Role::Follower, "live", false),
+        ] {
+            assert_eq!(is_trouble(role, to), warns, "{role:?} {to}");
+        }
+    }
 
     #[test]
     fn rule_10_the_last_50_transitions_of_owners_and_of_followers_are_kept_in_order() {

@@ -11,10 +11,10 @@ use crate::{
     cluster::{
         bus::{Bus, Leases, Subjects},
         cache_book::CacheBook,
+        follower::Room,
         handle::ClusterHandle,
         lease::LeaseTiming,
-        members::SHARDS_MAX,
-        names::{Instance, NodeName, ShardName},
+        names::{Instance, NodeName, SHARDS_MAX, ShardName},
         node::{NodeSetup, NodeTask, StreamCount},
         owned_feed::OwnedFeed,
         report::Journal,
@@ -38,7 +38,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::error;
 
 /// Why a feed does not run.
-const RESTS: &str = "another gateway owns the shard";
+const RESTS: &str = "this node does not own the shard";
 
 const _: () = assert!(config::CLUSTER_FEEDS_MAX == SHARDS_MAX, "each feed is a shard");
 
@@ -91,7 +91,7 @@ pub(super) fn join_by_nats(
         std::thread::scope(|scope| scope.spawn(|| handle.block_on(crate::cluster::nats::connect(settings))).join());
     let nats = connected
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        .map_err(|error| GatewayError::Cluster(error.to_string()))?;
+        .map_err(|error| GatewayError::Cluster(format!("{error} (brokers: {})", settings.servers.join(", "))))?;
     let membership = Membership { bus: nats.bus.clone(), leases: nats.leases.clone() };
     Ok(Joined { membership, runtime, brokers: Some(Box::new(nats)) })
 }
@@ -118,6 +118,7 @@ pub(super) struct Joining<B, L> {
     journal: Arc<Journal>,
     changed: Arc<Notify>,
     shards: Vec<ShardHandle>,
+    room: Room,
 }
 
 impl<B: Bus, L: Leases> Joining<B, L> {
@@ -131,6 +132,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             journal: Arc::default(),
             changed: Arc::default(),
             shards: Vec::new(),
+            room: Room::default(),
         }
     }
 
@@ -175,6 +177,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
                 shard: name,
                 timing: LeaseTiming::new(self.settings.lease),
                 stale_after: self.settings.stale_after,
+                room: self.room.clone(),
             },
             window: self.settings.batch,
             bus: self.membership.bus.clone(),

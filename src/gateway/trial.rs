@@ -1,4 +1,4 @@
-//! Tries what a configuration needs from outside: its venues and its ports. `tickfan check --connect`.
+//! Tries what a configuration needs from outside: its venues, its brokers and its ports. `tickfan check --connect`.
 
 use super::keys::try_remote_keys;
 use crate::{
@@ -29,20 +29,36 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Tries all ports, the fetch of the keys that verify tokens, and every feed side by side for `wait` at most.
+/// Tries all ports, the fetch of the keys that verify tokens, and every broker and feed side by side for `wait` at
+/// most.
 pub async fn try_out(config: &Config, wait: Duration) -> Vec<Tried> {
     let server = &config.server;
     let ports = [("listen", server.listen), ("admin_listen", server.admin_listen)];
     let tls = config.tls.as_ref().map(|tls| ("tls.listen", tls.listen));
     let mut tried: Vec<_> = ports.into_iter().chain(tls).map(|(key, address)| try_port(key, address)).collect();
     let feeds = join_all(config.feeds.iter().map(|feed| try_feed(feed, &config.limits, wait)));
-    let (keys, feeds) = tokio::join!(try_remote_keys(config), feeds);
+    let (keys, brokers, feeds) = tokio::join!(try_remote_keys(config), try_brokers(config, wait), feeds);
     tried.extend(keys.map(|(place, found)| Tried {
         what: format!("keys of {place}"),
         outcome: found.map(|found| found.to_string()).map_err(|failed| failed.to_string()),
     }));
+    tried.extend(brokers);
     tried.extend(feeds);
     tried
+}
+
+/// The addresses hold no password.
+#[cfg(feature = "cluster")]
+async fn try_brokers(config: &Config, wait: Duration) -> Vec<Tried> {
+    let Some(cluster) = &config.cluster else { return Vec::new() };
+    let tried = crate::cluster::nats::try_out(cluster, wait).await;
+    tried.into_iter().map(|(server, outcome)| Tried { what: format!("broker {server}"), outcome }).collect()
+}
+
+#[cfg(not(feature = "cluster"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+async fn try_brokers(_: &Config, _: Duration) -> Vec<Tried> {
+    Vec::new()
 }
 
 fn try_port(key: &str, address: SocketAddr) -> Tried {

@@ -25,7 +25,7 @@ fn shard_row(before: &Sample, now: &Sample, shard: &Value) -> Vec<String> {
     let delay = now.metrics.quantile("tickfan_bus_delay_seconds", &label, 0.99, &before.metrics);
     vec![
         name,
-        text(&shard["owner"]),
+        owner(shard, &now.cluster),
         text(&shard["term"]),
         state(shard),
         shard["lease_left_ms"].as_f64().map_or("–".to_owned(), |millis| format!("{:.1} s", millis / 1e3)),
@@ -34,10 +34,20 @@ fn shard_row(before: &Sample, now: &Sample, shard: &Value) -> Vec<String> {
     ]
 }
 
+/// The owner, as far as the polled node can know.
+fn owner(shard: &Value, cluster: &Value) -> String {
+    match (&shard["owner"], &cluster["connected"]["control"]) {
+        (Value::Null, Value::Bool(false)) => "unknown: no broker".to_owned(),
+        (Value::Null, _) => "none".to_owned(),
+        (owner, _) => text(owner),
+    }
+}
+
 /// The state of the shard on the polled node, and whether its symbols are stale there.
 fn state(shard: &Value) -> String {
     let state = text(&shard["state"]);
-    if shard["fresh"] == false { format!("{state}, cut off") } else { state }
+    let state = if shard["fresh"] == false { format!("{state}, cut off") } else { state };
+    if shard["feed_fails"] == true { format!("{state}, its feed fails here") } else { state }
 }
 
 /// The holes in the batches, and the ticks that are lost with them.
@@ -53,15 +63,34 @@ fn gaps(gaps: &Value) -> String {
 fn nodes(cluster: &Value) -> Table {
     let head = ["node", "shards", "streams", "reported", "state"];
     let mut table = table("nodes", &head, &cluster["others"], |other| {
-        let state = if other["drains"] == true { "stopping" } else { "–" };
+        let state = node_state(other);
         let reported = other["reported_ms_ago"].as_f64();
         let reported = reported.map_or("–".to_owned(), |millis| format!("{:.1} s ago", millis / 1e3));
-        node_row(other, reported, state)
+        node_row(other, reported, &state)
     });
     let this = &cluster["node"];
-    let state = if this["shares_name"] == true { "this node, and another of its name" } else { "this node" };
-    table.rows.insert(1, node_row(this, "–".to_owned(), state));
+    let mut state = "this node".to_owned();
+    if this["shares_name"] == true {
+        state += ", and another of its name";
+    }
+    for connection in ["live", "control"].into_iter().filter(|name| cluster["connected"][*name] == false) {
+        state += &format!("; {connection}: no broker");
+    }
+    table.rows.insert(1, node_row(this, "–".to_owned(), &state));
     table
+}
+
+/// The state of another node, and in which shards its symbols are not the polled node's.
+fn node_state(other: &Value) -> String {
+    let is = match (other["is"].as_str(), &other["drains"]) {
+        (Some(gone @ ("lost" | "stopped")), _) => gone.to_owned(),
+        (_, Value::Bool(true)) => "stopping".to_owned(),
+        _ => "–".to_owned(),
+    };
+    match other["other_symbols"].as_array().map_or(&[][..], Vec::as_slice) {
+        [] => is,
+        shards => format!("{is}, other symbols of {}", shards.iter().map(text).collect::<Vec<_>>().join(" ")),
+    }
 }
 
 fn node_row(node: &Value, reported: String, state: &str) -> Vec<String> {
@@ -88,6 +117,11 @@ mod tests {
             "others": [
                 {"name": "b", "owned": 1, "streams": 30, "drains": true, "reported_ms_ago": 440},
                 {"name": "c\u{1b}[2J", "owned": 0, "streams": 0, "drains": false, "reported_ms_ago": 900},
+                {"name": "d", "owned": 1, "streams": 9, "is": "lost", "drains": false, "reported_ms_ago": 90_000},
+                {
+                    "name": "e", "owned": 0, "streams": 9, "is": "alive", "drains": false, "reported_ms_ago": 10,
+                    "other_symbols": ["x.0", "y.0"],
+                },
             ],
             "shards": [
                 {
@@ -98,15 +132,32 @@ mod tests {
                     "shard": "y.0", "owner": "a", "term": 2, "state": "suspended", "fresh": false,
                     "lease_left_ms": 7_540, "gaps": {"filled": 0, "replaced": 0, "ticks_lost": 0},
                 },
+                {
+                    "shard": "z.0", "owner": null, "term": 2, "state": "live", "fresh": false, "feed_fails": true,
+                    "lease_left_ms": null, "gaps": {},
+                },
             ],
         });
         let tables = tables(&sample("", Value::Null), &sample(delays, cluster));
         let rows = |table: &Table| table.rows[1..].iter().map(|row| row.join("|")).collect::<Vec<_>>();
         assert_eq!(
             rows(&tables[0]),
-            ["x.0|b|7|live|–|under 5 ms|4, 12 ticks lost", "y.0|a|2|suspended, cut off|7.5 s|–|0"]
+            [
+                "x.0|b|7|live|–|under 5 ms|4, 12 ticks lost",
+                "y.0|a|2|suspended, cut off|7.5 s|–|0",
+                "z.0|none|2|live, cut off, its feed fails here|–|–|0",
+            ]
         );
-        assert_eq!(rows(&tables[1]), ["a|1|20|–|this node", "b|1|30|0.4 s ago|stopping", "c[2J|0|0|0.9 s ago|–"]);
+        assert_eq!(
+            rows(&tables[1]),
+            [
+                "a|1|20|–|this node",
+                "b|1|30|0.4 s ago|stopping",
+                "c[2J|0|0|0.9 s ago|–",
+                "d|1|9|90.0 s ago|lost",
+                "e|0|9|0.0 s ago|–, other symbols of x.0 y.0",
+            ]
+        );
         assert!(tables.iter().all(|table| table.rows.iter().all(|row| row.len() == table.rows[0].len())));
     }
 
@@ -116,5 +167,8 @@ mod tests {
         assert_eq!(tables(&alone, &alone).len(), 0);
         let twin = json!({"cluster": "x", "node": {"name": "a", "shares_name": true}, "others": [], "shards": []});
         assert_eq!(nodes(&twin).rows[1][4], "this node, and another of its name");
+        let down = json!({"node": {"name": "a"}, "connected": {"live": true, "control": false}, "others": []});
+        assert_eq!(nodes(&down).rows[1][4], "this node; control: no broker");
+        assert_eq!(owner(&json!({"owner": null}), &down), "unknown: no broker");
     }
 }

@@ -15,10 +15,12 @@ use tickfan::{
         give::GiveMessage,
         history::{Answer, SnapshotWriter},
         lease::{self, LeaseTiming, LeaveReason, Start, Validity},
-        members::{Members, NodeReport, REPORT_INTERVAL},
+        members::{Fitness, Members, REPORT_INTERVAL},
         message::Ask,
         names::{Instance, NodeName, ShardName},
-        shard::{Action, Event, ShardConfig, ShardNode},
+        node_report::NodeReport,
+        shard::{Action, Event, GiveCause, ShardConfig, ShardNode},
+        symbol_list::SymbolList,
         tape::Tape,
         token::Token,
         wants::{WantsMessage, WantsSender, WantsTable},
@@ -106,6 +108,11 @@ pub(crate) enum Input {
         connection: u64,
         trades: Vec<Trade>,
     },
+    /// The venue cannot be reached, on this connection.
+    VenueLost {
+        shard: usize,
+        connection: u64,
+    },
     /// The next symbol of a snapshot is read.
     Read {
         shard: usize,
@@ -174,6 +181,8 @@ pub(crate) enum Output {
     Left {
         reason: LeaveReason,
     },
+    /// The node gives a shard away because its feed fails.
+    GivesAwayFailed,
     HandedOver {
         clean: bool,
         granted: bool,
@@ -208,6 +217,8 @@ pub(crate) struct Shard {
     retired: Option<Tape>,
     /// The connection to the venue, and what it has sent.
     feed: Option<(u64, VecDeque<Trade>)>,
+    /// The venue could not be reached once.
+    has_failed: bool,
     sender: WantsSender,
     pub(crate) wanted: WantsTable,
 }
@@ -227,7 +238,8 @@ impl Node {
             let seed = seed.wrapping_add(shard as u64);
             let shard_name: ShardName = format!("feed-{shard}.0").parse().unwrap();
             let (node, name) = (name.clone(), shard_name.clone());
-            let config = ShardConfig { node, instance, shard: name, timing, stale_after: STALE_AFTER };
+            let room = follower::Room::default();
+            let config = ShardConfig { node, instance, shard: name, timing, stale_after: STALE_AFTER, room };
             let of_lease = match planted {
                 Some(Planted::CountsFromAnswer) => Some(lease::PlantedFault::CountsFromAnswer),
                 Some(Planted::HeirKeepsEpoch) => Some(lease::PlantedFault::KeepsEpoch),
@@ -249,6 +261,7 @@ impl Node {
                 tape: None,
                 retired: None,
                 feed: None,
+                has_failed: false,
                 sender: WantsSender::new(node_name(index), instance, now.boot),
                 wanted: WantsTable::default(),
             }
@@ -290,10 +303,20 @@ impl Node {
                 }
             }
             Input::Venue { shard, connection, trades } => {
-                if let Some((of, waiting)) = &mut self.shards[shard].feed
-                    && *of == connection
-                {
+                let of = &mut self.shards[shard];
+                if let Some((_, waiting)) = of.feed.as_mut().filter(|(of, _)| *of == connection) {
                     waiting.extend(trades);
+                    if of.has_failed {
+                        self.event(shard, Event::Feed(FeedState::Live), now, &mut out);
+                    }
+                }
+            }
+            Input::VenueLost { shard, connection } => {
+                if self.has_feed(shard, connection) {
+                    self.shards[shard].feed = Some((connection, VecDeque::new()));
+                    self.shards[shard].has_failed = true;
+                    self.outage(shard, now);
+                    self.event(shard, Event::Feed(FeedState::Failed), now, &mut out);
                 }
             }
             Input::Read { shard, to, writer, next } => self.read(shard, to, writer, next, now, &mut out),
@@ -337,6 +360,8 @@ impl Node {
     fn report(&mut self, now: Moment, out: &mut Vec<Output>) {
         self.report_at = now.boot.after(REPORT_INTERVAL);
         let synced = self.shards.iter().filter(|shard| shard.node.is_synced());
+        let failed = self.shards.iter().filter(|shard| shard.node.feed_fails(now));
+        let list = SymbolList::of(&(0..SYMBOLS.len()).map(symbol_name).collect::<Vec<_>>());
         let report = NodeReport {
             node: self.name.clone(),
             instance: self.instance,
@@ -345,14 +370,22 @@ impl Node {
             streams: 0,
             drains: self.stops_since.is_some(),
             synced: synced.map(|shard| shard.name.clone()).collect(),
+            failed: failed.map(|shard| shard.name.clone()).collect(),
+            lists: self.shards.iter().map(|shard| (shard.name.clone(), list)).collect(),
         };
         let report = Message::Report(report.to_json());
         out.push(Output::Send { to: Some(node_index(&self.name)), message: report.clone() });
         out.push(Output::Send { to: None, message: report });
         for shard in 0..self.shards.len() {
             let of = &self.shards[shard];
-            let rank = self.members.rank(&of.name, self.owned(), of.node.is_synced(), now.boot);
-            let successors = self.members.successors(&of.name, now.boot);
+            let own = Fitness {
+                synced: of.node.is_synced(),
+                failed: of.node.feed_fails(now),
+                symbols: list.count(),
+                owned: self.owned(),
+            };
+            let rank = self.members.rank(&of.name, &own, now.boot);
+            let successors = self.members.successors(&of.name, list, now.boot);
             let heard = self.members.is_heard(now.boot);
             self.event(shard, Event::Rank { heard, rank, successors }, now, out);
         }
@@ -389,16 +422,13 @@ impl Node {
                 out.push(Output::Connect { shard, connection: self.connections });
                 out.push(Output::Owns { shard, token, start });
             }
-            Action::CloseFeed => {
-                of.feed = None;
-                for place in 0..of.shelf.states.len() {
-                    let outage = of
-                        .shelf
-                        .change(place, now, |snapshot, guards, now| snapshot.outage(Reason::Reconnect, guards, now));
-                    if outage && let Some(tape) = &mut of.tape {
-                        tape.push(&of.shelf.read(place), now.boot);
-                    }
+            Action::CloseFeed(cause) => {
+                if cause == GiveCause::FeedFails {
+                    out.push(Output::GivesAwayFailed);
                 }
+                of.feed = None;
+                self.outage(shard, now);
+                let of = &mut self.shards[shard];
                 let tape = of.tape.as_mut().expect("an owner has a tape");
                 tape.seal(now.boot);
                 let last = tape.last();
@@ -420,6 +450,23 @@ impl Node {
             Action::Suspend | Action::Resume | Action::Entered { .. } => {}
             Action::GiveFailed(_) | Action::CutOff(_) | Action::Fresh => {}
         }
+    }
+
+    /// The connection to the venue is gone: all symbols are stale.
+    fn outage(&mut self, shard: usize, now: Moment) {
+        let of = &mut self.shards[shard];
+        for place in 0..of.shelf.states.len() {
+            let change =
+                of.shelf.change(place, now, |snapshot, guards, now| snapshot.outage(Reason::Reconnect, guards, now));
+            if change && let Some(tape) = &mut of.tape {
+                tape.push(&of.shelf.read(place), now.boot);
+            }
+        }
+    }
+
+    /// Whether this is the shard's connection to the venue.
+    pub(crate) fn has_feed(&self, shard: usize, connection: u64) -> bool {
+        self.shards[shard].feed.as_ref().is_some_and(|(of, _)| *of == connection)
     }
 
     /// Takes what waits in the venue's socket, and publishes what is due.

@@ -35,6 +35,8 @@ const LEASE: Duration = Duration::from_secs(9);
 const MARKET: std::ops::Range<u64> = 60..140;
 /// How long the venue takes to accept a connection.
 const CONNECT: u64 = 300 * MILLI;
+/// How often a node tries to reach it again.
+const RECONNECT: u64 = SECOND;
 const CLIENTS: usize = 3;
 
 /// What a run saw, to show that it saw something.
@@ -44,6 +46,7 @@ pub(crate) struct Seen {
     pub(crate) granted: usize,
     pub(crate) went_on: usize,
     pub(crate) unclean: usize,
+    pub(crate) failed: usize,
     pub(crate) expired: usize,
     pub(crate) outranked: usize,
     pub(crate) published: usize,
@@ -98,6 +101,8 @@ pub(crate) struct Machine {
     /// Counts how often the timer was set.
     timer: u64,
     pub(crate) store_cut_until: u64,
+    /// Until when it does not reach the venue.
+    venue_cut_until: u64,
     /// The live connection, and the one for asks.
     pub(crate) live: Cut,
     pub(crate) asks: Cut,
@@ -118,6 +123,7 @@ pub(crate) enum Item {
     Market { shard: usize },
     Connect { machine: usize, life: u64, shard: usize, connection: u64 },
     Client { client: usize },
+    CutVenue { machine: usize },
     Fault,
 }
 
@@ -139,6 +145,7 @@ impl World {
             wakes_at: 0,
             timer: 0,
             store_cut_until: 0,
+            venue_cut_until: 0,
             live: Cut::default(),
             asks: Cut::default(),
             links: vec![[Link::default(); 3]; settings.nodes],
@@ -176,6 +183,13 @@ impl World {
         (0..world.clients.len()).for_each(|client| world.push(4 * SECOND, Item::Client { client }));
         if settings.faults {
             world.push(6 * SECOND, Item::Fault);
+        }
+        if settings.venue_fails {
+            // One machine reaches it.
+            for machine in 1..settings.nodes {
+                let at = world.random.random_range(3 * SECOND..15 * SECOND);
+                world.push(at, Item::CutVenue { machine });
+            }
         }
         world
     }
@@ -257,6 +271,7 @@ impl World {
             Item::Market { shard } => self.news(shard),
             Item::Connect { machine, life, shard, connection } => self.connect(machine, life, shard, connection),
             Item::Client { client } => return self.resume(client),
+            Item::CutVenue { machine } => self.cut_venue(machine, FAULTS_END),
             Item::Fault => self.fault(),
         }
         Ok(())
@@ -321,8 +336,30 @@ impl World {
         }
     }
 
+    /// From now on the machine does not reach the venue.
+    pub(crate) fn cut_venue(&mut self, machine: usize, until: u64) {
+        self.trace(|| format!("gw-{machine} does not reach the venue until {until}"));
+        let of = &mut self.machines[machine];
+        of.venue_cut_until = until;
+        let life = of.life;
+        for shard in 0..self.settings.shards {
+            if let Some((connection, _)) = self.machines[machine].feeds[shard].take() {
+                self.connect(machine, life, shard, connection);
+            }
+        }
+    }
+
     fn connect(&mut self, machine: usize, life: u64, shard: usize, connection: u64) {
-        if self.machines[machine].life != life {
+        let of = &self.machines[machine];
+        if of.life != life {
+            return;
+        }
+        if of.venue_cut_until > self.now {
+            let is_open = of.node.as_ref().is_some_and(|node| node.has_feed(shard, connection));
+            if is_open {
+                self.push(self.now, Item::Input { machine, life, input: Input::VenueLost { shard, connection } });
+                self.push(self.now + RECONNECT, Item::Connect { machine, life, shard, connection });
+            }
             return;
         }
         self.machines[machine].feeds[shard] = Some((connection, self.now));
@@ -457,6 +494,7 @@ impl World {
                         LeaveReason::Outranked => self.seen.outranked += 1,
                     }
                 }
+                Output::GivesAwayFailed => self.seen.failed += 1,
                 Output::HandedOver { clean, granted } => {
                     self.trace(|| format!("gw-{machine} has handed over, clean: {clean}, granted: {granted}"));
                     self.seen.granted += usize::from(granted);
@@ -514,6 +552,7 @@ impl Seen {
         self.granted += other.granted;
         self.went_on += other.went_on;
         self.unclean += other.unclean;
+        self.failed += other.failed;
         self.expired += other.expired;
         self.outranked += other.outranked;
         self.published += other.published;

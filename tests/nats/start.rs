@@ -136,3 +136,31 @@ async fn a_node_starts_before_its_brokers_and_waits_for_them() {
     }
     written(&nats, None, 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_says_of_each_broker_what_to_change_and_makes_nothing() {
+    let Some(tool) = tool() else { return };
+    let good = Broker::start(&tool);
+    let locked = Broker::start_with(&tool, "authorization { user: gw, password: \"right one\" }", true);
+    let closed = format!("nats://127.0.0.1:{}", free_port());
+    let cluster = cluster("gw-1", &[&good.address(), &locked.address(), &closed]);
+    let try_out = async || in_time(nats::try_out(&cluster, Duration::from_secs(20))).await;
+    let tried = try_out().await;
+    let places: Vec<_> = tried.iter().map(|(server, _)| server.clone()).collect();
+    assert_eq!(places, cluster.servers);
+    assert!(
+        tried[0].1.as_ref().is_ok_and(|remark| remark.contains("2.") && remark.contains("no leases yet")),
+        "{tried:?}"
+    );
+    assert!(tried[1].1.as_ref().is_err_and(|why| why.contains("reject this node")), "{tried:?}");
+    assert!(tried[2].1.as_ref().is_err_and(|why| why.contains("refused")), "{tried:?}");
+    let tried = try_out().await;
+    assert!(tried[0].1.as_ref().is_ok_and(|remark| remark.contains("no leases yet")), "the trial has made nothing");
+    let alone = Cluster { servers: vec![good.address()], ..cluster.clone() };
+    let nats = connect(&alone).await;
+    let broker = nats.bus.broker(Connection::Live).expect("it is up");
+    assert!(!broker.name.is_empty() && broker.version.starts_with("2."), "{broker:?}");
+    assert!(good.address().ends_with(broker.address.rsplit(':').next().unwrap()), "{broker:?}");
+    let tried = try_out().await;
+    assert!(tried[0].1.as_ref().is_ok_and(|remark| !remark.contains("no leases")), "{tried:?}");
+}

@@ -3,7 +3,8 @@
 use super::venue::{Market, lock};
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -56,6 +57,8 @@ pub(crate) struct Watch {
     pub(crate) last_id: String,
     /// Ticks that were skipped between two greetings.
     pub(crate) holes: u64,
+    /// Which ticks it was sent, and which it skipped.
+    pub(crate) seen: Seen,
     /// Ticks that a resume did not bring.
     pub(crate) not_resumed: u64,
     /// The longest time between two live ticks of a symbol since the last reset.
@@ -66,6 +69,59 @@ pub(crate) struct Watch {
     pub(crate) ended: Option<Instant>,
     resumes: bool,
     pause: Option<Pause>,
+}
+
+/// A symbol's numbers in an epoch.
+type Line = (String, String);
+
+/// The ticks of a stream, by their numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// What it was sent, as ranges without a hole.
+    sent: HashMap<Line, Vec<RangeInclusive<u64>>>,
+    /// What it skipped between two greetings.
+    skipped: Vec<(Line, RangeInclusive<u64>)>,
+}
+
+/// What the streams of one gateway skipped.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    /// Ticks that none of them was sent.
+    pub(crate) by_all: u64,
+    /// Ticks that another one was sent, by each that skipped them.
+    pub(crate) by_some: u64,
+}
+
+impl Seen {
+    fn add(&mut self, line: Line, before: Option<u64>, seq: u64) {
+        if let Some(before) = before.filter(|before| before + 1 < seq) {
+            self.skipped.push((line.clone(), before + 1..=seq - 1));
+        }
+        let sent = self.sent.entry(line).or_default();
+        match sent.last_mut() {
+            Some(last) if last.end() + 1 == seq => *last = *last.start()..=seq,
+            _ => sent.push(seq..=seq),
+        }
+    }
+
+    fn has(&self, line: &Line, seq: u64) -> bool {
+        self.sent.get(line).is_some_and(|sent| sent.iter().any(|range| range.contains(&seq)))
+    }
+
+    /// Compares the streams of a gateway. What it lost itself, none of them can have been sent.
+    pub(crate) fn compare(streams: &[Self]) -> Skipped {
+        let (mut by_all, mut by_some) = (BTreeSet::new(), 0);
+        for (line, range) in streams.iter().flat_map(|stream| &stream.skipped) {
+            for seq in range.clone() {
+                if streams.iter().any(|other| other.has(line, seq)) {
+                    by_some += 1;
+                } else {
+                    by_all.insert((line, seq));
+                }
+            }
+        }
+        Skipped { by_all: by_all.len() as u64, by_some }
+    }
 }
 
 /// A pause of the gateway of a stream.
@@ -117,6 +173,7 @@ impl Watch {
             hellos: Vec::new(),
             last_id: String::new(),
             holes: 0,
+            seen: Seen::default(),
             not_resumed: 0,
             silent: Duration::ZERO,
             oldest: Duration::ZERO,
@@ -260,9 +317,14 @@ impl Watch {
                 let text = format!("{}: {} goes from {seq} to {}", self.name, tick.symbol, tick.seq);
                 self.ledger.fault(text);
             }
-            (Some(seq), _) => self.holes += tick.seq - seq - 1,
-            (None, Some(before)) => self.not_resumed += tick.seq.saturating_sub(before + 1),
-            (None, None) => {}
+            (Some(seq), _) => {
+                self.holes += tick.seq - seq - 1;
+                self.seen.add((self.epoch.clone(), tick.symbol.to_owned()), Some(seq), tick.seq);
+            }
+            (None, before) => {
+                self.not_resumed += before.map_or(0, |before| tick.seq.saturating_sub(before + 1));
+                self.seen.add((self.epoch.clone(), tick.symbol.to_owned()), None, tick.seq);
+            }
         }
         row.seq = Some(tick.seq);
     }
@@ -373,6 +435,19 @@ mod tests {
         one.on(&tick(2, "stale", 100), now);
         two.on(&tick(2, "stale", 99), now);
         assert_eq!(ledger.faults().len(), 1);
+    }
+
+    #[test]
+    fn what_one_stream_skips_is_told_from_what_its_gateway_lost() {
+        let ledger = ledger(Instant::now());
+        let streams = [&[1, 2, 5, 6, 9][..], &[1, 2, 5, 8, 9], &[6, 7]].map(|seqs| {
+            let (mut watch, now) = watch("gw/0", &ledger);
+            seqs.iter().for_each(|&seq| watch.on(&tick(seq, "stale", 100), now));
+            watch.seen
+        });
+        // 3 and 4 reached none of them; 7 and 8 one each, 6 two.
+        assert_eq!(Seen::compare(&streams), Skipped { by_all: 2, by_some: 4 });
+        assert_eq!(Seen::compare(&streams[..1]), Skipped { by_all: 4, by_some: 0 });
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf};
 
 /// A file with more lines needs an entry with its reason in `LONG_WITH_REASON`.
 const LINES_MAX: usize = 400;
-const LONG_WITH_REASON: &[(&str, &str)] = &[("src/config/keys.rs", "one table, an entry for each key")];
+const LONG_WITH_REASON: &[(&str, &str)] = &[
+    ("src/config/keys.rs", "one table, an entry for each key"),
+    ("src/telemetry/catalog.rs", "one table, an entry for each metric"),
+];
 
 /// A longer comment line does not fit a reviewer's screen.
 const COMMENT_COLUMNS_MAX: usize = 120;

@@ -68,16 +68,20 @@ pub struct SeenTicks {
     ticks: HashMap<Key, Rc<SeenTick>, FixedState>,
     /// In order of arrival, to evict the oldest.
     order: VecDeque<Key>,
-    /// The newest tick of each symbol, with its epoch.
-    newest: Vec<Option<(u32, Rc<SeenTick>)>>,
+    /// The newest tick of each symbol in each epoch: the nodes of a cluster may be in several.
+    newest: HashMap<(u32, u32), Rc<SeenTick>, FixedState>,
+    /// Whether several gateways send them, as the nodes of a cluster.
+    is_cluster: bool,
     /// The venue's recent trades and quotes.
     history: Option<Arc<History>>,
 }
 
 impl SeenTicks {
-    /// Ticks are compared with this history, if there is one.
-    pub fn new(history: Option<Arc<History>>) -> Self {
-        Self { history, ..Self::default() }
+    /// Ticks are compared with this history, if there is one. Ticks of a cluster's nodes are compared over all nodes,
+    /// by the epoch of the stream's `hello`; their ids may be of another one that a `hello` has named. A node that is
+    /// cut off is in an epoch of its own, and its ticks have the ids of the owner's last ones.
+    pub fn new(history: Option<Arc<History>>, is_cluster: bool) -> Self {
+        Self { history, is_cluster, ..Self::default() }
     }
 
     /// The number of a symbol, in the order of first use.
@@ -88,7 +92,6 @@ impl SeenTicks {
         let symbol = self.names.len() as u32;
         self.symbols.insert(name.as_bytes().into(), symbol);
         self.names.push(name.into());
-        self.newest.push(None);
         symbol
     }
 
@@ -108,7 +111,7 @@ impl SeenTicks {
 
     /// The newest tick of a symbol in an epoch.
     pub fn newest(&self, epoch: u32, symbol: u32) -> Option<&Rc<SeenTick>> {
-        self.newest[symbol as usize].as_ref().filter(|(of, _)| *of == epoch).map(|(_, seen)| seen)
+        self.newest.get(&(epoch, symbol))
     }
 
     /// A tick, if its bytes are still kept.
@@ -151,7 +154,11 @@ impl SeenTicks {
         let (tick, name, numbers) = Tick::read(data).map_err(|error| format!("the data are not a tick: {error}"))?;
         let symbol = *self.symbols.get(name.as_bytes()).ok_or_else(|| format!("no stream asked for {name}"))?;
         let is_of_epoch = |id: &str| {
-            id.split_once('-').is_some_and(|(of, n)| *of == *self.epochs[epoch as usize] && n.parse::<u64>().is_ok())
+            id.split_once('-').is_some_and(|(of, n)| {
+                let is_it = *of == *self.epochs[epoch as usize];
+                let is_known = || self.is_cluster && self.epochs.iter().any(|known| **known == *of);
+                (is_it || is_known()) && n.parse::<u64>().is_ok()
+            })
         };
         match fields.id {
             Some(id) if tick.seq > 0 && !is_of_epoch(id) => {
@@ -202,9 +209,8 @@ impl SeenTicks {
         {
             self.ticks.remove(&oldest);
         }
-        let newest = &mut self.newest[symbol as usize];
-        if newest.as_ref().is_none_or(|(of, newest)| *of < epoch || (*of == epoch && newest.tick.seq < tick.seq)) {
-            *newest = Some((epoch, seen.clone()));
+        if self.newest(epoch, symbol).is_none_or(|newest| newest.tick.seq < tick.seq) {
+            self.newest.insert((epoch, symbol), seen.clone());
         }
         seen
     }
@@ -240,6 +246,27 @@ mod tests {
         }
         assert_eq!((violations.of(Rule::Conflict), violations.total()), (1, 1));
         assert!(violations.kept()[0].what.contains("1.5") && violations.kept()[0].bytes.contains("1.6"));
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_are_compared_by_the_epoch_of_hello_whatever_the_ids() {
+        let mut seen_ticks = SeenTicks::new(None, true);
+        seen_ticks.symbol("A");
+        let [owners, own] = ["e", "own"].map(|name| seen_ticks.epoch(name));
+        let mut violations = Violations::default();
+        for (epoch, seq, price) in [(owners, 1, "1"), (own, 2, "1"), (owners, 2, "2"), (owners, 3, "3"), (own, 3, "1")]
+        {
+            assert!(observe(&mut seen_ticks, epoch, &block(seq, price), &mut violations));
+        }
+        assert_eq!(violations.total(), 0);
+        let newest = |epoch| seen_ticks.newest(epoch, 0).map(|seen| seen.tick.seq);
+        assert_eq!([newest(owners), newest(own)], [Some(3), Some(3)]);
+        observe(&mut seen_ticks, own, &block(3, "2"), &mut violations);
+        assert_eq!((violations.of(Rule::Conflict), violations.total()), (1, 1));
+        for id in ["id: -1", "id: other-1", "id: e-", "id: e-x"] {
+            let bytes = block(1, "1").replace("id: e-1", id);
+            assert!(!observe(&mut seen_ticks, owners, &bytes, &mut violations), "{id}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Ended {
     Reset,
     /// The connection could not be established.
     Refused,
+    /// The gateway refused the connection, and the client turned to another one at once.
+    Elsewhere,
     /// The TLS handshake failed, or the server does not speak the protocol.
     Handshake,
     /// The answer was not an event stream.

@@ -339,6 +339,12 @@ impl Summary {
 }
 
 impl StreamsSummary {
+    /// How many connects a gateway refused whose client turned to another one.
+    pub fn elsewhere(&self) -> u64 {
+        let ended = self.groups.iter().flat_map(|group| &group.ended);
+        ended.filter(|(how, _)| **how == Ended::Elsewhere).map(|(_, count)| count).sum()
+    }
+
     /// How many streams ended without a goodbye.
     pub fn broken(&self) -> u64 {
         let ended = self.groups.iter().flat_map(|group| &group.ended);

@@ -23,6 +23,8 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// Counts its sockets: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
+    /// How many targets were not there since one of its streams was open.
+    pub(super) absent: usize,
     /// When it began to connect, in µs since 1970.
     pub(super) begun: i64,
     /// How many of its streams are being opened.
@@ -116,6 +118,7 @@ impl Connection {
             group: self.group,
             streams: std::mem::take(&mut self.streams),
             generation: self.generation + 1,
+            absent: self.absent,
             opening: self.opening,
             ..Self::default()
         };

@@ -256,6 +256,7 @@ impl EventLoop {
         self.tried += u64::from(stream.generation == 0);
         let connection = &mut self.connections[stream.connection as usize];
         connection.opening -= 1;
+        connection.absent = 0;
         let now = Instant::now();
         let is_slow = matches!(self.groups[connection.group].reads, Reads::BytesPerSecond(_));
         if is_slow && connection.opening == 0 && !connection.is_timed {
@@ -269,8 +270,35 @@ impl EventLoop {
         }
     }
 
+    /// Where there are several gateways, a client whose connection is refused turns to the next one at once, as through
+    /// a load balancer, once to each of them: a gateway that restarts is down as planned. Returns whether it does.
+    fn turns_elsewhere(&mut self, index: u32, how: Option<Ended>) -> bool {
+        let connection = &mut self.connections[index as usize];
+        let phases = || connection.streams.iter().filter_map(|stream| self.streams.get(*stream as usize));
+        let was_open = phases().any(|stream| stream.phase == Phase::Open);
+        let waits = phases().any(|stream| stream.phase != Phase::Away);
+        if how != Some(Ended::Refused) || was_open || !waits || connection.absent + 1 >= self.targets.len() {
+            return false;
+        }
+        connection.close(false);
+        connection.absent += 1;
+        for stream in &connection.streams {
+            let Some(stream) = self.streams.get_mut(*stream as usize).filter(|stream| stream.phase != Phase::Away)
+            else {
+                continue;
+            };
+            self.observer.measures.end(stream.group, Ended::Elsewhere);
+            stream.wait_again();
+        }
+        self.dial(index);
+        true
+    }
+
     /// Ends a connection, and with it all its streams: by `how`, or as each of them ends with its connection.
     pub(super) fn end_connection(&mut self, index: u32, how: Option<Ended>) {
+        if self.turns_elsewhere(index, how) {
+            return;
+        }
         self.connections[index as usize].close(how == Some(Ended::Left));
         for place in 0..self.connections[index as usize].streams.len() {
             let stream = self.connections[index as usize].streams[place];

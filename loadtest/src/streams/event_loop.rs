@@ -89,7 +89,7 @@ impl EventLoop {
             observer.measures.groups = vec![GroupMeasures::default(); setup.groups.len()];
         }
         observer.headers = setup.headers.clone();
-        observer.seen_ticks = SeenTicks::new(setup.history.clone());
+        observer.seen_ticks = SeenTicks::new(setup.history.clone(), setup.targets.len() > 1);
         let places = plan_connections(&setup.groups);
         let streams = planned_streams(setup, &places, &mut observer.seen_ticks);
         let begun = Instant::now();

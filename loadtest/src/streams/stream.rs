@@ -113,6 +113,12 @@ impl Stream {
         self.slots = Slots::default();
     }
 
+    /// Its connection is not there: it waits for the next one.
+    pub(super) fn wait_again(&mut self) {
+        self.phase = Phase::Connecting;
+        self.partial.clear();
+    }
+
     /// It has ended.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Away;

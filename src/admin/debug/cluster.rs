@@ -3,10 +3,13 @@
 use super::sources::DebugSources;
 use crate::{
     cluster::{
-        bus::LinkCounts,
+        bus::{Broker, LinkCounts},
         follower::State,
-        handle::{ClusterReport, NodeSeen, ShardReport},
-        message::DecodeError,
+        handle::{ClusterReport, ShardReport},
+        members::Presence,
+        message::{DecodeError, READS},
+        names::ShardName,
+        node_seen::NodeSeen,
         report::{CHANGES, CUT_OFFS, Transition, Volume},
     },
     feed::FeedState,
@@ -18,11 +21,24 @@ use std::sync::atomic::Ordering;
 /// The cluster; `null` for a gateway that is alone.
 pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
     let Some(handle) = &sources.cluster else { return json!({"now": Now::read().unix.0, "cluster": null}) };
-    let ClusterReport { cluster, node, instance, connected, counts, streams, has_twin, others, shards, transitions } =
-        handle.report();
+    let ClusterReport {
+        cluster,
+        node,
+        instance,
+        connected,
+        counts,
+        brokers,
+        streams,
+        has_twin,
+        others,
+        shards,
+        transitions,
+    } = handle.report();
+    let reaches_brokers = handle.reaches_brokers();
     let owned = shards.iter().filter(|shard| shard.facts.owns).count();
     let connected = connected.map(|(connection, up)| (connection.label().to_owned(), Value::from(up)));
-    let links = counts.map(|counts| counts.map(|(connection, counts)| (connection.label().to_owned(), link(counts))));
+    let links = counts.into_iter().flatten().zip(brokers);
+    let links = links.map(|((connection, counts), broker)| (connection.label().to_owned(), link(counts, broker)));
     json!({
         "now": Now::read().unix.0,
         "cluster": cluster,
@@ -32,39 +48,56 @@ pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
             "owned": owned,
             "streams": streams,
             "shares_name": has_twin,
+            "reads": READS,
         },
-        "links": Value::Object(links.into_iter().flatten().collect()),
+        "links": Value::Object(links.collect()),
         "connected": Value::Object(connected.into_iter().collect()),
-        "others": others.iter().map(other).collect::<Vec<_>>(),
-        "shards": shards.iter().map(shard).collect::<Vec<_>>(),
+        "others": others.iter().map(|seen| other(seen, &shards)).collect::<Vec<_>>(),
+        "shards": shards.iter().map(|of| shard(of, reaches_brokers)).collect::<Vec<_>>(),
         "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
     })
 }
 
-fn link(LinkCounts { connects, overflows }: LinkCounts) -> Value {
-    json!({"connects": connects, "overflows": overflows})
+fn link(LinkCounts { connects, overflows }: LinkCounts, broker: Option<Broker>) -> Value {
+    let broker =
+        broker.map(|Broker { name, address, version }| json!({"name": name, "address": address, "version": version}));
+    json!({"connects": connects, "overflows": overflows, "broker": broker})
 }
 
-fn other(other: &NodeSeen) -> Value {
-    let NodeSeen { report, age } = other;
+fn other(other: &NodeSeen, shards: &[ShardReport]) -> Value {
+    let NodeSeen { report, age, is } = other;
+    let differ = shards.iter().filter(|shard| other.differs_in(&shard.name, shard.facts.list));
+    let names =
+        |names: &mut dyn Iterator<Item = &ShardName>| names.map(|name| name.as_str().into()).collect::<Vec<Value>>();
+    let is = match is {
+        Presence::Alive => "alive",
+        Presence::Stopped => "stopped",
+        Presence::Lost => "lost",
+    };
     json!({
+        "is": is,
         "name": report.node.as_str(),
         "instance": report.instance.bits(),
         "reported_ms_ago": millis(*age),
         "owned": report.owned,
         "streams": report.streams,
         "drains": report.drains,
-        "synced": report.synced.iter().map(|shard| shard.as_str()).collect::<Vec<_>>(),
+        "reads": report.reads,
+        "synced": names(&mut report.synced.iter()),
+        "feed_fails": names(&mut report.failed.iter()),
+        "other_symbols": names(&mut differ.map(|shard| &shard.name)),
     })
 }
 
-fn shard(shard: &ShardReport) -> Value {
+fn shard(shard: &ShardReport, reaches_brokers: bool) -> Value {
     let ShardReport { name, facts, traffic } = shard;
+    // Without the brokers another node may have taken the shard.
+    let owner = facts.owner.as_ref().filter(|_| facts.publishes || reaches_brokers);
     let counts = &facts.counts;
     let dropped = DecodeError::ALL.into_iter().map(|error| (error.name().to_owned(), counts.dropped(error)));
     json!({
         "shard": name.as_str(),
-        "owner": facts.owner.as_ref().map(|owner| owner.as_str()),
+        "owner": owner.map(|owner| owner.as_str()),
         "owns": facts.owns,
         "publishes": facts.publishes,
         "state": facts.state,
@@ -74,6 +107,9 @@ fn shard(shard: &ShardReport) -> Value {
         "term": facts.token.map(|token| token.term),
         "epoch": facts.token.map(|token| token.epoch.to_string()),
         "revision": facts.revision,
+        "rank": facts.rank,
+        "symbols": facts.list.count(),
+        "feed_fails": facts.feed_fails,
         "lease_left_ms": facts.owns.then(|| millis(facts.valid_for)),
         "batch": facts.batch,
         "feed": facts.feed.map(FeedState::name),

@@ -10,27 +10,56 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
+/// The state of a feed that another node of the cluster runs, or none.
+const FOLLOWING: &str = "following";
 /// Feeds in the order in which they need an operator. A quiet feed behaves as it should, so it comes last.
 const WORST_FIRST: [FeedState; 5] =
     [FeedState::Failed, FeedState::Mute, FeedState::Connecting, FeedState::Live, FeedState::Quiet];
 
 /// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
-    let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
-    reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
+    let report = |(place, feed): (usize, &'_ DebugFeed)| (feed.status.report(), followed(sources, place));
+    let mut reports: Vec<_> = sources.feeds.iter().zip(sources.feeds.iter().enumerate().map(report)).collect();
+    reports.sort_by_key(|(_, (report, followed))| {
+        let place = WORST_FIRST.iter().position(|state| *state == report.state);
+        // One that another node runs behaves as it should.
+        place.filter(|_| followed.is_none()).unwrap_or(WORST_FIRST.len())
+    });
     let mut states = Map::new();
     for state in WORST_FIRST {
-        let count = reports.iter().filter(|(_, report)| report.state == state).count();
+        let is_it = |(report, followed): &(FeedReport, Option<String>)| report.state == state && followed.is_none();
+        let count = reports.iter().filter(|(_, of)| is_it(of)).count();
         states.insert(state.name().to_owned(), count.into());
+    }
+    if sources.cluster.is_some() {
+        let count = reports.iter().filter(|(_, (_, followed))| followed.is_some()).count();
+        states.insert(FOLLOWING.to_owned(), count.into());
     }
     json!({
         "now": Now::read().unix.0,
         "totals": {"feeds": sources.feeds.len(), "states": states},
-        "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
+        "feeds": reports.iter().take(limit).map(|(about, (report, followed))| feed(about, report, followed.as_deref()))
+            .collect::<Vec<_>>(),
     })
 }
 
-fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
+/// Of a feed that this node of a cluster does not run: which one does, as far as it knows.
+fn followed(sources: &DebugSources, place: usize) -> Option<String> {
+    let cluster = sources.cluster.as_ref()?;
+    let facts = cluster.facts_of(place).filter(|facts| !facts.owns)?;
+    Some(match facts.owner {
+        _ if !cluster.reaches_brokers() => {
+            "this node is not connected to its brokers, so it does not know which node runs the feed".to_owned()
+        }
+        Some(owner) => match facts.feed.filter(|_| facts.fresh) {
+            Some(state) => format!("{owner} runs the feed: {}", state.name()),
+            None => format!("{owner} runs the feed, and is not heard"),
+        },
+        None => "no node runs the feed".to_owned(),
+    })
+}
+
+fn feed(feed: &DebugFeed, report: &FeedReport, followed: Option<&str>) -> Value {
     let FeedCounts { connects, disconnects, rotations, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
@@ -39,9 +68,9 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "tried": report.tried,
         "connections": report.connections,
         "connections_up": report.connections_up,
-        "state": report.state.name(),
+        "state": followed.map_or(report.state.name(), |_| FOLLOWING),
         "since": report.since.0,
-        "reason": report.reason,
+        "reason": followed.or(report.reason.as_deref()),
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.symbols.len(),
         "unheard": unheard(&report.unheard),

@@ -53,7 +53,7 @@ impl Follower {
                 self.next_probe = now.after(if self.freshness.is_anchored() { PROBE_EVERY } else { PROBE_AGAIN });
             }
             (Stage::Asking(asking), Kind::Snapshot) => {
-                asking.parts.add(head.batch, bytes.clone());
+                asking.parts.add(head.batch, bytes.clone(), self.buffer.room());
             }
             (Stage::Asking(asking), Kind::End) => {
                 asking.snapshot = std::mem::take(&mut asking.parts).complete(head.count, head.batch);

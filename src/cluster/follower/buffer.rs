@@ -1,5 +1,6 @@
 //! The batches that arrive while older ones are missing.
 
+use super::room::{Held, Room};
 use crate::cluster::clock::Boot;
 use bytes::Bytes;
 use std::{collections::VecDeque, time::Duration};
@@ -23,7 +24,7 @@ pub(super) struct Buffer {
     /// The number of the oldest batch, and that of the next; `None` before the first message.
     range: Option<(u64, u64)>,
     batches: VecDeque<Waiting>,
-    bytes: usize,
+    held: Held,
     /// Of the newest message that shows that the batches are the newest: when it was sent, by the owner's clock, and
     /// when it arrived.
     newest: Option<(Boot, Boot)>,
@@ -31,7 +32,20 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.range = None;
+        self.batches.clear();
+        self.held.clear();
+        self.newest = None;
+    }
+
+    /// The room that it shares with others.
+    pub(super) fn room(&self) -> &Room {
+        self.held.room()
+    }
+
+    /// Shares another room. It is empty.
+    pub(super) fn move_to(&mut self, room: &Room) {
+        self.held = room.held();
     }
 
     /// The number of the oldest batch, or, where there is none, of the next.
@@ -49,7 +63,7 @@ impl Buffer {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.held.bytes()
     }
 
     /// When the oldest batch has waited too long.
@@ -69,7 +83,7 @@ impl Buffer {
             return false;
         }
         self.restart_unless_next(number);
-        self.bytes += bytes.len() + ENTRY_BYTES;
+        self.held.add(bytes.len() + ENTRY_BYTES);
         self.batches.push_back(Waiting { arrived: now, bytes });
         let first = self.range.map_or(number, |(first, _)| first);
         self.range = Some((first, number + 1));
@@ -98,9 +112,9 @@ impl Buffer {
     pub(super) fn trim(&mut self, now: Boot) -> bool {
         let before = self.batches.len();
         while let Some(oldest) = self.batches.front()
-            && (self.bytes > BUFFER_BYTES_MAX || now >= oldest.arrived.after(BUFFER_AGE_MAX))
+            && (self.held.is_too_much(BUFFER_BYTES_MAX) || now >= oldest.arrived.after(BUFFER_AGE_MAX))
         {
-            self.bytes -= oldest.bytes.len() + ENTRY_BYTES;
+            self.held.release(oldest.bytes.len() + ENTRY_BYTES);
             self.batches.pop_front();
             self.range = self.range.map(|(first, next)| (first + 1, next));
         }
@@ -141,6 +155,21 @@ mod tests {
         assert!(push(&mut buffer, 10, 4, 0));
         assert_eq!(buffer.drain().map(|(batches, next)| (batches.len(), next)), Some((1, 11)));
         assert_eq!(buffer.first(), None);
+    }
+
+    #[test]
+    fn rule_10_what_waits_goes_if_the_other_followers_of_the_node_hold_too_much() {
+        let room = Room::default();
+        let mut others = room.held();
+        let mut buffer = Buffer::default();
+        buffer.move_to(&room);
+        push(&mut buffer, 1, 100, 0);
+        others.add(super::super::ROOM_BYTES_MAX);
+        assert!(buffer.trim(Boot(0)));
+        assert_eq!((buffer.first(), buffer.bytes()), (Some(2), 0));
+        drop(others);
+        push(&mut buffer, 2, 100, 0);
+        assert!(!buffer.trim(Boot(0)));
     }
 
     #[test]

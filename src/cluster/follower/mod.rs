@@ -63,6 +63,7 @@ mod delay;
 mod freshness;
 mod event;
 mod request;
+mod room;
 mod snapshot;
 mod table;
 mod applying;
@@ -81,6 +82,7 @@ pub use event::{Action, AskId, Cause, Event, State};
 #[doc(hidden)]
 pub use fault::PlantedFault;
 pub use freshness::{CutOff, DISCONNECTED_MAX};
+pub use room::{ROOM_BYTES_MAX, Room};
 pub use snapshot::SNAPSHOT_BYTES_MAX;
 
 use super::{clock::Boot, message::Ask, token::Token};

@@ -1,7 +1,7 @@
 //! The bus: one broker, nodes with two connections each, and the faults that a test asks for.
 
 use super::super::bus::{
-    Answer, Answers, Bus, Connection, Incoming, LinkCounts, ReplyTo, SUBSCRIPTION_MESSAGES_MAX, Sent, Subject,
+    Answer, Answers, Broker, Bus, Connection, Incoming, LinkCounts, ReplyTo, SUBSCRIPTION_MESSAGES_MAX, Sent, Subject,
     Subscription,
 };
 use bytes::Bytes;
@@ -224,6 +224,10 @@ impl Bus for MemoryBus {
 
     fn counts(&self, connection: Connection) -> LinkCounts {
         self.broker.state().link(self.node, connection).counts
+    }
+
+    fn broker(&self, _: Connection) -> Option<Broker> {
+        None
     }
 }
 

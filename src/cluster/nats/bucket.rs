@@ -113,11 +113,16 @@ impl Bucket {
         format!("{}{key}", self.prefix)
     }
 
+    /// Looks at the bucket, and makes nothing.
+    pub(super) async fn look(&self, link: &Link) -> Result<Prepared, Unprepared> {
+        self.judge(&self.api(link, "INFO", Bytes::new()).await?)
+    }
+
     /// Makes the bucket, unless it is there.
     pub(super) async fn prepare(&self, link: &Link) -> Result<Prepared, Unprepared> {
         let info = self.api(link, "INFO", Bytes::new()).await;
         match info {
-            Err(Unprepared::Refused(error)) if error.err_code == STREAM_NOT_FOUND => {
+            Err(Unprepared::Refused(error)) if error.is_no_stream() => {
                 let config = serde_json::to_vec(&self.config()).expect("strings and numbers are JSON");
                 self.judge(&self.api(link, "CREATE", config.into()).await?)
             }
@@ -169,6 +174,13 @@ impl Bucket {
         }
         let replicas = config.num_replicas;
         Ok(Prepared { other_replicas: (replicas != self.replicas).then_some(replicas) })
+    }
+}
+
+impl ApiError {
+    /// Whether the bucket is missing.
+    pub(super) fn is_no_stream(&self) -> bool {
+        self.err_code == STREAM_NOT_FOUND
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::link::{Link, ROOM_WAIT};
 use crate::cluster::bus::{
-    Answer, Answers, Bus, Connection, Incoming, LinkCounts, ReplyTo, Sent, Subject, Subscription,
+    Answer, Answers, Broker, Bus, Connection, Incoming, LinkCounts, ReplyTo, Sent, Subject, Subscription,
 };
 use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
@@ -84,6 +84,10 @@ impl Bus for NatsBus {
 
     fn counts(&self, connection: Connection) -> LinkCounts {
         self.link(connection).counts()
+    }
+
+    fn broker(&self, connection: Connection) -> Option<Broker> {
+        self.link(connection).broker()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::access;
 use crate::{
-    cluster::bus::{Connection, LinkCounts, Sent},
+    cluster::bus::{Broker, Connection, LinkCounts, Sent},
     config::Cluster,
     telemetry::SharedLogLimit,
 };
@@ -26,6 +26,8 @@ use tokio::{
 pub(super) const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// So many bytes of answers may be ahead of whatever else is published, besides one message of an answer.
 const ANSWER_BYTES_AHEAD: usize = 256 << 10;
+/// Answers of so many bytes pass the longer ones.
+const SHORT_ANSWER_BYTES: usize = 1 << 10;
 /// An event of the connection may get lost among others. So its state is also looked at this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The brokers, or the network, can cause a line at will.
@@ -51,8 +53,20 @@ pub(super) struct Watched {
     overflows: AtomicU64,
     /// What the broker has refused to this node's user last.
     violation: Mutex<Option<String>>,
+    /// The broker of the newest connection.
+    broker: Mutex<Option<Greeting>>,
+    /// The configured addresses, which hold no password.
+    servers: String,
     overflow_log: SharedLogLimit,
     error_log: SharedLogLimit,
+}
+
+/// What a broker said when the connection was made.
+#[derive(Debug, PartialEq, Eq)]
+struct Greeting {
+    /// Tells this connection from an earlier one to the same broker.
+    client: u64,
+    broker: Broker,
 }
 
 /// How a link is opened.
@@ -77,7 +91,7 @@ impl Link {
         }
         let servers = access::servers(cluster)
             .map_err(|error| ConnectError::with_source(ConnectErrorKind::ServerParse, error))?;
-        let watched = Arc::new(Watched::new(connection));
+        let watched = Arc::new(Watched::new(connection, cluster.servers.join(", ")));
         let for_events = watched.clone();
         let options = options.event_callback(move |event| {
             for_events.on(event);
@@ -104,6 +118,11 @@ impl Link {
         self.watched.violation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The broker at the other end, while it is up.
+    pub(super) fn broker(&self) -> Option<Broker> {
+        self.is_connected().then(|| greeting(&self.client).broker)
+    }
+
     /// What it has counted.
     pub(super) fn counts(&self) -> LinkCounts {
         let [connects, overflows] =
@@ -125,13 +144,21 @@ impl Link {
     }
 
     /// Publishes an answer, if it is up and has room within [`ROOM_WAIT`]. Few bytes of answers wait for the socket at
-    /// a time, so that a lease's renewal does not stand behind a snapshot.
+    /// a time, so that a lease's renewal does not stand behind a snapshot. A short answer, such as a beat, does not
+    /// wait for that.
     pub(super) async fn answer(&self, subject: &str, payload: Bytes) -> Sent {
         if !self.is_connected() {
             return Sent::Dropped;
         }
+        if payload.len() <= SHORT_ANSWER_BYTES {
+            return self.within(self.client.publish(subject.to_owned(), payload).map(Result::ok)).await;
+        }
+        // The wait for other answers has a limit of its own. After it the follower has given this answer up.
+        let Ok(mut ahead) = timeout(ROOM_WAIT, self.ahead.lock()).await else { return Sent::Dropped };
+        if !self.is_connected() {
+            return Sent::Dropped;
+        }
         let publish = async {
-            let mut ahead = self.ahead.lock().await;
             if *ahead >= ANSWER_BYTES_AHEAD {
                 self.client.flush().await.ok()?;
                 *ahead = 0;
@@ -139,6 +166,10 @@ impl Link {
             *ahead += payload.len();
             self.client.publish(subject.to_owned(), payload).await.ok()
         };
+        self.within(publish).await
+    }
+
+    async fn within(&self, publish: impl Future<Output = Option<()>>) -> Sent {
         match timeout(ROOM_WAIT, publish).await {
             Ok(Some(())) => Sent::Sent,
             Ok(None) | Err(_) => Sent::Dropped,
@@ -153,6 +184,12 @@ impl Drop for Link {
     }
 }
 
+fn greeting(client: &Client) -> Greeting {
+    let info = client.server_info();
+    let address = format!("{}:{}", info.host, info.port);
+    Greeting { client: info.client_id, broker: Broker { name: info.server_name, address, version: info.version } }
+}
+
 async fn look_often(client: Client, watched: Arc<Watched>) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,9 +200,11 @@ async fn look_often(client: Client, watched: Arc<Watched>) {
 }
 
 impl Watched {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, servers: String) -> Self {
         Self {
             connection,
+            broker: Mutex::default(),
+            servers,
             up: watch::Sender::new(false),
             connects: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
@@ -176,7 +215,32 @@ impl Watched {
     }
 
     fn look(&self, client: &Client) {
-        self.set(client.connection_state() == State::Connected);
+        let is_up = client.connection_state() == State::Connected;
+        if is_up {
+            self.greeted(greeting(client));
+        }
+        self.set(is_up);
+    }
+
+    /// Keeps who is at the other end; says so where the connection is another.
+    fn greeted(&self, greeting: Greeting) {
+        let mut known = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != Some(&greeting) {
+            let Broker { name, address, version } = &greeting.broker;
+            tracing::info!(
+                connection = self.connection.label(),
+                broker = ?name,
+                ?address,
+                ?version,
+                "connected to a broker"
+            );
+            *known = Some(greeting);
+        }
+    }
+
+    fn broker(&self) -> Option<Broker> {
+        let known = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|greeting| greeting.broker.clone())
     }
 
     fn set(&self, is_up: bool) {
@@ -189,11 +253,11 @@ impl Watched {
         match event {
             Event::Connected => {
                 self.connects.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(connection, "connected to a broker");
                 self.set(true);
             }
             Event::Disconnected => {
-                tracing::warn!(connection, "disconnected from the broker");
+                let Broker { name, address, .. } = self.broker().unwrap_or_default();
+                tracing::warn!(connection, broker = ?name, ?address, "disconnected from the broker");
                 self.set(false);
             }
             Event::SlowConsumer(_) => {
@@ -205,7 +269,8 @@ impl Watched {
             Event::ServerError(error) => self.refused(error),
             Event::ClientError(error) => {
                 if let Some(held_back) = self.error_log.admit(Instant::now()) {
-                    tracing::warn!(connection, held_back, error = ?error.to_string(), "a broker cannot be reached");
+                    let (servers, error) = (&self.servers, error.to_string());
+                    tracing::warn!(connection, held_back, servers, ?error, "a broker cannot be reached");
                 }
             }
             Event::LameDuckMode => tracing::info!(connection, "the broker is about to stop"),
@@ -216,7 +281,15 @@ impl Watched {
     fn refused(&self, error: ServerError) {
         let text = error.to_string();
         if let Some(held_back) = self.error_log.admit(Instant::now()) {
-            tracing::error!(connection = self.connection.label(), held_back, error = ?text, "the broker refuses a request");
+            let Broker { name, address, .. } = self.broker().unwrap_or_default();
+            tracing::error!(
+                connection = self.connection.label(),
+                broker = ?name,
+                ?address,
+                held_back,
+                error = ?text,
+                "the broker refuses a request"
+            );
         }
         if text.to_ascii_lowercase().contains("permissions violation") {
             *self.violation.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
@@ -268,6 +341,14 @@ mod tests {
         }
         // The kernel's buffers hold at most 4 MiB; the client's 64 messages would hold 16 MiB more.
         assert!(sent < 40, "{sent} parts");
+        let waits = async {
+            // Behind an answer that has its whole second, another has one of its own.
+            tokio::join!(link.answer("to", part.clone()), link.answer("to", part.clone()))
+        };
+        let both = timeout(3 * ROOM_WAIT, waits).await;
+        assert!(both.is_ok_and(|sent| sent == (Sent::Dropped, Sent::Dropped)), "each ends by itself");
+        let beat = unconstrained(link.answer("to", Bytes::from_static(b"beat"))).now_or_never();
+        assert_ne!(beat, None, "a short answer does not wait for long ones");
         // Whether the link knows by now that the broker is mute does not matter.
         let renewal = unconstrained(link.client.publish("renewal", Bytes::new())).now_or_never();
         assert!(matches!(renewal, Some(Ok(()))), "there is room for it");
@@ -276,7 +357,7 @@ mod tests {
 
     #[test]
     fn events_tell_the_state_and_what_a_subscription_has_lost() {
-        let watched = Watched::new(Connection::Live);
+        let watched = Watched::new(Connection::Live, String::new());
         let mut up = watched.up.subscribe();
         for (event, is_up, has_changed) in [
             (Event::Connected, true, true),
@@ -295,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_a_user_may_not_do_is_remembered() {
-        let watched = Watched::new(Connection::Control);
+        let watched = Watched::new(Connection::Control, String::new());
         watched.on(Event::ServerError(ServerError::Other("Maximum Connections Exceeded".to_owned())));
         assert_eq!(*watched.violation.lock().unwrap(), None);
         let text = "Permissions Violation for Publish to \"$KV.x\"";

@@ -20,4 +20,4 @@ mod start;
 
 pub use bus::{NatsAnswers, NatsBus, NatsSubscription};
 pub use leases::NatsLeases;
-pub use start::{Nats, StartError, connect};
+pub use start::{Nats, StartError, connect, try_out};

@@ -7,13 +7,17 @@ use super::{
     link::{Link, Opening},
     request::Failed,
 };
-use crate::{cluster::bus::Connection, config::Cluster};
+use crate::{
+    cluster::bus::{Broker, Connection},
+    config::Cluster,
+};
 use async_nats::{ConnectError, ConnectErrorKind, ServerInfo};
+use futures_util::future::join_all;
 use std::{error::Error as _, io, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 /// A snapshot is sent in messages of up to 256 KiB; four of them leave room for what comes.
@@ -104,7 +108,8 @@ pub async fn connect(cluster: &Cluster) -> Result<Nats, StartError> {
             if let Some(error) = decisive(&error) {
                 return Err(error);
             }
-            tracing::warn!(error = ?reason(&error), "the brokers cannot be reached; the node waits for them");
+            let servers = cluster.servers.join(", ");
+            tracing::warn!(servers, error = ?reason(&error), "the brokers cannot be reached; the node waits for them");
             open_waiting(cluster, Connection::Control).await?
         }
     };
@@ -121,6 +126,39 @@ pub async fn connect(cluster: &Cluster) -> Result<Nats, StartError> {
         bus: NatsBus::new(live, control),
         _keeper: Keeper(keeper),
     })
+}
+
+/// Tries each broker by itself: whether it can be reached and used. Changes nothing. Returns a remark, or what to
+/// change.
+pub async fn try_out(cluster: &Cluster, wait: Duration) -> Vec<(String, Result<String, String>)> {
+    let tries = cluster.servers.iter().map(async |server| {
+        let alone = Cluster { servers: vec![server.clone()], ..cluster.clone() };
+        let tried = timeout(wait, try_broker(&alone)).await;
+        (server.clone(), tried.unwrap_or_else(|_| Err(format!("no answer within {} s", wait.as_secs_f32()))))
+    });
+    join_all(tries).await
+}
+
+async fn try_broker(cluster: &Cluster) -> Result<String, String> {
+    let link = Link::open(cluster, Connection::Control, Opening::Once).await;
+    let link = link.map_err(|error| decisive(&error).map_or_else(|| reason(&error), |error| error.to_string()))?;
+    let info = link.client.server_info();
+    let is_new_enough = link.client.is_server_compatible(VERSION_MIN.0, VERSION_MIN.1, VERSION_MIN.2);
+    check_broker(&info, is_new_enough).map_err(|error| error.to_string())?;
+    let bucket = match Bucket::new(&cluster.name, cluster.replicas).look(&link).await {
+        Ok(_) => String::new(),
+        Err(Unprepared::Refused(error)) if error.is_no_stream() => {
+            "; it has no leases yet, the first node makes their bucket".to_owned()
+        }
+        Err(unprepared) => {
+            // The connection hears of a refusal apart from the request, and before it is given up.
+            let of_person = for_a_person(&unprepared, &link, &info, cluster);
+            return Err(of_person
+                .map_or_else(|| format!("it does not keep leases now: {unprepared:?}"), |error| error.to_string()));
+        }
+    };
+    let old = if is_new_enough { "" } else { ", which is too old: a crash can cost it writes" };
+    Ok(format!("{} {}{old}{bucket}", info.server_name, info.version))
 }
 
 async fn open_waiting(cluster: &Cluster, connection: Connection) -> Result<Link, StartError> {
@@ -253,7 +291,8 @@ async fn keep(link: Arc<Link>, bucket: Arc<Bucket>, missing: Arc<Notify>, cluste
             wait(&mut connected, &missing).await;
             continue;
         };
-        tracing::error!(%error, "the brokers cannot keep leases");
+        let Broker { name, address, .. } = link.broker().unwrap_or_default();
+        tracing::error!(broker = ?name, ?address, %error, "the brokers cannot keep leases");
         sleep(again).await;
         again = (again * 2).min(AGAIN_MAX);
     }

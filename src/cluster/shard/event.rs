@@ -4,10 +4,12 @@ use crate::cluster::{
     follower::{AskId, Cause, CutOff, State},
     give::GiveMessage,
     lease::{Former, LeaseValue, LeaveReason, ReadAnswer, Start, WriteAnswer},
+    members::Successors,
     message::Ask,
     names::NodeName,
     token::Token,
 };
+use crate::feed::FeedState;
 use bytes::Bytes;
 
 /// What happens to a node's part of a shard.
@@ -44,9 +46,13 @@ pub enum Event {
         heard: bool,
         /// How many nodes should claim before this one.
         rank: u32,
-        /// The nodes that could follow this one, best first.
-        successors: Vec<NodeName>,
+        /// The nodes that could follow this one.
+        successors: Successors,
     },
+    /// The state of an owner's feed is another.
+    Feed(FeedState),
+    /// An owner's feed has ended by itself, which a lost connection is not.
+    FeedEnded,
     /// A message of the dialogue about a hand-over.
     Give(GiveMessage),
     /// An operator gives the shard away; the node stays. `None`: to the best node.
@@ -63,6 +69,19 @@ pub enum Event {
     },
 }
 
+/// Why an owner gives its shard away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveCause {
+    /// The node stops.
+    Stop,
+    /// An operator asked for it.
+    Operator,
+    /// The others do not hear the node.
+    Unheard,
+    /// Its feed fails.
+    FeedFails,
+}
+
 /// Why a shard is not given away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveFailure {
@@ -72,6 +91,8 @@ pub enum GiveFailure {
     Running,
     /// No node that was asked is ready to own it.
     NotReady,
+    /// The owner's feed fails, and no other node is ready to own it.
+    FeedFails,
 }
 
 /// What a node does for a shard.
@@ -118,8 +139,9 @@ pub enum Action {
     /// The shard is about to be given away. Take nothing more from the venue and close the connection; make all symbols
     /// stale; seal the last batch, even while suspended, publish it and flush. Then say [`Event::FeedClosed`], within
     /// [`CLOSE_MAX`](super::CLOSE_MAX). From then on no symbol gets a tick from this node.
-    CloseFeed,
+    CloseFeed(GiveCause),
     /// What an operator asked for with [`Event::GiveAway`] does not happen: the node keeps the shard, or had left it.
+    /// Or its feed fails and it keeps the shard, which is said once.
     GiveFailed(GiveFailure),
     /// The node does not own the shard any more: close the connection to the venue, drop the tape. The book is cut off.
     Leave(LeaveReason),

@@ -1,6 +1,6 @@
 //! How an owner leaves its shard to another node, and how a node is asked to follow.
 
-use super::{Action, CLOSE_MAX, GiveFailure, Owning, ShardNode, UNHEARD_MAX};
+use super::{Action, CLOSE_MAX, GiveCause, GiveFailure, Owning, ShardNode, UNHEARD_MAX};
 use crate::cluster::{
     clock::{Boot, Moment},
     follower::Book,
@@ -9,21 +9,15 @@ use crate::cluster::{
     names::NodeName,
 };
 
-/// Why an owner gives its shard away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The node stops.
-    Stop,
-    /// An operator asked for it.
-    Operator,
-    /// The others do not hear the node.
-    Unheard,
-}
-
-impl Why {
+impl GiveCause {
     /// Whether the node stays, and may own the shard again.
     fn stays(self) -> bool {
         self != Self::Stop
+    }
+
+    /// Whether any node that has the state is better than none.
+    fn takes_any(self) -> bool {
+        matches!(self, Self::Stop | Self::Unheard)
     }
 }
 
@@ -31,7 +25,7 @@ impl Why {
 #[derive(Debug)]
 pub(super) enum Leaving {
     /// Nodes are asked.
-    Asking { give: Give, due: Boot, why: Why },
+    Asking { give: Give, due: Boot, why: GiveCause, insists: bool },
     /// The feed is being closed.
     Closing { to: Option<NodeName>, stays: bool, until: Boot },
     /// The lease is being written; the last batch, unless the feed was not closed in time, and when that was.
@@ -50,37 +44,57 @@ impl Leaving {
 
 impl ShardNode {
     /// Begins to give the shard away, if the node owns it.
-    pub(super) fn give_away(&mut self, to: Option<NodeName>, why: Why, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn give_away(&mut self, to: Option<NodeName>, why: GiveCause, now: Moment, actions: &mut Vec<Action>) {
+        if let Some(Owning { leaving: leaving @ Some(Leaving::Asking { .. }), .. }) = &mut self.owning
+            && why == GiveCause::Stop
+        {
+            // More nodes may be asked now, and each of them with insistence.
+            *leaving = None;
+        }
         let failure = match &self.owning {
             None => Some(GiveFailure::NotOwner),
             Some(owning) => owning.leaving.as_ref().map(|_| GiveFailure::Running),
         };
         if let Some(failure) = failure {
-            fail(why, failure, actions);
+            self.fail(why, failure, actions);
         } else {
             self.begin_to_give(to, why, now, actions);
         }
     }
 
-    fn begin_to_give(&mut self, to: Option<NodeName>, why: Why, now: Moment, actions: &mut Vec<Action>) {
+    fn begin_to_give(&mut self, to: Option<NodeName>, why: GiveCause, now: Moment, actions: &mut Vec<Action>) {
         let Some(owning) = &mut self.owning else { return };
+        let insists = why.takes_any() || to.is_some();
         let best_first = match (to, &self.rank) {
             (Some(to), _) => vec![to],
-            (None, Some((_, successors))) => successors.clone(),
+            (None, Some((_, successors))) => {
+                let last_resort = if insists { &successors.last_resort[..] } else { &[] };
+                successors.good.iter().chain(last_resort).cloned().collect()
+            }
             (None, None) => Vec::new(),
         };
         let mut give = Give::new(best_first);
         let step = give.due(now.boot);
-        owning.leaving = Some(Leaving::Asking { give, due: now.boot, why });
+        owning.leaving = Some(Leaving::Asking { give, due: now.boot, why, insists });
         self.step(step, now, actions);
     }
 
     /// Does what the time asks for.
     pub(super) fn settle_leaving(&mut self, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
+        let can_publish = self.can_publish();
         match self.owning.as_mut().map(|owning| &mut owning.leaving) {
+            Some(leaving @ Some(Leaving::Asking { why: GiveCause::FeedFails, .. })) if self.trouble.due().is_none() => {
+                // It is up meanwhile.
+                *leaving = None;
+            }
             Some(None) if self.unheard_at.is_some_and(|at| at <= now.boot) => {
                 self.unheard_at = Some(now.boot.after(UNHEARD_MAX));
-                self.give_away(None, Why::Unheard, now, actions);
+                self.give_away(None, GiveCause::Unheard, now, actions);
+            }
+            // The others would not hear the question.
+            Some(None) if can_publish && self.trouble.due().is_some_and(|at| at <= now.boot) => {
+                self.trouble.asks(now.boot);
+                self.give_away(None, GiveCause::FeedFails, now, actions);
             }
             Some(Some(Leaving::Asking { give, due, .. })) if *due <= now.boot => {
                 let step = give.due(now.boot);
@@ -96,24 +110,27 @@ impl ShardNode {
     fn step(&mut self, step: Step, now: Moment, actions: &mut Vec<Action>) {
         let stops = self.stops;
         let Some(leaving) = self.owning.as_mut().map(|owning| &mut owning.leaving) else { return };
-        let Some(Leaving::Asking { give, due, why }) = leaving else { return };
-        let why = *why;
+        let Some(Leaving::Asking { give, due, why, insists }) = leaving else { return };
+        let (why, insists) = (*why, *insists);
         match step {
             Step::Ask(node) => {
                 // The dialogue has just begun to wait for it.
                 if let Step::Wait(until) = give.due(now.boot) {
                     *due = until;
                 }
-                self.send_give(node, GiveSays::Ask, actions);
+                self.send_give(node, GiveSays::Ask { insists }, actions);
             }
             Step::Wait(until) => *due = until,
             Step::Successor(None) if why.stays() && !stops => {
+                let is_refused = give.is_refused();
                 *leaving = None;
-                fail(why, GiveFailure::NotReady, actions);
+                if is_refused || why != GiveCause::FeedFails {
+                    self.fail(why, GiveFailure::NotReady, actions);
+                }
             }
             Step::Successor(to) => {
                 *leaving = Some(Leaving::Closing { to, stays: why.stays(), until: now.boot.after(CLOSE_MAX) });
-                actions.push(Action::CloseFeed);
+                actions.push(Action::CloseFeed(if stops { GiveCause::Stop } else { why }));
             }
         }
     }
@@ -142,10 +159,12 @@ impl ShardNode {
         &mut self,
         revision: u64,
         value: LeaseValue,
+        now: Moment,
         book: &mut impl Book,
         actions: &mut Vec<Action>,
     ) {
         let Some(owning) = self.owning.take() else { return };
+        self.trouble.end(now.boot);
         let Owning { token, suspended, leaving: Some(Leaving::Handing { last, closed }) } = &owning else {
             return self.start_over(&owning, book, actions);
         };
@@ -172,8 +191,9 @@ impl ShardNode {
             return;
         }
         match message.says {
-            GiveSays::Ask => {
-                let says = if self.can_follow() { GiveSays::Ready } else { GiveSays::Busy };
+            GiveSays::Ask { insists } => {
+                let is_fit = insists || !self.trouble.is_there(now.boot);
+                let says = if is_fit && self.can_follow() { GiveSays::Ready } else { GiveSays::Busy };
                 self.send_give(message.from, says, actions);
             }
             GiveSays::Ready | GiveSays::Busy => {
@@ -199,11 +219,16 @@ impl ShardNode {
         let message = GiveMessage { from: self.config.node.clone(), shard: self.config.shard.clone(), says };
         actions.push(Action::SendGive { to, message });
     }
-}
 
-/// Tells operators what becomes of their request. What the node itself has begun, it tries again.
-fn fail(why: Why, failure: GiveFailure, actions: &mut Vec<Action>) {
-    if why == Why::Operator {
-        actions.push(Action::GiveFailed(failure));
+    /// Tells operators what becomes of their request, and once that a feed fails on all nodes. What the node itself has
+    /// begun, it tries again.
+    fn fail(&mut self, why: GiveCause, failure: GiveFailure, actions: &mut Vec<Action>) {
+        match why {
+            GiveCause::Operator => actions.push(Action::GiveFailed(failure)),
+            GiveCause::FeedFails if !std::mem::replace(&mut self.trouble.is_told, true) => {
+                actions.push(Action::GiveFailed(GiveFailure::FeedFails));
+            }
+            GiveCause::FeedFails | GiveCause::Stop | GiveCause::Unheard => {}
+        }
     }
 }

@@ -13,21 +13,25 @@
 //! | write `granted` or `free` into the lease | [`Action::HandedOver`], and the successor is told | the lease |
 //!
 //! A node that stops leaves in any case. One that stays keeps the shard if no other is ready, and tells its operators
-//! if they had asked.
+//! if they had asked. An owner whose feed has failed for [`FEED_FAILED_MAX`] asks by itself.
 
 mod event;
+mod feed_trouble;
 mod give;
 
-pub use event::{Action, Event, GiveFailure};
+pub use event::{Action, Event, GiveCause, GiveFailure};
+pub use feed_trouble::{AVOIDED, FEED_FAILED_MAX};
 
 use super::{
     clock::{Boot, Moment},
-    follower::{self, Book, CutOff, Follower},
+    follower::{self, Book, CutOff, Follower, Room},
     lease::{self, Lease, LeaseTiming, LeaveReason, Standing, Validity},
+    members::Successors,
     names::{Instance, NodeName, ShardName},
     token::Token,
 };
-use give::{Leaving, Why};
+use feed_trouble::FeedTrouble;
+use give::Leaving;
 use std::time::Duration;
 
 /// An owner whose feed is not closed by then gives the shard to any node, which begins a new epoch.
@@ -51,6 +55,8 @@ pub struct ShardConfig {
     pub timing: LeaseTiming,
     /// What is older is not shown as live.
     pub stale_after: Duration,
+    /// What all followers of the node may hold.
+    pub room: Room,
 }
 
 /// One node's part of one shard.
@@ -61,13 +67,15 @@ pub struct ShardNode {
     follower: Follower,
     owning: Option<Owning>,
     /// The rank and the successors, if they are known.
-    rank: Option<(u32, Vec<NodeName>)>,
+    rank: Option<(u32, Successors)>,
     /// Whether the live connection is up, and whether the node's reports come back on it. Without both a node could not
     /// publish: it does not claim.
     connected: bool,
     heard: bool,
     /// When an owner that is not heard tries to give the shard away.
     unheard_at: Option<Boot>,
+    /// What the node knows of its own feed.
+    trouble: FeedTrouble,
     /// Whether the node has ever had the shard's state.
     has_had_state: bool,
     stops: bool,
@@ -90,7 +98,7 @@ impl ShardNode {
     /// differ from start to start.
     pub fn new(config: ShardConfig, seed: u64, now: Moment) -> Self {
         let lease = Lease::new(config.node.clone(), config.instance, config.timing, seed, now);
-        let mut follower = Follower::new(config.stale_after, seed);
+        let mut follower = Follower::new(config.stale_after, seed).in_room(&config.room);
         follower.set_connected(false, now.boot);
         Self {
             config,
@@ -101,6 +109,7 @@ impl ShardNode {
             connected: false,
             heard: false,
             unheard_at: None,
+            trouble: FeedTrouble::default(),
             has_had_state: false,
             stops: false,
             told: None,
@@ -164,11 +173,14 @@ impl ShardNode {
                 self.set_heard(self.connected, heard, now.boot);
             }
             Event::Give(message) => self.take_give(message, now, book, &mut actions),
-            Event::GiveAway { to } => self.give_away(to, Why::Operator, now, &mut actions),
+            Event::GiveAway { to } => self.give_away(to, GiveCause::Operator, now, &mut actions),
+            Event::Feed(state) if self.owns() => self.trouble.on_state(state, now.boot),
+            Event::FeedEnded if self.owns() => self.trouble.on_end(now.boot),
+            Event::Feed(_) | Event::FeedEnded => {}
             Event::Drain => {
                 self.stops = true;
                 self.tell_lease(lease::Event::Withdraw, now, book, &mut actions);
-                self.give_away(None, Why::Stop, now, &mut actions);
+                self.give_away(None, GiveCause::Stop, now, &mut actions);
             }
             Event::FeedClosed { last } => self.feed_closed(Some(last), now, book, &mut actions),
         }
@@ -181,7 +193,7 @@ impl ShardNode {
         let of_role = match &self.owning {
             None => self.follower.due(),
             Some(Owning { leaving: Some(leaving), .. }) => leaving.due(),
-            Some(_) => self.unheard_at,
+            Some(_) => self.unheard_at.into_iter().chain(self.trouble.due()).min(),
         };
         self.lease.due().into_iter().chain(of_role).min()
     }
@@ -256,15 +268,16 @@ impl ShardNode {
                 }
                 lease::Action::Own { token, former, start } => {
                     self.owning = Some(Owning { token, suspended: false, leaving: None });
+                    self.trouble.begin();
                     self.has_had_state = true;
                     self.unheard_at = self.unheard_at.map(|_| now.boot.after(UNHEARD_MAX));
                     actions.push(Action::Own { token, former, start });
                 }
                 lease::Action::Suspend => self.suspend(true, book, actions),
                 lease::Action::Resume => self.suspend(false, book, actions),
-                lease::Action::Leave(reason) => self.leave(reason, book, actions),
+                lease::Action::Leave(reason) => self.leave(reason, now, book, actions),
                 lease::Action::HandedOver { revision, value } => {
-                    self.handed_over(revision, value, book, actions);
+                    self.handed_over(revision, value, now, book, actions);
                 }
                 lease::Action::CatchUp { epoch, batch } => {
                     self.follow(follower::Event::Last { epoch, batch }, now, book, actions);
@@ -286,8 +299,9 @@ impl ShardNode {
     }
 
     /// The node does not own the shard any more, and does not know how the next owner goes on.
-    fn leave(&mut self, reason: LeaveReason, book: &mut impl Book, actions: &mut Vec<Action>) {
+    fn leave(&mut self, reason: LeaveReason, now: Moment, book: &mut impl Book, actions: &mut Vec<Action>) {
         let Some(owning) = self.owning.take() else { return };
+        self.trouble.end(now.boot);
         actions.push(Action::Leave(reason));
         self.start_over(&owning, book, actions);
     }
@@ -318,6 +332,11 @@ impl ShardNode {
     /// Whether the node owns the shard and is giving it away.
     pub fn hands_over(&self) -> bool {
         self.owning.as_ref().is_some_and(|owning| owning.leaving.is_some())
+    }
+
+    /// Whether the shard's feed fails on this node, or lately did: then another one should own the shard.
+    pub fn feed_fails(&self, now: Moment) -> bool {
+        self.trouble.is_there(now.boot)
     }
 
     /// Whether the node has the shard's state: as its owner, or up to a batch.

@@ -76,6 +76,7 @@ impl Node {
             shard: "feed.0".parse().unwrap(),
             timing: LeaseTiming::new(LEASE),
             stale_after: Duration::from_secs(2),
+            room: Room::default(),
         };
         let shard = ShardNode::new(config, 1, moment(0));
         Self { shard, book: Notes::default(), millis: 0, actions: Vec::new() }
@@ -93,7 +94,13 @@ impl Node {
     }
 
     pub(super) fn rank(&mut self, successors: &[&str]) -> Vec<Action> {
-        self.on(Event::Rank { heard: true, rank: 0, successors: successors.iter().map(|node| name(node)).collect() })
+        self.rank_with(successors, &[])
+    }
+
+    pub(super) fn rank_with(&mut self, good: &[&str], last_resort: &[&str]) -> Vec<Action> {
+        let names = |nodes: &[&str]| nodes.iter().map(|node| name(node)).collect();
+        let successors = Successors { good: names(good), last_resort: names(last_resort) };
+        self.on(Event::Rank { heard: true, rank: 0, successors })
     }
 
     /// Lets time pass; returns the first write, if one comes.

@@ -7,7 +7,11 @@ use crate::cluster::{
     support::OwnSymbol,
     tape::Tape,
 };
+use crate::feed::FeedState;
 use bytes::Bytes;
+
+const ASK: GiveSays = GiveSays::Ask { insists: false };
+const INSIST: GiveSays = GiveSays::Ask { insists: true };
 
 #[test]
 fn a_node_whose_live_connection_is_down_does_not_claim() {
@@ -31,10 +35,10 @@ fn a_node_whose_live_connection_is_down_does_not_claim() {
 
 #[test]
 fn a_node_whose_reports_do_not_come_back_does_not_claim_and_is_not_ready() {
-    let deaf = Event::Rank { heard: false, rank: 0, successors: Vec::new() };
+    let deaf = Event::Rank { heard: false, rank: 0, successors: Successors::default() };
     let (mut node, _) = following();
     node.on(deaf.clone());
-    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+    assert_eq!(gives(&node.give("a", ASK)), [(name("a"), GiveSays::Busy)]);
 
     let mut node = Node::new("a");
     node.on(Event::Connected(true));
@@ -87,9 +91,9 @@ fn a_drain_asks_closes_the_feed_grants_and_goes_on_as_a_live_follower() {
     let mut node = Node::owning(&["b", "c"]);
     let own = node.token();
     let actions = node.on(Event::Drain);
-    assert_eq!(gives(&actions), [(name("b"), GiveSays::Ask)]);
+    assert_eq!(gives(&actions), [(name("b"), INSIST)]);
     assert_eq!(node.shard.publishing(moment(node.millis)), Some(own), "it goes on meanwhile");
-    assert_eq!(node.give("b", GiveSays::Ready), [Action::CloseFeed]);
+    assert_eq!(node.give("b", GiveSays::Ready), [Action::CloseFeed(GiveCause::Stop)]);
     let actions = node.on(Event::FeedClosed { last: 41 });
     let (request, value) = write(&actions);
     assert_eq!(value.state, LeaseState::Granted { to: name("b"), last: 41 });
@@ -144,7 +148,7 @@ fn a_node_that_stays_keeps_the_shard_if_no_other_is_ready_and_one_that_stops_lea
     assert_eq!(node.give("c", GiveSays::Busy), [Action::GiveFailed(GiveFailure::NotReady)]);
     assert!(!node.shard.hands_over());
     assert_eq!(node.shard.state(), "owning");
-    assert_eq!(node.on(Event::Drain), [Action::CloseFeed]);
+    assert_eq!(node.on(Event::Drain), [Action::CloseFeed(GiveCause::Stop)]);
     let (request, value) = write(&node.on(Event::FeedClosed { last: 4 }));
     assert_eq!(value.state, LeaseState::Free { last: 4 });
     assert_eq!(node.written(request, 3), [Action::HandedOver { to: None, is_clean: true }]);
@@ -159,7 +163,7 @@ fn an_operator_learns_that_nothing_becomes_of_a_give() {
     let mut node = Node::owning(&["b", "c"]);
     node.on(Event::GiveAway { to: None });
     node.millis += 300;
-    assert_eq!(gives(&node.on(Event::Due)), [(name("c"), GiveSays::Ask)]);
+    assert_eq!(gives(&node.on(Event::Due)), [(name("c"), ASK)]);
     node.actions.clear();
     let last_may_answer_by = node.millis + 600;
     while let Some((request, _)) = node.pass(last_may_answer_by) {
@@ -169,7 +173,7 @@ fn an_operator_learns_that_nothing_becomes_of_a_give() {
 }
 
 fn give_ask(to: &str) -> Action {
-    let message = GiveMessage { from: name("a"), shard: "feed.0".parse().unwrap(), says: GiveSays::Ask };
+    let message = GiveMessage { from: name("a"), shard: "feed.0".parse().unwrap(), says: INSIST };
     Action::SendGive { to: name(to), message }
 }
 
@@ -194,7 +198,7 @@ fn rule_10_an_owner_that_is_not_heard_for_five_seconds_gives_the_shard_away() {
         let Some((request, _)) = node.pass(asked_at) else { continue };
         node.written(request, node.millis);
     }
-    assert_eq!(gives(&node.actions), [(name("b"), GiveSays::Ask)]);
+    assert_eq!(gives(&node.actions), [(name("b"), INSIST)]);
     node.give("b", GiveSays::Busy);
     assert_eq!(node.shard.state(), "owning", "a shard that is not heard is better than none");
     assert!(!node.actions.iter().any(|action| matches!(action, Action::GiveFailed(_))), "no operator has asked");
@@ -205,18 +209,18 @@ fn rule_10_an_owner_that_is_not_heard_for_five_seconds_gives_the_shard_away() {
 #[test]
 fn a_node_is_ready_to_follow_if_it_is_heard_and_has_the_state() {
     let (mut node, _) = following();
-    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Ready)]);
+    assert_eq!(gives(&node.give("a", ASK)), [(name("a"), GiveSays::Ready)]);
     node.millis = 9_000;
-    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Ready)], "even if it is cut off");
+    assert_eq!(gives(&node.give("a", ASK)), [(name("a"), GiveSays::Ready)], "even if it is cut off");
     node.on(Event::Connected(false));
-    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
+    assert_eq!(gives(&node.give("a", ASK)), [(name("a"), GiveSays::Busy)]);
     node.on(Event::Connected(true));
     node.on(Event::Drain);
-    assert_eq!(gives(&node.give("a", GiveSays::Ask)), [(name("a"), GiveSays::Busy)]);
-    let other = GiveMessage { from: name("a"), shard: "other.0".parse().unwrap(), says: GiveSays::Ask };
+    assert_eq!(gives(&node.give("a", ASK)), [(name("a"), GiveSays::Busy)]);
+    let other = GiveMessage { from: name("a"), shard: "other.0".parse().unwrap(), says: ASK };
     assert_eq!(node.on(Event::Give(other)), []);
     let mut node = Node::owning(&[]);
-    assert_eq!(gives(&node.give("b", GiveSays::Ask)), [(name("b"), GiveSays::Busy)]);
+    assert_eq!(gives(&node.give("b", ASK)), [(name("b"), GiveSays::Busy)]);
 }
 
 #[test]
@@ -258,4 +262,108 @@ fn a_successor_claims_at_once_and_asks_for_what_it_lacks_before() {
     assert_eq!(Message::open(&batches[0]).unwrap().head.batch, 2);
     let (_, claim) = write(&actions);
     assert_eq!(claim.token.epoch, token(3, 7).epoch, "as soon as it has all");
+}
+
+#[test]
+fn rule_10_an_owner_whose_feed_fails_for_30_s_asks_the_others_who_are_as_able() {
+    let mut node = Node::owning(&[]);
+    node.rank_with(&["b"], &["c"]);
+    node.on(Event::Feed(FeedState::Failed));
+    let failed_at = node.millis;
+    owns_until(&mut node, failed_at + 29_999);
+    assert!(gives(&node.actions).is_empty() && !node.shard.feed_fails(moment(node.millis)));
+    owns_until(&mut node, failed_at + 30_000);
+    assert_eq!(gives(&node.actions), [(name("b"), ASK)]);
+    assert!(node.shard.feed_fails(moment(node.millis)), "the others come first from now on");
+    node.actions.clear();
+    node.give("b", GiveSays::Busy);
+    assert_eq!(node.shard.state(), "owning");
+    owns_until(&mut node, failed_at + 49_999);
+    assert_eq!(gives(&node.actions), [(name("b"), ASK)], "once in ten seconds");
+    let told = node.actions.iter().filter(|action| **action == Action::GiveFailed(GiveFailure::FeedFails)).count();
+    assert_eq!(told, 1);
+    owns_until(&mut node, failed_at + 50_000);
+    let actions = node.give("b", GiveSays::Ready);
+    assert_eq!(actions, [Action::CloseFeed(GiveCause::FeedFails)]);
+    let (request, value) = write(&node.on(Event::FeedClosed { last: 4 }));
+    assert_eq!(value.state, LeaseState::Granted { to: name("b"), last: 4 });
+    node.written(request, node.millis);
+    let own = value.token;
+    // It follows the other one, and takes the shard back only if it has to.
+    let mut next = Tape::new(Token { term: own.term + 1, ..own }, 1, Start::After(4), Duration::ZERO);
+    next.set_connected(true);
+    for bytes in publish(&mut next, node.millis) {
+        node.on(Event::Live(bytes));
+    }
+    assert!(
+        node.shard.feed_fails(moment(node.millis + 599_999)) && !node.shard.feed_fails(moment(node.millis + 600_000))
+    );
+    assert_eq!(gives(&node.give("b", ASK)), [(name("b"), GiveSays::Busy)]);
+    assert_eq!(gives(&node.give("b", INSIST)), [(name("b"), GiveSays::Ready)]);
+    node.millis += 600_000;
+    node.on(Event::Connected(true));
+    assert_eq!(gives(&node.give("b", ASK)), [(name("b"), GiveSays::Ready)]);
+}
+
+#[test]
+fn an_owner_whose_feed_ends_asks_at_once_and_one_whose_feed_is_up_again_does_not() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::Feed(FeedState::Failed));
+    node.on(Event::Feed(FeedState::Live));
+    node.on(Event::FeedEnded);
+    node.on(Event::Feed(FeedState::Live));
+    assert_eq!(gives(&std::mem::take(&mut node.actions)), [(name("b"), ASK)]);
+    assert!(!node.shard.hands_over(), "it is up meanwhile");
+    assert_eq!(node.give("b", GiveSays::Ready), []);
+    let until = node.millis + 60_000;
+    owns_until(&mut node, until);
+    assert_eq!(gives(&node.actions), []);
+    assert_eq!(gives(&node.on(Event::FeedEnded)), [(name("b"), ASK)]);
+
+    let (mut node, _) = following();
+    assert_eq!(node.on(Event::FeedEnded), [], "it has just left");
+    assert!(!node.shard.feed_fails(moment(node.millis)));
+}
+
+#[test]
+fn an_owner_that_nobody_hears_does_not_say_that_no_node_takes_its_failed_feed() {
+    let mut node = Node::owning(&["b"]);
+    node.on(Event::FeedEnded);
+    let until = node.millis + 1_000;
+    owns_until(&mut node, until);
+    assert_eq!((node.shard.state(), gives(&node.actions).len()), ("owning", 1), "b has not answered");
+    node.on(Event::Connected(false));
+    let until = node.millis + 4_000;
+    owns_until(&mut node, until);
+    assert_eq!(gives(&node.actions).len(), 1);
+    assert!(!node.actions.contains(&Action::GiveFailed(GiveFailure::FeedFails)));
+    node.on(Event::Connected(true));
+    let until = node.millis + 5_000;
+    owns_until(&mut node, until);
+    node.give("b", GiveSays::Busy);
+    assert!(node.actions.contains(&Action::GiveFailed(GiveFailure::FeedFails)), "{:?}", node.actions);
+}
+
+#[test]
+fn a_drain_begins_the_dialogue_again_and_asks_more_nodes() {
+    let mut node = Node::owning(&["b"]);
+    node.rank_with(&["b"], &["c"]);
+    node.on(Event::FeedEnded);
+    assert_eq!(gives(&node.on(Event::Drain)), [(name("b"), INSIST)]);
+    assert_eq!(gives(&node.give("b", GiveSays::Busy)), [(name("c"), INSIST)]);
+}
+
+#[test]
+fn one_that_stops_asks_those_that_are_less_able_as_well() {
+    let mut node = Node::owning(&[]);
+    node.rank_with(&[], &["c"]);
+    assert_eq!(node.on(Event::GiveAway { to: None }), [Action::GiveFailed(GiveFailure::NotReady)]);
+    assert_eq!(gives(&node.on(Event::Drain)), [(name("c"), INSIST)]);
+}
+
+/// The owner renews its lease.
+fn owns_until(node: &mut Node, millis: u64) {
+    while let Some((request, _)) = node.pass(millis) {
+        node.written(request, node.millis);
+    }
 }

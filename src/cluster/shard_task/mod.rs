@@ -5,22 +5,25 @@
 //! inbox.
 
 mod owning;
+mod showing;
 
 use super::{
     bus::{Bus, Connection, Incoming, Leases, Subjects, Subscription},
     cache_book::CacheBook,
     clock::{Boot, Moment},
-    follower::{self, CutOff},
+    follower::CutOff,
+    members::Successors,
     message::{Kind, Message},
-    names::{NodeName, ShardName},
+    names::ShardName,
     owned_feed::OwnedFeed,
     owner::Tenure,
-    report::{CUT_OFFS, Journal, Role, ShardFacts, Traffic, Transition, cause_name, failure_name},
+    report::{CUT_OFFS, Journal, Role, ShardFacts, Traffic, cause_name, failure_name, give_cause_name},
     shard::{Action, Event, ShardConfig, ShardNode},
     shard_io::{INBOX_MAX, Input, ShardIo},
     shard_wants::ShardWants,
+    symbol_list::SymbolList,
 };
-use crate::market::Now;
+use crate::{feed::FeedState, market::Now};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -43,7 +46,7 @@ const FEED_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Ranked {
     pub(super) heard: bool,
     pub(super) rank: u32,
-    pub(super) successors: Vec<NodeName>,
+    pub(super) successors: Successors,
 }
 
 /// A shard as the other tasks of its node see it.
@@ -95,6 +98,8 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     tenures: u64,
     /// When the tenure's feed ended by itself.
     feed_ended: Option<Boot>,
+    /// The state of the tenure's feed that the machine knows.
+    feed_state: Option<FeedState>,
     wants: ShardWants,
     connected: watch::Receiver<bool>,
     ranks: watch::Receiver<Ranked>,
@@ -116,11 +121,13 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         let ShardSetup { config, window, bus, leases, subjects, book, feed, journal, changed } = setup;
         let now = Moment::read();
         let (inbox_tx, inbox) = mpsc::channel(INBOX_MAX);
-        let (facts_tx, facts_rx) = watch::channel(ShardFacts::default());
         let (ranks_tx, ranks) = watch::channel(Ranked::default());
         let traffic = Arc::new(Traffic::default());
         let connected = bus.connected(Connection::Live);
         let name = config.shard.clone();
+        let list = SymbolList::of(book.symbols().iter().map(|state| state.symbol()));
+        let facts = ShardFacts { list, ..ShardFacts::default() };
+        let (facts_tx, facts_rx) = watch::channel(facts.clone());
         let wants_changed = Arc::new(Notify::new());
         let wake = wants_changed.clone();
         book.keep_want_changes(move || wake.notify_one());
@@ -136,12 +143,13 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             tenure: None,
             tenures: 0,
             feed_ended: None,
+            feed_state: None,
             connected,
             ranks,
             wake: Arc::default(),
             wants_changed,
             facts_tx,
-            facts: ShardFacts::default(),
+            facts,
             suspended_since: None,
             traffic: traffic.clone(),
             journal,
@@ -278,6 +286,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
 
     fn ranked(&mut self) {
         let Ranked { heard, rank, successors } = self.ranks.borrow_and_update().clone();
+        self.facts.rank = Some(rank);
         self.on(Event::Rank { heard, rank, successors }, Moment::read());
     }
 
@@ -313,8 +322,8 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                 self.end_suspension(now.boot);
                 self.note("resumed", "its lease was renewed");
             }
-            Action::CloseFeed => {
-                self.note("handing over", "its connection to the venue is closed");
+            Action::CloseFeed(cause) => {
+                self.note("handing over", give_cause_name(cause));
                 let number = self.tenures;
                 let closed = self.feed.stop();
                 self.io.request(async move {
@@ -335,61 +344,5 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             }
             Action::Fresh => self.note_as(Role::Follower, "fresh", "its owner is heard in time"),
         }
-    }
-
-    /// Notes what the node does as an owner.
-    fn note(&self, to: &'static str, cause: &str) {
-        self.note_as(Role::Owner, to, cause);
-    }
-
-    fn note_as(&self, role: Role, to: &'static str, cause: &str) {
-        let now = Now::read();
-        let transition = Transition {
-            at: now.unix,
-            role,
-            shard: self.shard.clone(),
-            to,
-            cause: cause.to_owned(),
-            token: self.machine.lease().highest(),
-            revision: self.machine.lease().revision(),
-        };
-        self.journal.note(transition, now.instant);
-    }
-
-    fn show(&mut self, now: Moment) {
-        let machine = &self.machine;
-        let follower: &follower::Follower = machine.follower();
-        let facts = &mut self.facts;
-        facts.owns = machine.owns();
-        facts.publishes = machine.publishing(now).is_some();
-        facts.hands_over = machine.hands_over();
-        facts.synced = machine.is_synced();
-        facts.fresh = machine.is_fresh();
-        facts.has_left = machine.has_left();
-        facts.token = machine.lease().highest();
-        facts.revision = machine.lease().revision();
-        facts.owner = machine.lease().owner();
-        facts.state = machine.state();
-        facts.follower = Some(follower.state());
-        facts.valid_for = machine.lease().valid_for(now);
-        facts.counts = follower.counts().clone();
-        facts.wanted = self.wants.wanted();
-        facts.batch = match &self.tenure {
-            Some(tenure) if facts.owns => tenure.outlet.tape().last(),
-            _ => follower.applied().map_or(0, |(_, batch)| batch),
-        };
-        if facts.owns {
-            facts.feed = Some(self.feed.state());
-            facts.clock_ahead_micros = None;
-        }
-        let facts = &self.facts;
-        self.facts_tx.send_if_modified(|shown| {
-            let differs = facts.differs_much(shown);
-            shown.clone_from(facts);
-            if differs {
-                self.changed.notify_one();
-            }
-            differs
-        });
     }
 }

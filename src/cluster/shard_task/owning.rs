@@ -36,6 +36,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         tenure.outlet.send(now);
         self.io.listen();
         self.tenure = Some(tenure);
+        self.feed_state = None;
         self.start_feed();
     }
 
@@ -58,11 +59,15 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.book.flush();
         self.note("feed ended", why);
         self.feed_ended = Some(now.boot);
-        self.on(Event::GiveAway { to: None }, now);
+        self.on(Event::FeedEnded, now);
     }
 
-    /// If no node took the shard of a feed that has ended, starts the feed again.
+    /// Tells the machine how the feed is doing. If no node took the shard of a feed that has ended, starts it again.
     pub(super) fn look_at_feed(&mut self, now: Moment) {
+        let state = self.feed.state();
+        if self.machine.owns() && self.feed_state.replace(state) != Some(state) {
+            self.on(Event::Feed(state), now);
+        }
         let is_over = self.feed_ended.is_some_and(|ended| now.boot.since(ended) >= FEED_PAUSE);
         if is_over && self.machine.state() == "owning" {
             self.note("feed started", "no other node took the shard");

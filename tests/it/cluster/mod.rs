@@ -5,6 +5,7 @@ mod rig;
 
 use crate::support::PATIENCE;
 use rig::{Reader, Rig};
+use serde_json::json;
 use std::{collections::BTreeSet, io, time::Instant};
 use tickfan::{
     cluster::bus::Connection,
@@ -152,6 +153,31 @@ fn an_owner_whose_feed_ends_says_so_and_gives_the_shard_to_a_node_that_can_run_i
 }
 
 #[test]
+fn an_owner_that_does_not_reach_its_venue_gives_the_shard_to_a_node_that_does() {
+    let rig = Rig::start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let owner = rig.node_with("a", |feed| feed.url = Some(format!("ws://{closed}")));
+    owner.until("/debug/cluster", |seen| seen["shards"][0]["feed"] == "failed");
+    let heir = rig.node("b");
+    let mut reader = Reader::open(&owner);
+    owner.sees_synced(1);
+    assert_eq!((&owner.shard()["owns"], &owner.shard()["feed_fails"]), (&true.into(), &false.into()));
+    // It takes the 30 s that an outage of the venue is given.
+    owner.until("/debug/cluster", |seen| {
+        let mut transitions = seen["transitions"].as_array().unwrap().iter();
+        transitions.any(|noted| noted["to"] == "handing over" && noted["cause"] == "its feed fails on this node")
+    });
+    let mut connection = rig.grant();
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[0]));
+    let seen = heir.until("/debug/cluster", |seen| seen["others"][0]["feed_fails"] == json!(["crypto.0"]));
+    assert_eq!((&seen["shards"][0]["owns"], &seen["shards"][0]["feed_fails"]), (&true.into(), &false.into()));
+    assert!(owner.get("/metrics").body.contains(r#"tickfan_cluster_feed_fails{shard="crypto.0"} 1"#));
+    let refused = heir.post("/debug/cluster/crypto.0/give");
+    assert!(refused.status == 409 && refused.body.contains("no-successor"), "{}", refused.body);
+}
+
+#[test]
 fn a_node_that_is_cut_off_says_so_and_goes_on_without_a_loss() {
     let rig = Rig::start();
     let nodes = ["a", "b"].map(|name| rig.node(name));
@@ -283,4 +309,58 @@ fn a_stream_that_was_on_one_node_resumes_on_another() {
     let seqs: Vec<_> = resumed.ticks.iter().map(|tick| tick.number("seq")).collect();
     assert_eq!(seqs, (first.number("seq") + 1..=last.number("seq")).collect::<Vec<_>>());
     assert_eq!(seqs.len(), 9, "all behind the id");
+}
+
+#[test]
+fn a_node_with_fewer_symbols_is_told_and_is_not_given_the_shard() {
+    let rig = Rig::start();
+    let owner = rig.node("a");
+    let mut connection = rig.grant();
+    let other = rig.node_with("b", |feed| feed.symbols.truncate(1));
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    owner.sees_synced(1);
+    for (node, name) in [(&owner, "b"), (&other, "a")] {
+        let seen = node.until("/debug/cluster", |seen| seen["others"][0]["other_symbols"] == json!(["crypto.0"]));
+        assert_eq!((&seen["others"][0]["name"], &seen["others"][0]["is"]), (&json!(name), &json!("alive")));
+        assert!(node.get("/metrics").body.contains(r#"tickfan_cluster_lists_differ{shard="crypto.0"} 1"#));
+    }
+    assert_eq!((&owner.shard()["symbols"], &other.shard()["symbols"]), (&json!(2), &json!(1)));
+    let refused = owner.post("/debug/cluster/crypto.0/give?to=b");
+    assert!(refused.status == 409 && refused.body.contains("lacks-symbols"), "{}", refused.body);
+    assert_eq!(owner.post("/debug/cluster/crypto.0/give").status, 409);
+    // One that stops gives it to a node that lacks symbols rather than to none.
+    let stops = std::thread::spawn(move || owner.stop());
+    let _connection = rig.venue.grant(&["btcusdt"]);
+    stops.join().unwrap();
+    assert_eq!(other.shard()["owns"], true);
+}
+
+#[test]
+fn a_node_tells_who_runs_a_feed_and_what_it_cannot_know() {
+    let rig = Rig::start();
+    let owner = rig.node("a");
+    let mut connection = rig.grant();
+    let other = rig.node("b");
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    owner.sees_synced(1);
+    let feed = |reason: &'static str| {
+        move |seen: &serde_json::Value| seen["feeds"][0]["state"] == "following" && seen["feeds"][0]["reason"] == reason
+    };
+    let seen = other.until("/debug/feeds", feed("a runs the feed: live"));
+    assert_eq!(
+        (&seen["totals"]["states"]["following"], &seen["totals"]["states"]["connecting"]),
+        (&json!(1), &json!(0))
+    );
+    other.bus.set_connected(Connection::Control, false);
+    other.until(
+        "/debug/feeds",
+        feed("this node is not connected to its brokers, so it does not know which node runs the feed"),
+    );
+    assert_eq!(other.shard()["owner"], serde_json::Value::Null);
+    let refused = other.post("/debug/cluster/crypto.0/give");
+    assert!(refused.status == 503 && refused.body.contains("no-brokers"), "{}", refused.body);
+    drop(other);
+    let seen = owner.until("/debug/cluster", |seen| seen["others"][0]["is"] == "lost");
+    assert_eq!(seen["others"][0]["name"], "b", "it is shown for a while");
+    assert!(owner.get("/metrics").body.contains("tickfan_cluster_nodes 1"));
 }

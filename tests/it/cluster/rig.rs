@@ -32,7 +32,7 @@ const LEASE: Duration = Duration::from_secs(3);
 
 /// What the nodes of a test share.
 pub(super) struct Rig {
-    venue: Venue,
+    pub(super) venue: Venue,
     broker: MemoryBroker,
     leases: MemoryLeases,
 }
@@ -120,6 +120,19 @@ impl Node {
         {
             assert!(Instant::now() < deadline, "the others do not follow: {}", self.get("/debug/cluster").body);
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the route answers so; returns the answer.
+    pub(super) fn until(&self, route: &str, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let deadline = Instant::now() + 6 * PATIENCE;
+        loop {
+            let seen = self.get(route).json();
+            if is_so(&seen) {
+                return seen;
+            }
+            assert!(Instant::now() < deadline, "{}: {seen}", self.name);
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

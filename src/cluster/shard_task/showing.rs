@@ -1,0 +1,72 @@
+//! What the task of a shard tells operators and the other tasks of its node.
+
+use super::ShardTask;
+use crate::{
+    cluster::{
+        bus::{Bus, Leases},
+        clock::Moment,
+        follower::Follower,
+        owned_feed::OwnedFeed,
+        report::{Role, Transition},
+    },
+    market::Now,
+};
+
+impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
+    /// Notes what the node does as an owner.
+    pub(super) fn note(&self, to: &'static str, cause: &str) {
+        self.note_as(Role::Owner, to, cause);
+    }
+
+    pub(super) fn note_as(&self, role: Role, to: &'static str, cause: &str) {
+        let now = Now::read();
+        let transition = Transition {
+            at: now.unix,
+            role,
+            shard: self.shard.clone(),
+            to,
+            cause: cause.to_owned(),
+            token: self.machine.lease().highest(),
+            revision: self.machine.lease().revision(),
+        };
+        self.journal.note(transition, now.instant);
+    }
+
+    pub(super) fn show(&mut self, now: Moment) {
+        let machine = &self.machine;
+        let follower: &Follower = machine.follower();
+        let facts = &mut self.facts;
+        facts.owns = machine.owns();
+        facts.publishes = machine.publishing(now).is_some();
+        facts.hands_over = machine.hands_over();
+        facts.synced = machine.is_synced();
+        facts.feed_fails = machine.feed_fails(now);
+        facts.fresh = machine.is_fresh();
+        facts.has_left = machine.has_left();
+        facts.token = machine.lease().highest();
+        facts.revision = machine.lease().revision();
+        facts.owner = machine.lease().owner();
+        facts.state = machine.state();
+        facts.follower = Some(follower.state());
+        facts.valid_for = machine.lease().valid_for(now);
+        facts.counts = follower.counts().clone();
+        facts.wanted = self.wants.wanted();
+        facts.batch = match &self.tenure {
+            Some(tenure) if facts.owns => tenure.outlet.tape().last(),
+            _ => follower.applied().map_or(0, |(_, batch)| batch),
+        };
+        if facts.owns {
+            facts.feed = Some(self.feed.state());
+            facts.clock_ahead_micros = None;
+        }
+        let facts = &self.facts;
+        self.facts_tx.send_if_modified(|shown| {
+            let differs = facts.differs_much(shown);
+            shown.clone_from(facts);
+            if differs {
+                self.changed.notify_one();
+            }
+            differs
+        });
+    }
+}
