@@ -2,35 +2,60 @@
 
 use super::{
     EventId,
-    fields::{TickFields, write_fields},
+    fields::{TickFields, write_changed_fields, write_fields},
 };
 use bytes::Bytes;
 
 /// The capacity that a frame is first written into; most frames are shorter.
 const FRAME_BYTES: usize = 512;
+/// The same of a patch.
+const PATCH_BYTES: usize = 256;
 
 /// Encodes a tick as its frame. `id` is `None` for `seq` 0, the symbol before its first tick.
 pub fn tick_frame(tick: TickFields<'_>, id: Option<EventId>) -> Bytes {
     let mut out = Vec::with_capacity(FRAME_BYTES);
-    if let Some(id) = id {
-        out.extend_from_slice(b"id: ");
-        id.write_to(&mut out);
-        out.push(b'\n');
-    }
+    write_id(&mut out, id);
     out.extend_from_slice(b"data: ");
     write_tick(&mut out, tick);
-    out.extend_from_slice(b"\n\n");
-    // Rings hold frames by the thousand, so a frame keeps no spare capacity.
-    Bytes::from(out.into_boxed_slice())
+    end_frame(out)
+}
+
+/// Encodes a tick as a JSON Merge Patch (RFC 7396) on the one before it, in the frame of a `patch` event.
+pub fn patch_frame<'a>(before: TickFields<'a>, tick: TickFields<'a>, id: Option<EventId>) -> Bytes {
+    let mut out = Vec::with_capacity(PATCH_BYTES);
+    out.extend_from_slice(b"event: patch\n");
+    write_id(&mut out, id);
+    out.extend_from_slice(b"data: ");
+    write_object(&mut out, |out| write_changed_fields(out, before, tick));
+    end_frame(out)
 }
 
 /// Appends a tick as one JSON object without line breaks. What is unknown is left out.
 pub fn write_tick(out: &mut Vec<u8>, tick: TickFields<'_>) {
+    write_object(out, |out| write_fields(out, tick));
+}
+
+/// Appends an object of fields, of which there is at least one.
+fn write_object(out: &mut Vec<u8>, write_fields: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    write_fields(out, tick);
+    write_fields(out);
     // Each field begins with a comma; in place of the first one stands the brace.
     out[start] = b'{';
     out.push(b'}');
+}
+
+fn write_id(out: &mut Vec<u8>, id: Option<EventId>) {
+    if let Some(id) = id {
+        out.extend_from_slice(b"id: ");
+        id.write_to(out);
+        out.push(b'\n');
+    }
+}
+
+fn end_frame(mut out: Vec<u8>) -> Bytes {
+    out.extend_from_slice(b"\n\n");
+    // Rings hold frames by the thousand, so a frame keeps no spare capacity.
+    Bytes::from(out.into_boxed_slice())
 }
 
 #[cfg(test)]

@@ -28,9 +28,10 @@ fn write(of: &Summary, out: &mut String) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  read        {} ticks, {}; {} ticks/s and {}/s over {:.1} s",
+        "  read        {} ticks, {} ({} bytes a tick); {} ticks/s and {}/s over {:.1} s",
         number(streams.ticks),
         size(streams.bytes as f64),
+        number(streams.bytes / streams.ticks.max(1)),
         number(of.ticks_per_second as u64),
         size(of.bytes_per_second),
         of.seconds_measured

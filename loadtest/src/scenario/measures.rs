@@ -41,10 +41,11 @@ macro_rules! measures {
 }
 
 /// All measures.
-pub const MEASURES: [Measure; 36] = measures! {
+pub const MEASURES: [Measure; 37] = measures! {
     "violations", "violations of any rule", Count, AtMost, |of| Some(of.violations.total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, |of| Some(of.ticks_per_second);
+    "bytes_per_tick", "bytes read per tick, with all other events", Bytes, AtMost, |of| (of.streams.ticks > 0).then(|| of.streams.bytes as f64 / of.streams.ticks as f64);
     "opened", "opened streams; one that comes back counts again", Count, AtLeast, |of| Some(of.streams.opened as f64);
     "failed", "attempts that did not become streams", Count, AtMost, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended unexpectedly", Count, AtMost, |of| Some(of.streams.lost as f64);
