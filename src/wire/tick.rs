@@ -154,6 +154,46 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_says_what_differs_and_what_is_not_known_any_longer() {
+        let now = Now { instant: Instant::now(), unix: UnixMicros(7) };
+        let symbol = "AAPL".parse().unwrap();
+        let waiting = Snapshot::waiting(Origin::Sim, UnixMicros(5));
+        let patch = |before: &Snapshot, after: &Snapshot, changed, delays: [u64; 2]| {
+            let fields = |seq, delay, snapshot| {
+                let delay_seconds = Some(delay);
+                TickFields { symbol: &symbol, seq, changed, delay_seconds, source: None, snapshot }
+            };
+            let id = Some(EventId { epoch: Epoch::new(1 << 16), n: 9 });
+            let frame = patch_frame(fields(4, delays[0], before), fields(5, delays[1], after), id);
+            let text = String::from_utf8(frame.to_vec()).unwrap();
+            let data = text.strip_prefix("event: patch\nid: 1-9\ndata: {\"symbol\":\"AAPL\",\"seq\":5,\"kind\":");
+            data.unwrap().strip_suffix("}\n\n").unwrap().to_owned()
+        };
+        let mut guards = Guards::default();
+        let mut first = waiting;
+        let quote = QuoteUpdate { bid: set("1.5"), ask: set("2"), ..QuoteUpdate::default() };
+        let quoted = first.apply(&Update { quote: Some(quote), ..Update::default() }, &mut guards, now).changed;
+        assert_eq!(
+            patch(&waiting, &first, quoted, [1, 1]),
+            "\"quote\",\"state\":\"live\",\"since\":null,\"reason\":null,\"recv\":7,\"bid\":1.5,\"ask\":2"
+        );
+        let mut second = first;
+        let quote = QuoteUpdate { bid: Field::Clear, ask: set("2.0"), ask_size: set("3"), ..QuoteUpdate::default() };
+        let later = Now { unix: UnixMicros(8), ..now };
+        second.apply(&Update { quote: Some(quote), ..Update::default() }, &mut guards, later);
+        assert_eq!(patch(&first, &second, Parts::NONE, [1, 1]), "\"status\",\"recv\":8,\"bid\":null,\"ask_size\":3");
+        let mut stale = second;
+        let lost = stale.outage(Reason::ConnectionLost, &mut guards, later);
+        assert_eq!(
+            patch(&second, &stale, lost, [1, 1]),
+            "\"status\",\"state\":\"stale\",\"since\":8,\"reason\":\"connection_lost\",\"stale\":[\"quote\"]"
+        );
+        assert!(patch(&stale, &second, lost, [1, 1]).ends_with("\"since\":null,\"reason\":null,\"stale\":null"));
+        assert_eq!(patch(&second, &second, quoted, [1, 2]), "\"quote\",\"delay_seconds\":2");
+        assert_eq!(patch(&second, &second, quoted, [1, 1]), "\"quote\"", "the kind is of this tick, the same or not");
+    }
+
+    #[test]
     fn a_frame_carries_a_trade_outside_the_session_a_halt_and_a_correction() {
         let now = Now { instant: Instant::now(), unix: UnixMicros(1_732_283_045_124_001) };
         let mut snapshot = Snapshot::waiting(Origin::Delayed, UnixMicros(5));

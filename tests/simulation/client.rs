@@ -2,7 +2,6 @@
 
 use crate::world::Terms;
 use bytes::Bytes;
-use serde_json::Value;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
@@ -110,8 +109,8 @@ pub(crate) struct Progress {
     pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
-    /// What its client shows: the last whole tick, with all patches since.
-    pub(crate) row: Value,
+    /// The frame of what its client shows: a whole tick, or what patches have made of one.
+    pub(crate) row: Bytes,
     /// Frames of other symbols that went out while this one was lacking.
     pub(crate) waited: usize,
     pub(crate) longest_wait: usize,

@@ -200,6 +200,11 @@ impl World {
         self.history[symbol][seq as usize].id.n
     }
 
+    /// How many frames were encoded so far: whole ones, and patches.
+    pub(crate) fn encoded(&self) -> (u64, u64) {
+        (self.cache.frames_encoded(), self.cache.patches_encoded())
+    }
+
     pub(crate) fn now(&self) -> Now {
         self.now
     }

@@ -237,7 +237,12 @@ impl SeenTicks {
                 let what = format!("{} {}: another stream got {}", self.name(symbol), tick.seq, other.data());
                 violations.note(Rule::Conflict, Some(stream), now, what, block);
             }
-            return Rc::new(SeenTick { first_seen: other.first_seen, tick, block: block.into(), patch: OnceCell::new() });
+            return Rc::new(SeenTick {
+                first_seen: other.first_seen,
+                tick,
+                block: block.into(),
+                patch: OnceCell::new(),
+            });
         }
         self.ticks.insert(key, seen.clone());
         self.order.push_back(key);
