@@ -67,7 +67,7 @@ impl RecentTicks {
         Self { ticks: VecDeque::new(), dropped: None, keeps_dropped: false, reported: 0, keep_until: now }
     }
 
-    /// A stream wants patches. From now on the tick that a stream was sent last is at hand when it is sent the next one,
+    /// A stream wants patches. From now on the tick that a stream was sent last is at hand when it is sent the next,
     /// however long the symbol was quiet in between.
     pub(super) fn keep_for_patches(&mut self) {
         self.keeps_dropped = true;

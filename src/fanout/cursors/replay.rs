@@ -43,8 +43,8 @@ impl Cursors {
         }
     }
 
-    /// The bytes that a replayed tick adds to the stream. Of a row of patches only the first tick comes whole, whichever
-    /// that is: a tick before the row adds the patch that it makes of the one behind it.
+    /// The bytes that a replayed tick adds to the stream. Of a row of patches only the first tick comes whole: a tick
+    /// before the row adds the patch that the one behind it becomes.
     fn replayed_bytes(&self, slot: usize, symbols: &Symbols, tick: &Tick, options: &Options) -> usize {
         let Slot { cursor, symbol, .. } = &self.slots[slot];
         let Subscribed { state, recent, .. } = symbols.get(*symbol);

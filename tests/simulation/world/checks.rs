@@ -102,7 +102,7 @@ impl World {
             assert_eq!(*block, whole, "seed {seed}: a frame carries what was published");
             // A list that changes may make a worker forget the tick before, and options what it had to keep.
             let may_be_forgotten = self.settings.changing || self.settings.signing;
-            assert!(!may_be_patch || may_be_forgotten, "seed {seed}: S{symbol} {} is no patch", tick.seq);
+            assert!(!may_be_patch || may_be_forgotten, "seed {seed}: S{symbol} {} comes whole", tick.seq);
             return whole;
         }
         assert!(may_be_patch, "seed {seed}: a patch on S{symbol} {}, and the client has {last:?}", tick.seq);
