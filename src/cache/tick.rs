@@ -35,7 +35,7 @@ pub struct Tick {
     pub time: UnixMicros,
     /// The first worker that needs it encodes it.
     pub(super) frame: OnceLock<Bytes>,
-    /// Its other form, boxed since most ticks never need it. The first worker with a stream that wants it encodes it.
+    /// Its other form, boxed since most ticks never need it. The first worker that needs it encodes it.
     pub(super) patch: OnceLock<Box<Bytes>>,
 }
 
