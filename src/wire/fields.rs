@@ -131,8 +131,8 @@ macro_rules! part {
     };
 }
 
-/// Makes [`TICK_FIELDS`] and the two writers from one list: `name: type, part, presence, value, meaning`. A writer is one
-/// function without a loop, and each key is one constant string.
+/// Makes [`TICK_FIELDS`] and the two writers from one list: `name: type, part, presence, value, meaning`. A writer is
+/// one function without a loop, and each key is one constant string.
 macro_rules! tick_fields {
     (
         let ($tick:ident, $snapshot:ident, $not_live:ident);
@@ -157,8 +157,8 @@ macro_rules! tick_fields {
             $(write::$type(out, concat!(",\"", stringify!($name), "\":"), $value);)+
         }
 
-        /// Appends what makes a tick of the one before it: the fields that say whose patch it is, those that differ, and
-        /// `null` for those that are not known any longer. Each stands after a comma.
+        /// Appends what makes a tick of the one before it: the fields that say whose patch it is, those that differ,
+        /// and `null` for those that are not known any longer. Each stands after a comma.
         pub(super) fn write_changed_fields<'a>(out: &mut Vec<u8>, before: TickFields<'a>, tick: TickFields<'a>) {
             use Presence::{Always, Known, When};
             let not_live = [before, tick].map(|tick| tick.snapshot.not_live_since());

@@ -13,8 +13,8 @@ pub fn unnamed(block: &[u8]) -> Option<&[u8]> {
     block.strip_prefix(BEFORE)
 }
 
-/// The event of the whole tick that a patch makes of the data of the one before it. Its members are in another order than
-/// on the wire.
+/// The event of the whole tick that a patch makes of the data of the one before it. Its members are in another order
+/// than on the wire.
 ///
 /// # Errors
 /// The patch is not one: it is not an object, or says what the tick before says.
