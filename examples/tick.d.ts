@@ -94,6 +94,14 @@ export interface Tick {
 /** Microseconds since 1970; `new Date(micros / 1000)`. */
 export type Micros = number;
 
+/**
+ * The data of a `patch` event, on streams with `patch=1`: a JSON Merge Patch on the tick with `seq` − 1 of the same symbol.
+ * A value replaces, `null` removes, all others stay.
+ */
+export type Patch = Pick<Tick, "symbol" | "seq" | "kind"> & {
+  [Field in Exclude<keyof Tick, "symbol" | "seq" | "kind">]?: Tick[Field] | null;
+};
+
 /** The data of a `hello` event, which begins a stream. If it comes again, start over. */
 export interface Hello {
   /** The stream's name on the admin listener. */
@@ -138,6 +146,7 @@ export interface Change {
   symbols?: string[];
   max_rate?: number | null;
   on?: ("trade" | "quote" | "stats")[] | null;
+  patch?: boolean | null;
 }
 
 /** The data of a `heartbeat` event, which comes after silence. */

@@ -24,6 +24,8 @@ struct Body {
     max_rate: Option<Option<Rate>>,
     #[serde(default, deserialize_with = "given")]
     on: Option<Option<PartNames>>,
+    #[serde(default, deserialize_with = "given")]
+    patch: Option<Option<Patch>>,
 }
 
 // Each field has a type of its own, which says in JSON what the field takes: serde's message names types of Rust.
@@ -52,6 +54,12 @@ enum PartNames {
     List(Vec<String>),
 }
 
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "`patch` takes true, false or null")]
+enum Patch {
+    Bool(bool),
+}
+
 /// Tells `null` from what is absent.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
@@ -62,13 +70,14 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
 pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Result<Change, ApiError> {
-    let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
+    let Body { rev, symbols, max_rate, on, patch } = request.body.json(&request.headers)?;
     let rev = rev.map(|Rev::Number(rev)| rev);
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
         return Err(stream_params::bad_option("rev", &rev.to_string(), "a number from 1 to 9007199254740991"));
     }
     let interval = max_rate.map(|rate| rate.map(|Rate::Number(rate)| interval(rate)).transpose()).transpose()?;
     let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |PartNames::List(list)| parts(&list))).transpose()?;
+    let patches = patch.map(|patch| matches!(patch, Some(Patch::Bool(true))));
     let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
     let selection = symbols.map(|Names::List(names)| select(names)).transpose();
     let selection = selection.map_err(|error| match error {
@@ -80,7 +89,7 @@ pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Res
         None => (None, Vec::new(), Vec::new()),
     };
     let rights = change_rights(&request.rights, cache, denied.into())?;
-    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, rights })
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, patches, rights })
 }
 
 /// The rights that replace those of the stream's client.
@@ -152,14 +161,17 @@ mod tests {
     fn what_a_change_does_not_mention_stays_as_it_is() {
         let none = read("{}").unwrap();
         assert!(none.rev.is_none() && none.symbols.is_none() && none.parts.is_none() && none.interval.is_none());
-        let all = read(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"]}"#).unwrap();
+        assert_eq!(none.patches, None);
+        let all = read(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"],"patch":true}"#).unwrap();
         assert_eq!(all.rev, Some(3));
         let names: Vec<_> = all.symbols.unwrap().iter().map(|state| state.symbol().to_string()).collect();
         assert_eq!((names, all.unknown.len()), (vec!["MSFT".to_owned()], 1));
         assert_eq!(all.interval, Some(Some(Duration::from_millis(250))));
         assert_eq!(all.parts, Some(Parts::from_iter([Part::Trade])));
-        let back = read(r#"{"max_rate":null,"on":null}"#).unwrap();
-        assert_eq!((back.interval, back.parts), (Some(None), Some(Parts::ALL)));
+        assert_eq!(all.patches, Some(true));
+        let back = read(r#"{"max_rate":null,"on":null,"patch":null}"#).unwrap();
+        assert_eq!((back.interval, back.parts, back.patches), (Some(None), Some(Parts::ALL), Some(false)));
+        assert_eq!(read(r#"{"patch":false}"#).unwrap().patches, Some(false));
     }
 
     #[test]
@@ -202,6 +214,7 @@ mod tests {
             (r#"{"symbols":["AAPL",7]}"#, r#"`symbols` takes a list of strings, such as ["AAPL","MSFT"]"#),
             (r#"{"max_rate":"4"}"#, "`max_rate` takes a number without quotes, such as 4, or null"),
             (r#"{"on":"trade"}"#, r#"`on` takes a list of strings, such as ["trade","quote"], or null"#),
+            (r#"{"patch":1}"#, "`patch` takes true, false or null"),
             (r#"{"rev":"3"}"#, "`rev` takes a whole number, such as 3"),
             (r#"{"rev":1.5}"#, "`rev` takes a whole number, such as 3"),
             (r#"{"symbols":[]}"#, r#"{"symbols":["AAPL","MSFT"]}"#),

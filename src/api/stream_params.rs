@@ -12,10 +12,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// The parameters of a stream beside its symbols. The npm package `event-source-polyfill` adds `lastEventId` when it
 /// reconnects: a rejection would end its streams for good.
-pub(super) const PARAMETERS: [Parameter; 6] = [
+pub(super) const PARAMETERS: [Parameter; 7] = [
     Parameter::Scalar("max_rate"),
     Parameter::List("on"),
     Parameter::Scalar("heartbeat"),
+    Parameter::Scalar("patch"),
     Parameter::Scalar("last_event_id"),
     Parameter::Alias("lastEventId"),
     // Sign-on has read it.
@@ -37,6 +38,7 @@ pub(super) struct StreamParams {
     interval: Option<Duration>,
     parts: Option<Parts>,
     heartbeat: Option<Duration>,
+    patches: Option<bool>,
     last: Option<EventId>,
 }
 
@@ -54,6 +56,7 @@ impl StreamParams {
             interval: option(query, "max_rate", TAKES_RATE, |rate| interval(rate.parse().ok()?))?,
             parts: parts(query)?,
             heartbeat: option(query, "heartbeat", "whole seconds, 1 to 60", heartbeat)?,
+            patches: option(query, "patch", "1, or 0 for whole ticks", patches)?,
             last: last_event_id.and_then(|id| id.parse().ok()),
         })
     }
@@ -62,6 +65,7 @@ impl StreamParams {
     pub(super) fn options(&self, heartbeat: Duration, rate: Option<f64>) -> Options {
         let options = Options::new(self.heartbeat.unwrap_or(heartbeat));
         let options = self.parts.map_or(options, |parts| options.on(parts));
+        let options = options.with_patches(self.patches.unwrap_or(false));
         options.every(self.interval).allowed_every(rate.and_then(interval))
     }
 
@@ -118,6 +122,14 @@ fn heartbeat(seconds: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+fn patches(value: &str) -> Option<bool> {
+    match value {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,10 +145,11 @@ mod tests {
 
     #[test]
     fn options_are_read_within_their_ranges() {
-        let all = [("max_rate", "4"), ("on", "trade,stats"), ("heartbeat", "5"), ("else", "x")];
+        let all = [("max_rate", "4"), ("on", "trade,stats"), ("heartbeat", "5"), ("patch", "1"), ("else", "x")];
         let expected = Options::new(Duration::from_secs(5))
             .on(Parts::from_iter([Part::Trade, Part::Stats]))
-            .every(Duration::from_millis(250));
+            .every(Duration::from_millis(250))
+            .with_patches(true);
         assert_eq!(params(&all, None).unwrap().options(Duration::from_secs(15), None), expected);
         let none = params(&[], None).unwrap().options(Duration::from_secs(15), None);
         assert_eq!(none, Options::new(Duration::from_secs(15)));
@@ -154,9 +167,14 @@ mod tests {
             assert_eq!(options.interval(), interval.map(Duration::from_millis), "{own:?} {rate:?}");
         }
         assert!(none.parts() == Parts::ALL && expected.parts().contains(Part::Status));
-        for (name, text) in
-            [("max_rate", "0.1"), ("max_rate", "100"), ("heartbeat", "60"), ("heartbeat", "1"), ("on", "quote")]
-        {
+        for (name, text) in [
+            ("max_rate", "0.1"),
+            ("max_rate", "100"),
+            ("heartbeat", "60"),
+            ("heartbeat", "1"),
+            ("on", "quote"),
+            ("patch", "0"),
+        ] {
             assert!(params(&[(name, text)], None).is_ok(), "{name}={text}");
         }
         for (name, text) in [
@@ -174,6 +192,9 @@ mod tests {
             ("on", "TRADE"),
             ("on", "status"),
             ("on", "trade\r\nid: 1"),
+            ("patch", ""),
+            ("patch", "2"),
+            ("patch", "true"),
         ] {
             let wrong = params(&[(name, text)], None);
             assert!(matches!(wrong, Err(ApiError::BadOption { .. })), "{name}={text}");

@@ -351,3 +351,30 @@ proptest! {
         }
     }
 }
+
+/// By which a patch may be made of it.
+#[test]
+fn a_tick_follows_the_one_before_unless_ticks_are_lost_or_its_numbers_begin() {
+    let now = Now::read();
+    let (shard, state) = world(now);
+    shard.begin(epoch(2));
+    state.open(Reason::Reconnect, now, None);
+    state.publish(&trade(), now);
+    let mut before = state.newest();
+    state.publish(&trade(), now);
+    assert!(state.newest().follows(&before));
+    before = state.newest();
+    shard.begin(epoch(3));
+    state.open(Reason::Reconnect, now, None);
+    let opened = state.newest();
+    assert_eq!((opened.seq, opened.version), (before.seq + 1, before.version + 1));
+    assert!(!opened.follows(&before), "of another epoch");
+    follow(&state, owners(epoch(7), 5, 50, Some([4; 4])), now);
+    before = state.newest();
+    follow(&state, owners(epoch(7), 6, 51, None), now);
+    assert!(state.newest().follows(&before));
+    before = state.newest();
+    follow(&state, owners(epoch(7), 8, 53, Some([7; 4])), now);
+    assert_eq!(state.newest().version, before.version + 1);
+    assert!(!state.newest().follows(&before), "behind a hole of the bus");
+}

@@ -273,6 +273,11 @@ impl Cache {
     pub fn frames_encoded(&self) -> u64 {
         self.shared.frames_encoded()
     }
+
+    /// The same of patches.
+    pub fn patches_encoded(&self) -> u64 {
+        self.shared.patches_encoded()
+    }
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ impl<'a> Publisher<'a> {
             published: now.instant,
             time: now.unix,
             frame: OnceLock::new(),
+            patch: OnceLock::new(),
         });
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
@@ -246,6 +247,7 @@ impl Tick {
             published: now.instant,
             time: now.unix,
             frame: OnceLock::new(),
+            patch: OnceLock::new(),
         }
     }
 }

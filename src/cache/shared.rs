@@ -11,6 +11,7 @@ use std::sync::{
 pub(super) struct Shared {
     pub(super) ring: RingLimits,
     encoded: AtomicU64,
+    patches_encoded: AtomicU64,
     /// Counts how often numbers of any symbol began again: with a shard's epoch, as a rule.
     generation: AtomicU32,
     /// Held while one begins.
@@ -19,12 +20,27 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(ring: RingLimits) -> Self {
-        Self { ring, encoded: AtomicU64::new(0), generation: AtomicU32::new(0), beginning: Mutex::new(()) }
+        Self {
+            ring,
+            encoded: AtomicU64::new(0),
+            patches_encoded: AtomicU64::new(0),
+            generation: AtomicU32::new(0),
+            beginning: Mutex::new(()),
+        }
     }
 
     /// Counts a frame that was encoded.
     pub(super) fn count_frame(&self) {
         self.encoded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a patch that was encoded.
+    pub(super) fn count_patch(&self) {
+        self.patches_encoded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn patches_encoded(&self) -> u64 {
+        self.patches_encoded.load(Ordering::Relaxed)
     }
 
     pub(super) fn frames_encoded(&self) -> u64 {

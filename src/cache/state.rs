@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
-    wire::{EventId, TickFields, tick_frame},
+    wire::{EventId, TickFields, patch_frame, tick_frame},
 };
 use bytes::Bytes;
 use std::{
@@ -84,6 +84,7 @@ impl SymbolState {
             published: now.instant,
             time: now.unix,
             frame: OnceLock::new(),
+            patch: OnceLock::new(),
         });
         let cut_off = CutOff { said: first.clone(), reason: Reason::NoOwner, since: now };
         let inner = Inner {
@@ -236,6 +237,17 @@ impl SymbolState {
             self.shared.count_frame();
             let id = (tick.id.n > 0).then_some(tick.id);
             tick_frame(self.fields(tick), id)
+        })
+    }
+
+    /// A tick as a patch on the one that it [follows](Tick::follows). The first caller that asks for it encodes it,
+    /// outside the lock.
+    pub fn patch<'a>(&self, tick: &'a Tick, before: &Tick) -> &'a Bytes {
+        debug_assert!(tick.follows(before), "a patch is made on the tick before");
+        tick.patch.get_or_init(|| {
+            self.shared.count_patch();
+            let id = (tick.id.n > 0).then_some(tick.id);
+            Box::new(patch_frame(self.fields(before), self.fields(tick), id))
         })
     }
 

@@ -35,12 +35,24 @@ pub struct Tick {
     pub time: UnixMicros,
     /// The first worker that needs it encodes it.
     pub(super) frame: OnceLock<Bytes>,
+    /// Its other form, boxed since most ticks never need it. The first worker that needs it encodes it.
+    pub(super) patch: OnceLock<Box<Bytes>>,
 }
 
 impl Tick {
     /// Whether a worker has needed its frame.
     pub fn is_encoded(&self) -> bool {
         self.frame.get().is_some()
+    }
+
+    /// Whether a worker has needed its patch.
+    pub fn is_patch_encoded(&self) -> bool {
+        self.patch.get().is_some()
+    }
+
+    /// Whether clients count it as the next one after another tick of the symbol, which this node has just before it.
+    pub fn follows(&self, before: &Self) -> bool {
+        self.version == before.version + 1 && self.seq == before.seq + 1 && self.generation == before.generation
     }
 
     /// The version that last changed one of these parts: they are news to a stream that has an older tick.

@@ -19,6 +19,8 @@ pub struct Change {
     pub parts: Option<Parts>,
     /// The shortest time between two writes, or none.
     pub interval: Option<Option<Duration>>,
+    /// Whether a tick may come as a patch.
+    pub patches: Option<bool>,
     /// The rights that replace those of the stream's client; `None` where clients do not sign on.
     pub rights: Option<ChangeRights>,
 }

@@ -14,12 +14,26 @@ pub struct Options {
     allowed_micros: u32,
     /// How long the stream is silent before it gets a `heartbeat`, in µs.
     heartbeat_micros: u32,
+    /// Whether a tick may come as a patch.
+    patches: bool,
 }
 
 impl Options {
     /// All parts, without a limit of the rate.
     pub fn new(heartbeat: Duration) -> Self {
-        Self { parts: Parts::ALL, own_micros: 0, allowed_micros: 0, heartbeat_micros: micros(heartbeat) }
+        Self {
+            parts: Parts::ALL,
+            own_micros: 0,
+            allowed_micros: 0,
+            heartbeat_micros: micros(heartbeat),
+            patches: false,
+        }
+    }
+
+    /// Whether a tick may come as a patch on the one before it.
+    #[must_use]
+    pub fn with_patches(self, patches: bool) -> Self {
+        Self { patches, ..self }
     }
 
     /// Limits them to these parts, and the status.
@@ -61,8 +75,13 @@ impl Options {
         self.parts
     }
 
+    /// Whether a tick may come as a patch.
+    pub fn patches(&self) -> bool {
+        self.patches
+    }
+
     /// Whether the stream gets fewer ticks than one without options.
-    pub(super) fn leave_out(&self) -> bool {
+    pub fn leave_out(&self) -> bool {
         self.parts != Parts::ALL || self.interval().is_some()
     }
 }

@@ -19,6 +19,9 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 /// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
+    /// The tick that was dropped last, once a stream wants patches: it may be the one before the next that is sent.
+    dropped: Option<Arc<Tick>>,
+    keeps_dropped: bool,
     /// The version up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks,
     /// which the other streams are not marked for yet.
     reported: u64,
@@ -54,12 +57,33 @@ pub(super) struct ReadPolicy {
     pub(super) parts: Parts,
     /// Whether it only ever wants the newest.
     pub(super) newest_only: bool,
+    /// Whether a tick may come as a patch.
+    pub(super) patches: bool,
 }
 
 impl RecentTicks {
     /// No tick yet: the first stream is about to join.
     pub(super) fn new(now: Instant) -> Self {
-        Self { ticks: VecDeque::new(), reported: 0, keep_until: now }
+        Self { ticks: VecDeque::new(), dropped: None, keeps_dropped: false, reported: 0, keep_until: now }
+    }
+
+    /// A stream wants patches. From now on the tick that a stream was sent last is at hand when it is sent the next,
+    /// however long the symbol was quiet in between.
+    pub(super) fn keep_for_patches(&mut self) {
+        self.keeps_dropped = true;
+    }
+
+    /// The tick of this version, if it is at hand.
+    pub(super) fn get(&self, version: u64) -> Option<&Arc<Tick>> {
+        match version.checked_sub(self.ticks[0].version) {
+            Some(index) => self.ticks.get(usize::try_from(index).ok()?),
+            None => self.dropped.as_ref().filter(|dropped| dropped.version == version),
+        }
+    }
+
+    /// The tick that this one [follows](Tick::follows), if it is at hand.
+    pub(super) fn before(&self, tick: &Tick) -> Option<&Arc<Tick>> {
+        self.get(tick.version.checked_sub(1)?).filter(|before| tick.follows(before))
     }
 
     /// A stream joins, which starts at the newest tick.
@@ -174,7 +198,10 @@ impl RecentTicks {
             if self.ticks.len() <= limits.count.max(1) && (hold || lag <= limits.max_lag) {
                 break;
             }
-            self.ticks.pop_front();
+            let dropped = self.ticks.pop_front();
+            if self.keeps_dropped {
+                self.dropped = dropped;
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ impl Fixture {
         let max_lag = LIMITS.max_lag;
         let mut recent = RecentTicks::new(now);
         recent.join(&state, worker(), Parts::ALL, now, LIMITS);
-        let policy = ReadPolicy { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false };
+        let policy = ReadPolicy { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false, patches: false };
         Self { start, state, recent, policy, price: 0 }
     }
 
@@ -194,4 +194,25 @@ fn rule_3_the_newest_tick_of_the_join_comes_whatever_its_kind() {
     assert_eq!(fixture.pending_after_join(3, late), [4], "the initial tick has become old: the newest is what it gets");
     fixture.recent.ticks.drain(..4);
     assert_eq!(fixture.pending_after_join(3, policy), [4], "or it is gone");
+}
+
+#[test]
+fn the_tick_before_is_at_hand_for_patches_however_long_the_symbol_was_quiet() {
+    let mut fixture = Fixture::new();
+    let before = |fixture: &mut Fixture, millis| {
+        fixture.publish(millis, Part::Trade);
+        fixture.refresh(millis);
+        let newest = fixture.recent.newest();
+        (fixture.recent.len(), fixture.recent.before(newest).map(|tick| tick.seq))
+    };
+    assert_eq!(before(&mut fixture, 1_000), (1, None));
+    assert_eq!(before(&mut fixture, 2_000), (1, None), "no stream wants patches");
+    fixture.recent.keep_for_patches();
+    assert_eq!(before(&mut fixture, 60_000), (1, Some(2)));
+    assert_eq!(before(&mut fixture, 60_001), (2, Some(3)));
+    assert_eq!(fixture.pending(3, 60_001, fixture.policy), [3, 4], "it is at hand for patches alone");
+    (0..40).for_each(|_| fixture.publish(60_002, Part::Trade));
+    assert_eq!(before(&mut fixture, 60_003), (16, Some(44)));
+    let oldest = fixture.recent.ticks[0].clone();
+    assert_eq!(fixture.recent.before(&oldest).map(|tick| tick.seq), Some(oldest.seq - 1));
 }

@@ -1,6 +1,7 @@
 //! A worker's symbols, and which of its streams want each.
 
 use super::{
+    options::Options,
     recent_ticks::{Cursor, RecentLimits, RecentTicks},
     stream_key::StreamKey,
 };
@@ -22,6 +23,15 @@ pub(super) struct Subscriber {
     pub(super) slot: u32,
     /// The parts whose change makes the symbol due for the stream.
     pub(super) parts: Parts,
+    /// Whether a tick may come as a patch.
+    pub(super) patches: bool,
+}
+
+impl Subscriber {
+    /// A stream with these options that has the symbol in this slot.
+    pub(super) fn new(stream: StreamKey, slot: u32, options: &Options) -> Self {
+        Self { stream, slot, parts: options.parts(), patches: options.patches() }
+    }
 }
 
 /// A symbol that some stream of this worker wants.
@@ -156,6 +166,9 @@ impl Symbols {
         }
         let symbol = self.by_id[index].get_or_insert_with(|| Box::new(Subscribed::new(state.clone(), now)));
         symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
+        if subscriber.patches {
+            symbol.recent.keep_for_patches();
+        }
         symbol.subscribers.push(subscriber);
         for part in subscriber.parts.iter() {
             symbol.wanted[part as usize] += 1;
@@ -170,6 +183,9 @@ impl Symbols {
         let gained = subscriber.parts.without(before.parts);
         if !gained.is_empty() {
             symbol.recent.join(&symbol.state, self.worker, gained, now.instant, self.limits);
+        }
+        if subscriber.patches {
+            symbol.recent.keep_for_patches();
         }
         for part in gained.iter() {
             symbol.wanted[part as usize] += 1;

@@ -4,7 +4,7 @@
 //! A new field is one line here, and the place in [`Snapshot`] that it is read from.
 
 use super::write;
-use crate::market::{Kind, Origin, Part, Parts, Reason, Side, Snapshot, State, StatsWindow, Symbol};
+use crate::market::{Kind, Origin, Part, Parts, Reason, Side, Snapshot, State, StatsWindow, Symbol, UnixMicros};
 
 /// A tick to encode.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +111,17 @@ macro_rules! value_type {
     };
 }
 
+impl TickField {
+    /// Whether it stands in each patch, changed or not: it says whose patch that is.
+    pub const fn is_in_every_patch(&self) -> bool {
+        is_in_every_patch(self.part, self.presence)
+    }
+}
+
+const fn is_in_every_patch(part: Option<Part>, presence: Presence) -> bool {
+    matches!((part, presence), (None, Presence::Always))
+}
+
 macro_rules! part {
     (tick) => {
         None
@@ -120,8 +131,8 @@ macro_rules! part {
     };
 }
 
-/// Makes [`TICK_FIELDS`] and the writer from one list: `name: type, part, presence, value, meaning`. The writer is one
-/// function without a loop, and each key is one constant string.
+/// Makes [`TICK_FIELDS`] and the two writers from one list: `name: type, part, presence, value, meaning`. A writer is
+/// one function without a loop, and each key is one constant string.
 macro_rules! tick_fields {
     (
         let ($tick:ident, $snapshot:ident, $not_live:ident);
@@ -144,6 +155,30 @@ macro_rules! tick_fields {
             let $snapshot = $tick.snapshot;
             let $not_live = $snapshot.not_live_since();
             $(write::$type(out, concat!(",\"", stringify!($name), "\":"), $value);)+
+        }
+
+        /// Appends what makes a tick of the one before it: the fields that say whose patch it is, those that differ,
+        /// and `null` for those that are not known any longer. Each stands after a comma.
+        pub(super) fn write_changed_fields<'a>(out: &mut Vec<u8>, before: TickFields<'a>, tick: TickFields<'a>) {
+            use Presence::{Always, Known, When};
+            let not_live = [before, tick].map(|tick| tick.snapshot.not_live_since());
+            $({
+                const IS_KEY: bool = is_in_every_patch(part!($part), $presence);
+                let of = |$tick: TickFields<'a>, $not_live: Option<(UnixMicros, Reason)>| {
+                    let $snapshot = $tick.snapshot;
+                    _ = ($snapshot, $not_live);
+                    $value
+                };
+                let value = of(tick, not_live[1]);
+                if IS_KEY || value != of(before, not_live[0]) {
+                    let key = concat!(",\"", stringify!($name), "\":");
+                    let start = out.len();
+                    write::$type(out, key, value);
+                    if out.len() == start {
+                        write::null(out, key);
+                    }
+                }
+            })+
         }
     };
 }

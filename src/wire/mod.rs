@@ -14,4 +14,4 @@ pub use event::{Bye, Hello, HelloDraft, HelloRights, ListChange, ListEvent, bye,
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};
 pub use stream_name::{StreamName, StreamNameError};
-pub use tick::{tick_frame, write_tick};
+pub use tick::{patch_frame, tick_frame, write_tick};

@@ -2,35 +2,60 @@
 
 use super::{
     EventId,
-    fields::{TickFields, write_fields},
+    fields::{TickFields, write_changed_fields, write_fields},
 };
 use bytes::Bytes;
 
 /// The capacity that a frame is first written into; most frames are shorter.
 const FRAME_BYTES: usize = 512;
+/// The same of a patch.
+const PATCH_BYTES: usize = 256;
 
 /// Encodes a tick as its frame. `id` is `None` for `seq` 0, the symbol before its first tick.
 pub fn tick_frame(tick: TickFields<'_>, id: Option<EventId>) -> Bytes {
     let mut out = Vec::with_capacity(FRAME_BYTES);
-    if let Some(id) = id {
-        out.extend_from_slice(b"id: ");
-        id.write_to(&mut out);
-        out.push(b'\n');
-    }
+    write_id(&mut out, id);
     out.extend_from_slice(b"data: ");
     write_tick(&mut out, tick);
-    out.extend_from_slice(b"\n\n");
-    // Rings hold frames by the thousand, so a frame keeps no spare capacity.
-    Bytes::from(out.into_boxed_slice())
+    end_frame(out)
+}
+
+/// Encodes a tick as a JSON Merge Patch (RFC 7396) on the one before it, in the frame of a `patch` event.
+pub fn patch_frame<'a>(before: TickFields<'a>, tick: TickFields<'a>, id: Option<EventId>) -> Bytes {
+    let mut out = Vec::with_capacity(PATCH_BYTES);
+    out.extend_from_slice(b"event: patch\n");
+    write_id(&mut out, id);
+    out.extend_from_slice(b"data: ");
+    write_object(&mut out, |out| write_changed_fields(out, before, tick));
+    end_frame(out)
 }
 
 /// Appends a tick as one JSON object without line breaks. What is unknown is left out.
 pub fn write_tick(out: &mut Vec<u8>, tick: TickFields<'_>) {
+    write_object(out, |out| write_fields(out, tick));
+}
+
+/// Appends an object of fields, of which there is at least one.
+fn write_object(out: &mut Vec<u8>, write_fields: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    write_fields(out, tick);
+    write_fields(out);
     // Each field begins with a comma; in place of the first one stands the brace.
     out[start] = b'{';
     out.push(b'}');
+}
+
+fn write_id(out: &mut Vec<u8>, id: Option<EventId>) {
+    if let Some(id) = id {
+        out.extend_from_slice(b"id: ");
+        id.write_to(out);
+        out.push(b'\n');
+    }
+}
+
+fn end_frame(mut out: Vec<u8>) -> Bytes {
+    out.extend_from_slice(b"\n\n");
+    // Rings hold frames by the thousand, so a frame keeps no spare capacity.
+    Bytes::from(out.into_boxed_slice())
 }
 
 #[cfg(test)]
@@ -126,6 +151,46 @@ mod tests {
             "\"kind\":\"status\",\"state\":\"stale\",\"since\":1732283045124001,\"reason\":\"connection_lost\",\
              \"stale\":[\"trade\",\"quote\",\"stats\"],\"origin\":\"sim\""
         ));
+    }
+
+    #[test]
+    fn a_patch_says_what_differs_and_what_is_not_known_any_longer() {
+        let now = Now { instant: Instant::now(), unix: UnixMicros(7) };
+        let symbol = "AAPL".parse().unwrap();
+        let waiting = Snapshot::waiting(Origin::Sim, UnixMicros(5));
+        let patch = |before: &Snapshot, after: &Snapshot, changed, delays: [u64; 2]| {
+            let fields = |seq, delay, snapshot| {
+                let delay_seconds = Some(delay);
+                TickFields { symbol: &symbol, seq, changed, delay_seconds, source: None, snapshot }
+            };
+            let id = Some(EventId { epoch: Epoch::new(1 << 16), n: 9 });
+            let frame = patch_frame(fields(4, delays[0], before), fields(5, delays[1], after), id);
+            let text = String::from_utf8(frame.to_vec()).unwrap();
+            let data = text.strip_prefix("event: patch\nid: 1-9\ndata: {\"symbol\":\"AAPL\",\"seq\":5,\"kind\":");
+            data.unwrap().strip_suffix("}\n\n").unwrap().to_owned()
+        };
+        let mut guards = Guards::default();
+        let mut first = waiting;
+        let quote = QuoteUpdate { bid: set("1.5"), ask: set("2"), ..QuoteUpdate::default() };
+        let quoted = first.apply(&Update { quote: Some(quote), ..Update::default() }, &mut guards, now).changed;
+        assert_eq!(
+            patch(&waiting, &first, quoted, [1, 1]),
+            "\"quote\",\"state\":\"live\",\"since\":null,\"reason\":null,\"recv\":7,\"bid\":1.5,\"ask\":2"
+        );
+        let mut second = first;
+        let quote = QuoteUpdate { bid: Field::Clear, ask: set("2.0"), ask_size: set("3"), ..QuoteUpdate::default() };
+        let later = Now { unix: UnixMicros(8), ..now };
+        second.apply(&Update { quote: Some(quote), ..Update::default() }, &mut guards, later);
+        assert_eq!(patch(&first, &second, Parts::NONE, [1, 1]), "\"status\",\"recv\":8,\"bid\":null,\"ask_size\":3");
+        let mut stale = second;
+        let lost = stale.outage(Reason::ConnectionLost, &mut guards, later);
+        assert_eq!(
+            patch(&second, &stale, lost, [1, 1]),
+            "\"status\",\"state\":\"stale\",\"since\":8,\"reason\":\"connection_lost\",\"stale\":[\"quote\"]"
+        );
+        assert!(patch(&stale, &second, lost, [1, 1]).ends_with("\"since\":null,\"reason\":null,\"stale\":null"));
+        assert_eq!(patch(&second, &second, quoted, [1, 2]), "\"quote\",\"delay_seconds\":2");
+        assert_eq!(patch(&second, &second, quoted, [1, 1]), "\"quote\"", "the kind is of this tick, the same or not");
     }
 
     #[test]

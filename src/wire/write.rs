@@ -43,6 +43,12 @@ pub(super) fn feed(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
     }
 }
 
+/// A value that is not known any longer.
+pub(super) fn null(out: &mut Vec<u8>, key: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"null");
+}
+
 pub(super) use word as open_word;
 
 pub(super) fn words(out: &mut Vec<u8>, key: &str, parts: Parts) {

@@ -112,15 +112,15 @@ fn an_unknown_parameter_is_rejected_with_the_one_that_was_meant() {
 fn an_unknown_parameter_that_resembles_none_is_rejected_with_those_that_there_are() {
     let gateway = gateway();
     for (target, takes) in [
-        ("/v1/stream/AAPL?_=1732283045124", "It takes max_rate, on, heartbeat, last_event_id, ticket."),
-        ("/v1/stream/AAPL?t=1", "It takes max_rate, on, heartbeat, last_event_id, ticket."),
-        ("/v1/stream?symbols=AAPL&=4", "It takes symbols, max_rate, on, heartbeat, last_event_id, ticket."),
+        ("/v1/stream/AAPL?_=1732283045124", "It takes max_rate, on, heartbeat, patch, last_event_id, ticket."),
+        ("/v1/stream/AAPL?t=1", "It takes max_rate, on, heartbeat, patch, last_event_id, ticket."),
+        ("/v1/stream?symbols=AAPL&=4", "It takes symbols, max_rate, on, heartbeat, patch, last_event_id, ticket."),
         ("/v1/quotes?symbols=AAPL&max_rate=4", "It takes symbols."),
         ("/v1/quotes/AAPL?max_rate=4", "It takes none."),
         ("/v1/quotes/AAPL?x=%00%0d%0aevent:x", "It takes none."),
         ("/v1/symbols?symbols=AAPL", "It takes prefix, limit."),
         // The path names the one symbol: those of the query would be dropped.
-        ("/v1/stream/AAPL?symbols=MSFT", "It takes max_rate, on, heartbeat, last_event_id, ticket."),
+        ("/v1/stream/AAPL?symbols=MSFT", "It takes max_rate, on, heartbeat, patch, last_event_id, ticket."),
         ("/v1/quotes/AAPL?symbols=MSFT", "It takes none."),
         ("/v1/history/AAPL?symbols=MSFT", "It takes since, points."),
         ("/v1/history/AAPL?_=1732283045124", "It takes since, points."),

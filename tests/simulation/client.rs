@@ -109,6 +109,8 @@ pub(crate) struct Progress {
     pub(crate) at_join: u64,
     /// The newest tick, by what was published.
     pub(crate) published: u64,
+    /// The frame of what its client shows: a whole tick, or what patches have made of one.
+    pub(crate) row: Bytes,
     /// Frames of other symbols that went out while this one was lacking.
     pub(crate) waited: usize,
     pub(crate) longest_wait: usize,
@@ -164,7 +166,7 @@ impl Client {
 
     /// Its transport was offered blocks, and took so many bytes of them.
     pub(crate) fn offered(&mut self, blocks: &[&Bytes], taken: usize) {
-        self.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ")));
+        self.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ") || is_patch(block)));
         let with_tail = self.cut.is_some();
         self.log.push(Seen::Write { with_tail });
         let mut begun = false;
@@ -236,6 +238,11 @@ impl Client {
 /// Whether a block is the event of a change.
 pub(crate) fn is_list(block: &[u8]) -> bool {
     block.starts_with(b"event: symbols\n")
+}
+
+/// Whether a block is a tick as a patch.
+pub(crate) fn is_patch(block: &[u8]) -> bool {
+    block.starts_with(b"event: patch\n")
 }
 
 /// The client's end that a worker holds.

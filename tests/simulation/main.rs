@@ -366,6 +366,46 @@ fn rule_3_a_resumed_stream_gets_the_newest_tick_however_its_replay_is_cut() {
     }
 }
 
+/// A stream with patches gets one whole tick of a symbol, and then patches alone, for which nothing else is encoded.
+#[test]
+fn rule_11_of_a_tick_only_the_form_that_a_stream_wants_is_encoded() {
+    let mut world = World::new(24, Settings { symbols: 1, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let publish = |world: &mut World| {
+        world.publish(0);
+        world.advance(Duration::from_millis(1_100)); // longer than a worker, and a ring, hold what is not the newest
+        while world.turn(0) {}
+        world.encoded()
+    };
+    world.join_with(0, &[0], usize::MAX, heartbeats().with_patches(true), None);
+    while world.turn(0) {}
+    assert_eq!(world.encoded(), (1, 0), "the first comes whole");
+    assert_eq!([1, 2, 3].map(|_| publish(&mut world)), [(1, 1), (1, 2), (1, 3)]);
+    let whole = world.join_with(0, &[0], usize::MAX, heartbeats(), None);
+    while world.turn(0) {}
+    assert_eq!((world.encoded(), publish(&mut world)), ((2, 3), (3, 4)));
+    world.client(whole).leave();
+    assert_eq!([publish(&mut world), publish(&mut world)], [(3, 5), (3, 6)]);
+}
+
+/// What a replay as patches brings is measured as what it brings.
+#[test]
+fn rule_10_a_replay_of_patches_is_cut_to_their_bytes() {
+    let mut world = World::new(25, Settings { symbols: 1, workers: 1, ..Settings::default() });
+    world.join_all(0, usize::MAX); // a symbol without readers keeps no ticks
+    world.turn(0);
+    (0..12).for_each(|_| world.publish_part(0, Part::Trade));
+    let replayed = |world: &mut World, bytes, patches| {
+        let resume = Some(Resume { after: 0, bytes });
+        let client = world.join_with(0, &[0], usize::MAX, heartbeats().with_patches(patches), resume);
+        world.turn(0);
+        world.client(client).symbols[&0].seqs.len()
+    };
+    assert_eq!([false, true].map(|patches| replayed(&mut world, 0, patches)), [1, 1]);
+    let [whole, patches] = [false, true].map(|patches| replayed(&mut world, 1_000, patches));
+    assert!(whole > 1 && patches > whole, "{whole} whole, {patches} as patches");
+    assert_eq!(replayed(&mut world, 64 * 1024, true), 12);
+}
+
 /// A connect storm delays open streams by no more than one turn's share of it.
 #[test]
 fn rule_10_a_turn_opens_only_so_many_streams() {

@@ -111,10 +111,10 @@ pub(crate) struct World {
     /// Whether the streams are being ended.
     drains: bool,
     history: Vec<Vec<Arc<Tick>>>,
-    /// The ticks encoded so far, by symbol and `seq`.
-    encoded: HashSet<(usize, u64)>,
-    /// The one frame that was offered for a tick, by symbol and `seq`.
-    frames: HashMap<(usize, u64), Bytes>,
+    /// The ticks encoded so far, by symbol, `seq` and whether as a patch.
+    encoded: HashSet<(usize, u64, bool)>,
+    /// The one frame that was offered for a tick, the same way.
+    frames: HashMap<(usize, u64, bool), Bytes>,
 }
 
 struct Simulated {
@@ -200,6 +200,11 @@ impl World {
         self.history[symbol][seq as usize].id.n
     }
 
+    /// How many frames were encoded so far: whole ones, and patches.
+    pub(crate) fn encoded(&self) -> (u64, u64) {
+        (self.cache.frames_encoded(), self.cache.patches_encoded())
+    }
+
     pub(crate) fn now(&self) -> Now {
         self.now
     }
@@ -278,6 +283,7 @@ impl World {
         };
         if !wanted.is_empty() {
             let (options, resume) = if self.settings.choosy { self.choose() } else { (Options::new(HEARTBEAT), None) };
+            let options = options.with_patches(self.clients.len() % 2 == 1);
             if self.settings.signing {
                 return self.sign_on(worker, &wanted, room, options, resume);
             }

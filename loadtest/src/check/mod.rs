@@ -5,11 +5,13 @@
 //! and a comparison.
 
 mod last;
+mod patch;
 mod slots;
 mod violation;
 mod seen_ticks;
 
 pub use last::{LastStateCheck, VenueState, Wanted};
+pub use patch::unnamed;
 pub use seen_ticks::{SeenTick, SeenTicks, TickCopy};
 pub use slots::{Read, Reading, Slots};
 pub use violation::{Evidence, Rule, Violations};

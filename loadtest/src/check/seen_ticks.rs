@@ -1,12 +1,13 @@
 //! The ticks that any stream has seen.
 
-use super::{Rule, Violations};
+use super::{Rule, Violations, patch};
 use crate::{
     venue::{History, Part},
     wire::{Block, Numbers, Tick, peek},
 };
 use foldhash::fast::FixedState;
 use std::{
+    cell::OnceCell,
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
@@ -25,6 +26,8 @@ pub struct SeenTick {
     pub block: Box<[u8]>,
     /// When its first copy was read, in µs since 1970.
     pub first_seen: i64,
+    /// Its patch, once a stream has read it.
+    patch: OnceCell<Box<[u8]>>,
 }
 
 impl SeenTick {
@@ -148,6 +151,47 @@ impl SeenTicks {
         }
     }
 
+    /// The same of a patch, without its event's name: on the tick with this `seq`, which the stream has read last.
+    pub fn observe_patch(
+        &mut self,
+        copy: TickCopy<'_>,
+        last: impl FnOnce(u32) -> Option<u64>,
+        violations: &mut Violations,
+    ) -> Option<(u32, Rc<SeenTick>)> {
+        let TickCopy { epoch, stream, block, now } = copy;
+        let mut malformed = |what| violations.note(Rule::Malformed, Some(stream), now, what, block);
+        let Some((symbol, seq)) = peek(block).and_then(|(name, seq)| Some((*self.symbols.get(name)?, seq))) else {
+            malformed("a patch does not begin with symbol and seq".to_owned());
+            return None;
+        };
+        let last = last(symbol);
+        if seq == 0 || last != Some(seq - 1) {
+            malformed(format!("a patch of {seq} follows {last:?}"));
+            return None;
+        }
+        let known = self.tick(epoch, symbol, seq).cloned();
+        if let Some(seen) = known.as_ref().filter(|seen| seen.patch.get().is_some_and(|patch| **patch == *block)) {
+            return Some((symbol, seen.clone()));
+        }
+        // Only where the stream is tens of thousands of ticks behind others, the one before is not kept.
+        let before = self.tick(epoch, symbol, seq - 1)?;
+        match patch::applied(before.data(), block) {
+            Ok(whole) => {
+                let (symbol, seen) = self.observe(TickCopy { block: &whole, ..copy }, violations)?;
+                let kept = self.tick(epoch, symbol, seq).unwrap_or(&seen);
+                if **kept.patch.get_or_init(|| block.into()) != *block {
+                    let what = format!("{} {seq}: another stream got another patch", self.name(symbol));
+                    violations.note(Rule::Conflict, Some(stream), now, what, block);
+                }
+                Some((symbol, seen))
+            }
+            Err(what) => {
+                malformed(what);
+                None
+            }
+        }
+    }
+
     fn read<'a>(&self, epoch: u32, block: &'a [u8]) -> Result<(u32, Tick, Numbers<'a>), String> {
         let fields = Block::read(block).map_err(|error| error.to_string())?;
         let data = fields.data.filter(|_| fields.data_lines == 1).ok_or("a tick must have exactly one line of data")?;
@@ -190,17 +234,22 @@ impl SeenTicks {
     fn keep(&mut self, symbol: u32, tick: Tick, copy: TickCopy<'_>, violations: &mut Violations) -> Rc<SeenTick> {
         let TickCopy { epoch, stream, block, now } = copy;
         let key = Key { epoch, symbol, seq: tick.seq };
-        let seen = Rc::new(SeenTick { tick, block: block.into(), first_seen: now });
+        let seen = Rc::new(SeenTick { tick, block: block.into(), first_seen: now, patch: OnceCell::new() });
         // The snapshot before the first tick is written for each stream, and its times may differ.
         if tick.seq == 0 {
             return seen;
         }
         if let Some(other) = self.tick(epoch, symbol, tick.seq) {
-            if other.block != seen.block {
+            if other.block != seen.block && !(other.id() == seen.id() && patch::is_same(other.data(), seen.data())) {
                 let what = format!("{} {}: another stream got {}", self.name(symbol), tick.seq, other.data());
                 violations.note(Rule::Conflict, Some(stream), now, what, block);
             }
-            return Rc::new(SeenTick { first_seen: other.first_seen, tick, block: block.into() });
+            return Rc::new(SeenTick {
+                first_seen: other.first_seen,
+                tick,
+                block: block.into(),
+                patch: OnceCell::new(),
+            });
         }
         self.ticks.insert(key, seen.clone());
         self.order.push_back(key);

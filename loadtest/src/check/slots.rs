@@ -1,6 +1,6 @@
 //! The position of a stream in each of its symbols.
 
-use super::{Rule, SeenTick, SeenTicks, TickCopy, Violations};
+use super::{Rule, SeenTick, SeenTicks, TickCopy, Violations, unnamed};
 use crate::wire::{Hello, ListChange, State, Tick};
 use std::{rc::Rc, time::Duration};
 
@@ -83,7 +83,7 @@ impl Slots {
         self.slots = listed.into_iter().map(before).collect();
     }
 
-    /// Checks an unnamed event, notes its violations, and returns its tick.
+    /// Checks the event of a tick, whole or a patch, notes its violations, and returns its tick.
     pub fn read(
         &mut self,
         block: &[u8],
@@ -96,7 +96,16 @@ impl Slots {
             violations.note(Rule::Malformed, Some(stream), now, "a tick arrived before hello".to_owned(), block);
             return None;
         };
-        let (symbol, seen) = seen_ticks.observe(TickCopy { epoch, stream, block, now }, violations)?;
+        let copy = TickCopy { epoch, stream, block: unnamed(block).unwrap_or(block), now };
+        let (symbol, seen) = if unnamed(block).is_some() {
+            let last = |symbol| {
+                let found = self.slots.binary_search_by_key(&symbol, |slot| slot.symbol).ok()?;
+                Some(self.slots[found].last?.seq)
+            };
+            seen_ticks.observe_patch(copy, last, violations)?
+        } else {
+            seen_ticks.observe(copy, violations)?
+        };
         let tick = seen.tick;
         let Ok(found) = self.slots.binary_search_by_key(&symbol, |slot| slot.symbol) else {
             let what = format!("{} does not belong to this stream", seen_ticks.name(symbol));

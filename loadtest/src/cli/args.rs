@@ -99,6 +99,9 @@ pub struct ProtocolArgs {
     /// How many streams share a connection of HTTP/2.
     #[arg(long, value_name = "COUNT")]
     pub streams_per_connection: Option<usize>,
+    /// Ask for ticks as patches in all groups.
+    #[arg(long)]
+    pub patch: bool,
 }
 
 /// How clients trust a running server, and what they tell it.
@@ -160,6 +163,9 @@ pub struct StreamsArgs {
     /// Options of the stream, such as max_rate=4&on=trade.
     #[arg(long, default_value = "")]
     pub query: String,
+    /// Ask for ticks as patches.
+    #[arg(long)]
+    pub patch: bool,
     /// Read slowly, this many bytes per second.
     #[arg(long, value_name = "BYTES", conflicts_with = "never")]
     pub slow: Option<u32>,
@@ -200,7 +206,7 @@ impl StreamsArgs {
             (None, true) => Reads::Never,
             (None, false) => Reads::AtOnce,
         };
-        Group {
+        let mut group = Group {
             name: "streams".to_owned(),
             count: self.count,
             symbols: self.each,
@@ -211,7 +217,11 @@ impl StreamsArgs {
             protocol: if self.http2 { Protocol::Http2 } else { Protocol::Http1 },
             streams_per_connection: self.streams_per_connection,
             ..Group::default()
+        };
+        if self.patch {
+            group.patch();
         }
+        group
     }
 }
 
@@ -222,6 +232,9 @@ impl ProtocolArgs {
         for group in &mut scenario.groups {
             if self.http2 {
                 group.protocol = Protocol::Http2;
+            }
+            if self.patch {
+                group.patch();
             }
             if let Some(count) = self.streams_per_connection.filter(|_| group.beside.is_none()) {
                 group.streams_per_connection = count;

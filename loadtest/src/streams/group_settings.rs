@@ -33,6 +33,6 @@ impl GroupSettings {
 
     /// Whether its streams get each tick as it comes.
     pub(super) fn is_whole(&self) -> bool {
-        self.query.is_empty() && self.reads == Reads::AtOnce
+        matches!(self.query.as_str(), "" | Group::PATCH) && self.reads == Reads::AtOnce
     }
 }

@@ -44,6 +44,20 @@ pub struct Group {
     pub windows: Windows,
 }
 
+impl Group {
+    /// The option for ticks as patches.
+    pub const PATCH: &str = "patch=1";
+
+    /// Has its streams ask for patches.
+    pub fn patch(&mut self) {
+        if !self.query.split('&').any(|option| option == Self::PATCH) {
+            let before = if self.query.is_empty() { "" } else { "&" };
+            self.query += before;
+            self.query += Self::PATCH;
+        }
+    }
+}
+
 impl Default for Group {
     /// One stream of a symbol.
     fn default() -> Self {

@@ -7,7 +7,7 @@ use super::{
     server_wire::Wire,
 };
 use crate::{
-    check::{Reading, Rule, SeenTick, Slots},
+    check::{Reading, Rule, SeenTick, Slots, unnamed},
     h2,
     measure::{Ages, Ended},
     wire::{Block, Head, Hello, ListChange, State, split_blocks},
@@ -277,7 +277,7 @@ impl Stream {
         }
         let old_after = observer.old_after.filter(|_| reader.reads_at_once);
         let reading = Reading { stream: self.index, now: at, opened: self.opened, old_after };
-        if !(block.starts_with(b"id:") || block.starts_with(b"data:")) {
+        if !(block.starts_with(b"id:") || block.starts_with(b"data:") || unnamed(block).is_some()) {
             return self.read_named_event(block, reading, observer);
         }
         let Some(read) = self.slots.read(block, reading, &mut observer.seen_ticks, &mut observer.violations) else {

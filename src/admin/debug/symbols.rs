@@ -38,6 +38,7 @@ pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> V
             "states": by_state_json(symbols.iter().map(|symbol| symbol.newest().snapshot)),
             "ticks_per_second": ticks as f64 / seconds,
             "frames_encoded": sources.cache.frames_encoded(),
+            "patches_encoded": sources.cache.patches_encoded(),
         },
         "hottest": hottest,
         "stalest": stalest,

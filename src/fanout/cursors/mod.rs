@@ -179,17 +179,27 @@ impl Cursors {
         false
     }
 
-    /// The ticks that one slot lacks, oldest first.
+    /// The ticks that one slot lacks, oldest first. One that the client counts as the next after the last that it was
+    /// sent comes as a patch, if the stream wants patches.
     fn lacking<'a>(
         &self,
         slot: u32,
         symbols: &'a Symbols,
         policy: ReadPolicy,
     ) -> impl Iterator<Item = Planned<'a>> + use<'a> {
-        let Slot { cursor, symbol, .. } = self.slots[slot as usize];
+        let Slot { cursor, symbol, begun, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
         let pending = symbol.recent.pending(cursor, policy);
-        pending.map(move |tick| Planned { slot, tick, frame: symbol.state.frame(tick) })
+        let mut patched = (policy.patches && begun).then_some(cursor.next);
+        pending.map(move |tick| {
+            let before = patched.filter(|&version| version == tick.version).and_then(|_| symbol.recent.before(tick));
+            patched = policy.patches.then_some(tick.version + 1);
+            let frame = match before {
+                Some(before) => symbol.state.patch(tick, before),
+                None => symbol.state.frame(tick),
+            };
+            Planned { slot, tick, frame }
+        })
     }
 
     /// A tick was sent, at least its first byte; returns the ticks that were skipped before it, by cause.

@@ -46,7 +46,6 @@ impl Cursors {
         now: Now,
     ) -> Vec<Moved> {
         let last = self.slots[self.last as usize].symbol;
-        let parts = stream.options.parts();
         let mut known: HashMap<SymbolId, Slot> =
             mem::take(removed).into_iter().map(|slot| (slot.symbol, slot)).collect();
         known.values_mut().for_each(|slot| slot.options_changed(stream));
@@ -54,7 +53,7 @@ impl Cursors {
             mem::take(&mut self.slots).into_iter().map(|slot| (slot.symbol, slot)).collect();
         let mut slots = Vec::with_capacity(list.len());
         for (place, state) in (0..).zip(list) {
-            let subscriber = Subscriber { stream: stream.stream, slot: place, parts };
+            let subscriber = Subscriber::new(stream.stream, place, stream.options);
             if let Some(mut slot) = before.remove(&state.id()) {
                 symbols.resubscribe(slot.symbol, slot.subscriber, subscriber, now);
                 slot.link = UNMARKED;
@@ -99,9 +98,8 @@ impl Cursors {
         now: Now,
     ) {
         removed.iter_mut().for_each(|slot| slot.options_changed(stream));
-        let parts = stream.options.parts();
         for (place, slot) in (0..).zip(&mut self.slots) {
-            let subscriber = Subscriber { stream: stream.stream, slot: place, parts };
+            let subscriber = Subscriber::new(stream.stream, place, stream.options);
             symbols.resubscribe(slot.symbol, slot.subscriber, subscriber, now);
             slot.link = UNMARKED;
             slot.options_changed(stream);

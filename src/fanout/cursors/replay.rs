@@ -1,13 +1,14 @@
 //! Replay: the ticks that a resuming client gets before the newest ones.
 
-use super::Cursors;
+use super::{Cursors, Slot};
 use crate::{
     cache::Tick,
     fanout::{
+        options::Options,
         resume::Resume,
         symbols::{Subscribed, Symbols},
     },
-    market::{Now, Parts},
+    market::Now,
 };
 use std::{collections::BinaryHeap, sync::Arc};
 
@@ -19,7 +20,7 @@ impl Cursors {
     /// newest that fit its bytes.
     ///
     /// The symbols' ticks are merged from their newest ends, so that only replayed ticks are looked at.
-    pub(in crate::fanout) fn replay(&mut self, symbols: &mut Symbols, parts: Parts, resume: Resume, now: Now) {
+    pub(in crate::fanout) fn replay(&mut self, symbols: &mut Symbols, options: &Options, resume: Resume, now: Now) {
         let mut newest_first = BinaryHeap::new();
         for slot in 0..self.slots.len() {
             newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.id.n, slot)));
@@ -28,10 +29,10 @@ impl Cursors {
         let mut unwanted_left = REPLAY_UNWANTED_MAX;
         while let Some((_, slot)) = newest_first.pop() {
             let Some(tick) = self.replayed(slot, symbols, resume, now).cloned() else { continue };
-            if tick.changed.intersects(parts) {
-                let state = &symbols.get(self.slots[slot].symbol).state;
+            if tick.changed.intersects(options.parts()) {
+                let bytes = self.replayed_bytes(slot, symbols, &tick, options);
                 // Where one tick does not fit, no older one may come, of any symbol.
-                let Some(left) = bytes_left.checked_sub(state.frame(&tick).len()) else { return };
+                let Some(left) = bytes_left.checked_sub(bytes) else { return };
                 bytes_left = left;
             } else {
                 let Some(left) = unwanted_left.checked_sub(1) else { return };
@@ -39,6 +40,18 @@ impl Cursors {
             }
             self.slots[slot].cursor.next = tick.version;
             newest_first.extend(self.replayed(slot, symbols, resume, now).map(|tick| (tick.id.n, slot)));
+        }
+    }
+
+    /// The bytes that a replayed tick adds to the stream. Of a row of patches only the first tick comes whole: a tick
+    /// before the row adds the patch that the one behind it becomes.
+    fn replayed_bytes(&self, slot: usize, symbols: &Symbols, tick: &Tick, options: &Options) -> usize {
+        let Slot { cursor, symbol, .. } = &self.slots[slot];
+        let Subscribed { state, recent, .. } = symbols.get(*symbol);
+        let is_sent = |next: &&Arc<Tick>| next.changed.intersects(options.parts()) || next.version == cursor.initial;
+        match recent.get(cursor.next).filter(is_sent).filter(|next| options.patches() && next.follows(tick)) {
+            Some(next) => state.patch(next, tick).len(),
+            None => state.frame(tick).len(),
         }
     }
 
@@ -56,12 +69,11 @@ mod tests {
     use crate::{
         cache::{Cache, RingLimits, WorkerIndex, WorkerMask},
         fanout::{
-            cursors::Slot,
             recent_ticks::{OLDER_AT_A_TIME, RecentLimits},
             stream_key::StreamKey,
             symbols::Subscriber,
         },
-        market::{Origin, Part, TradeUpdate, Update},
+        market::{Origin, Part, Parts, TradeUpdate, Update},
         wire::Epoch,
     };
     use std::{collections::VecDeque, time::Duration};
@@ -76,6 +88,7 @@ mod tests {
         let now = Now::read();
         let age = Duration::from_secs(10);
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 256, age });
+        let options = Options::new(age).on(parts);
         let mut symbols = Symbols::new(worker(0), RecentLimits { max_lag: age, count: 256 }, false);
         let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
         let mut slots = Vec::new();
@@ -85,10 +98,10 @@ mod tests {
             state.join(worker(1), Parts::ALL, &mut VecDeque::new()); // another worker keeps the ring full
             (0..200).for_each(|_| _ = state.publish(&trade, now));
             ids.push(state.id());
-            let subscriber = Subscriber { stream: StreamKey::default(), slot: slot as u32, parts };
+            let subscriber = Subscriber::new(StreamKey::default(), slot as u32, &options);
             slots.push(Slot::new(state.id(), 0, symbols.subscribe(&state, subscriber, 0, now).cursor));
         }
-        Cursors::new(slots.into()).replay(&mut symbols, parts, Resume { after: 0, bytes }, now);
+        Cursors::new(slots.into()).replay(&mut symbols, &options, Resume { after: 0, bytes }, now);
         ids.into_iter().map(|id| symbols.get(id).recent.len()).sum()
     }
 

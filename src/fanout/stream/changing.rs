@@ -159,5 +159,6 @@ fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unliste
 fn changed(options: Options, change: &Change) -> Options {
     let changed = change.parts.map_or(options, |parts| options.on(parts));
     let changed = change.interval.map_or(changed, |own| changed.every(own));
+    let changed = change.patches.map_or(changed, |patches| changed.with_patches(patches));
     change.rights.as_ref().map_or(changed, |rights| changed.allowed_every(rights.interval_min))
 }

@@ -167,6 +167,7 @@ impl<T: Transport> Stream<T> {
             joined: self.joined,
             parts: self.options.parts(),
             newest_only: self.options.interval().is_some(),
+            patches: self.options.patches(),
         }
     }
 

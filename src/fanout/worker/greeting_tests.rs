@@ -5,12 +5,12 @@ use super::{
     testing::{IsApplied, Page},
 };
 use crate::{
-    cache::{Cache, Published, RingLimits, Shard, SymbolState, WorkerIndex},
+    cache::{Cache, OwnersTick, Published, RingLimits, Shard, SymbolState, WorkerIndex},
     fanout::{
         Change, Command, ControlNames, FirstBlock, NewStream, Options, RETRY_MILLIS, Ready, ResponseHead, Resume,
         StreamAddress, Unlisted, Wait, WorkerInbox, WorkerLimits,
     },
-    market::{Field, Now, Origin, Part, Reason, TradeUpdate, Update},
+    market::{Decimal, Field, Now, Origin, Part, Parts, Reason, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
 use bytes::Bytes;
@@ -148,6 +148,7 @@ impl Fixture {
             unknown: ["Z"].map(|name| name.parse().unwrap()).into(),
             parts: None,
             interval: None,
+            patches: None,
             rights: None,
         };
         let key = self.page.key.load(Ordering::Relaxed);
@@ -179,7 +180,10 @@ impl Fixture {
         let name = |block: &str| match block {
             _ if block.contains("event: hello") => format!("hello {}", field(block, "\"epoch\":\"")),
             _ if block.contains("event: symbols") => format!("symbols {}", field(block, "\"epoch\":\"")),
-            _ => format!("{} {}", field(block, "\"symbol\":\""), field(block, "\"seq\":")),
+            _ => {
+                let form = if block.contains("event: patch") { " patch" } else { "" };
+                format!("{} {}{form}", field(block, "\"symbol\":\""), field(block, "\"seq\":"))
+            }
         };
         complete.split_terminator("\n\n").map(name).collect()
     }
@@ -231,6 +235,39 @@ fn a_stream_that_joins_in_the_middle_of_an_opening_gets_no_old_tick_even_if_it_r
     assert!(events.contains(&"A 2".to_owned()) && !events.iter().any(|event| event.starts_with('B')), "{events:?}");
     fixture.open(1);
     assert_eq!(fixture.turn(), ["B 2"]);
+}
+
+#[test]
+fn no_patch_is_on_a_tick_of_another_epoch_or_from_before_a_hello() {
+    let mut fixture = Fixture::new();
+    let stream = fixture.stream(Options::new(Duration::from_secs(15)).with_patches(true));
+    assert_eq!(fixture.join(stream), ["hello first", "A 1", "B 1", "C 1"]);
+    (0..3).for_each(|symbol| fixture.trade(symbol));
+    assert_eq!(fixture.turn(), ["A 2 patch", "B 2 patch", "C 2 patch"]);
+    // `seq` goes on behind it, and all three come whole; so they do where the numbers of another shard have begun.
+    fixture.begin(0, 3);
+    (0..2).for_each(|symbol| fixture.open(symbol));
+    let hello = format!("hello {}", fixture.epoch());
+    assert_eq!(fixture.turn(), [&*hello, "C 2", "A 3", "B 3"]);
+    (0..3).for_each(|symbol| fixture.trade(symbol));
+    assert_eq!(fixture.turn(), ["A 4 patch", "B 4 patch", "C 3 patch"]);
+}
+
+#[test]
+fn a_tick_behind_a_hole_of_the_bus_is_whole() {
+    let mut fixture = Fixture::new();
+    let stream = fixture.stream(Options::new(Duration::from_secs(15)).with_patches(true));
+    fixture.join(stream);
+    let mut forms = Vec::new();
+    for (seq, prior) in [(5, Some([5; 4])), (6, None), (8, Some([7; 4])), (9, None)] {
+        let tick = OwnersTick { epoch: epoch(7), seq, n: 100 + seq, changed: Parts::from_iter([Part::Trade]), prior };
+        fixture.tick_clock();
+        let price = Some(Decimal::new(i64::try_from(seq).unwrap(), 0).unwrap());
+        let published = fixture.states[0].follow(&tick, fixture.now, |snapshot, _| snapshot.trade.price = price);
+        fixture.announce(0, published);
+        forms.extend(fixture.turn().into_iter().filter(|event| event.starts_with('A')));
+    }
+    assert_eq!(forms, ["A 5", "A 6 patch", "A 8", "A 9 patch"]);
 }
 
 #[test]

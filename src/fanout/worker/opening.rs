@@ -65,15 +65,14 @@ impl<T: Transport> Worker<T> {
 
 /// Subscribes a stream to its symbols; returns where it starts in each.
 fn subscribe(symbols: &mut Symbols, key: StreamKey, new: &NewStream, now: Now) -> Cursors {
-    let parts = new.options.parts();
     let mut slots = Vec::with_capacity(new.symbols.len());
     for (slot, state) in (0..).zip(&new.symbols) {
-        let joined = symbols.subscribe(state, Subscriber { stream: key, slot, parts }, new.generation, now);
+        let joined = symbols.subscribe(state, Subscriber::new(key, slot, &new.options), new.generation, now);
         slots.push(Slot::new(state.id(), joined.subscriber, joined.cursor));
     }
     let mut cursors = Cursors::new(slots.into_boxed_slice());
     if let Some(resume) = new.resume {
-        cursors.replay(symbols, parts, resume, now);
+        cursors.replay(symbols, &new.options, resume, now);
     }
     cursors
 }

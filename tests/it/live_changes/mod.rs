@@ -2,6 +2,7 @@
 
 mod answers;
 mod epochs;
+mod patches;
 mod streams;
 
 use crate::support::{

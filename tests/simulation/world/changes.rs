@@ -1,6 +1,6 @@
 //! Changes of lists, options and rights, and what clients may see of them.
 
-use super::{Grant, HEARTBEAT, Terms, World, checks::Wish};
+use super::{Grant, Terms, World, checks::Wish};
 use crate::client::{ChangedList, Client, Progress};
 use bytes::Bytes;
 use rand::RngExt;
@@ -36,6 +36,7 @@ struct Asked {
     symbols: Option<Vec<usize>>,
     parts: Option<Parts>,
     interval: Option<Option<Duration>>,
+    patches: Option<bool>,
     rights: Option<AskedRights>,
 }
 
@@ -89,6 +90,7 @@ impl World {
             });
             let millis = self.random.random_range(5..400);
             change.interval = Some(self.random.random_bool(0.5).then_some(Duration::from_millis(millis)));
+            change.patches = self.random.random_bool(0.5).then(|| self.random.random());
         }
         change
     }
@@ -142,7 +144,7 @@ impl World {
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
-        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, rights: None }
+        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, patches: None, rights: None }
     }
 
     /// A client asks for another list.
@@ -170,8 +172,8 @@ impl World {
         change.rights = rights.as_ref().map(|rights| rights.grant.change(&rights.denied, &self.symbols));
         self.changes.sent += 1;
         let number = self.changes.sent;
-        let Change { rev, parts, interval, .. } = change;
-        self.changes.asked.push_back(Asked { number, client, rev, symbols, parts, interval, rights });
+        let Change { rev, parts, interval, patches, .. } = change;
+        self.changes.asked.push_back(Asked { number, client, rev, symbols, parts, interval, patches, rights });
         let reply = Box::new(Answer { number, to: self.changes.answered.clone() });
         self.send(worker, Command::Change { key, name: StreamName::new(0), change: Box::new(change), reply });
     }
@@ -274,7 +276,7 @@ impl World {
         client.changed = Some(ChangedList { symbols, json });
         client.terms.list = list;
         let options = asked.options(client.options);
-        if client.options != options && client.options != Options::new(HEARTBEAT) {
+        if client.options != options && client.options.leave_out() {
             client.symbols.values_mut().for_each(|progress| progress.left_out = true);
         }
         client.options = options;
@@ -304,6 +306,11 @@ impl World {
         parts.map(|parts| client.options.on(parts).parts()).fold(Parts::NONE, Parts::union)
     }
 
+    /// Whether a client wants patches once one of its changes is carried out.
+    pub(super) fn patches_to_come(&self, client: &Client) -> bool {
+        self.asked_by(client).any(|asked| asked.patches == Some(true))
+    }
+
     /// Which ticks a client may be sent of symbols that it was not told of.
     pub(super) fn wishes_to_come(&self, client: &Client, parts: Parts) -> Vec<Wish> {
         let mut to_come: BTreeMap<usize, u64> = BTreeMap::new();
@@ -321,12 +328,14 @@ impl World {
         }
         to_come.extend(client.changed.iter().flat_map(|changed| &changed.symbols));
         let taken = &self.workers[client.worker].taken;
+        let patches = client.options.patches() || self.patches_to_come(client);
         let wish = |(symbol, initial)| Wish {
             symbol,
             from: initial,
             after: None,
             parts,
             initial,
+            patches,
             alone_from: Some(taken[symbol]),
         };
         to_come.into_iter().map(wish).collect()
@@ -343,6 +352,7 @@ impl Asked {
     fn options(&self, before: Options) -> Options {
         let options = self.parts.map_or(before, |parts| before.on(parts));
         let options = self.interval.map_or(options, |own| options.every(own));
+        let options = self.patches.map_or(options, |patches| options.with_patches(patches));
         self.rights.as_ref().map_or(options, |rights| options.allowed_every(rights.grant.interval_min))
     }
 }

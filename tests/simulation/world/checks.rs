@@ -1,14 +1,15 @@
 //! The checks after each turn.
 
 use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, rights::is_goodbye};
-use crate::client::{Seen, is_list};
+use crate::client::{Seen, is_list, is_patch};
 use bytes::Bytes;
+use serde_json::Value;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use tickfan::{
     cache::Tick,
-    fanout::{CloseMode, Missed, Options, Wait},
+    fanout::{CloseMode, Missed, Wait},
     market::{Part, Parts},
-    wire::tick_frame,
+    wire::{EventId, tick_frame},
 };
 
 /// Which ticks of one of its symbols a client may be sent.
@@ -21,6 +22,8 @@ pub(super) struct Wish {
     pub(super) parts: Parts,
     /// The newest when it joined.
     pub(super) initial: u64,
+    /// Whether it may be a patch.
+    pub(super) patches: bool,
     /// Where the newest tick begins, if the client lacks something: a client that lags gets the newest alone, whatever
     /// its kind. The worker need not know of ticks that are not announced yet.
     pub(super) alone_from: Option<u64>,
@@ -80,14 +83,52 @@ impl World {
         }
     }
 
+    /// What a client shows once it has a tick: exactly what was published. A tick is a patch only on the one before it,
+    /// which the client was sent last; it is one wherever it can be, and says nothing that the client has.
+    fn check_row(&self, client: usize, symbol: usize, tick: &Tick, block: &Bytes) -> Bytes {
+        let seed = self.seed;
+        let client = self.clients[client].borrow();
+        let shown = client.symbols.get(&symbol);
+        let last = shown.and_then(|shown| shown.last);
+        let state = &self.symbols[symbol];
+        let whole = tick_frame(state.fields(tick), (tick.id.n > 0).then_some(tick.id));
+        let data = |block: &[u8]| -> Value {
+            let text = std::str::from_utf8(block).unwrap();
+            serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap()
+        };
+        let is_next = tick.seq > 0 && last == Some(tick.seq - 1);
+        let may_be_patch = client.options.patches() && is_next;
+        if !is_patch(block) {
+            assert_eq!(*block, whole, "seed {seed}: a frame carries what was published");
+            // A list that changes may make a worker forget the tick before, and options what it had to keep.
+            let may_be_forgotten = self.settings.changing || self.settings.signing;
+            assert!(!may_be_patch || may_be_forgotten, "seed {seed}: S{symbol} {} comes whole", tick.seq);
+            return whole;
+        }
+        assert!(may_be_patch, "seed {seed}: a patch on S{symbol} {}, and the client has {last:?}", tick.seq);
+        let lines: Vec<_> = std::str::from_utf8(block).unwrap().lines().collect();
+        assert!(lines[1].strip_prefix("id: ").unwrap().parse() == Ok(tick.id), "seed {seed}: {lines:?}");
+        let patch = data(block);
+        let mut row = data(&shown.unwrap().row);
+        for (key, value) in patch.as_object().unwrap() {
+            let is_key = ["symbol", "seq", "kind"].contains(&key.as_str());
+            let row = row.as_object_mut().unwrap();
+            assert!(is_key || row.get(key).unwrap_or(&Value::Null) != value, "seed {seed}: {key} is known");
+            match value {
+                Value::Null => row.remove(key),
+                value => row.insert(key.clone(), value.clone()),
+            };
+        }
+        assert_eq!(row, data(&whole), "seed {seed}: a patch makes a tick of the one before");
+        whole
+    }
+
     /// Rules 1, 2 and 11, and that a frame carries what was published.
     fn check_tick(&mut self, client: usize, block: &Bytes, taken: &[u64]) {
         let seed = self.seed;
         let (symbol, tick) = self.find(block);
-        let state = &self.symbols[symbol];
-        let id = (tick.id.n > 0).then_some(tick.id);
-        assert_eq!(*block, tick_frame(state.fields(&tick), id), "seed {seed}: a frame carries what was published");
-        let first = self.frames.entry((symbol, tick.seq)).or_insert_with(|| block.clone());
+        let row = self.check_row(client, symbol, &tick, block);
+        let first = self.frames.entry((symbol, tick.seq, is_patch(block))).or_insert_with(|| block.clone());
         assert_eq!(first.as_ptr(), block.as_ptr(), "seed {seed}: rule 11: one frame for all");
         let joined = self.joined[client];
         let mut borrowed = self.clients[client].borrow_mut();
@@ -117,13 +158,14 @@ impl World {
                 assert!(newest, "seed {seed}: rule 2: it coalesces to the newest");
             }
             let missed = &mut self.missed[client];
-            match (progress.full_since_last, options == Options::new(HEARTBEAT) && !progress.left_out) {
+            match (progress.full_since_last, !options.leave_out() && !progress.left_out) {
                 (true, _) => missed.lag += skipped,
                 (false, true) => missed.ring += skipped,
                 (false, false) => missed.options += skipped,
             }
         }
         progress.last = Some(tick.seq);
+        progress.row = row;
         progress.seqs.push(tick.seq);
         progress.full_since_last = false;
         progress.left_out = false;
@@ -257,7 +299,8 @@ impl World {
                 };
                 let lacks = newest.last_change(parts).max(initial) >= from;
                 let alone_from = lacks.then_some(self.workers[worker].taken[symbol]);
-                wishes.push(Wish { symbol, from, after, parts, initial, alone_from });
+                let patches = client.options.patches() || self.patches_to_come(&client);
+                wishes.push(Wish { symbol, from, after, parts, initial, patches, alone_from });
             }
         }
         wishes
@@ -270,17 +313,21 @@ impl World {
         let rings = if may_be_late { 8 } else { 1 };
         for (symbol, history) in self.history.iter().enumerate() {
             for tick in history.iter().rev().take(rings * self.settings.ring) {
-                if tick.is_encoded() && self.encoded.insert((symbol, tick.seq)) {
-                    let wanted = wishes.iter().any(|wish| wish.symbol == symbol && wish.is_for(tick));
-                    assert!(
-                        wanted,
-                        "seed {}: rule 11: S{symbol} {} is encoded, and no stream wants it",
-                        self.seed, tick.seq
-                    );
+                for (is_patch, is_encoded) in [(false, tick.is_encoded()), (true, tick.is_patch_encoded())] {
+                    if is_encoded && self.encoded.insert((symbol, tick.seq, is_patch)) {
+                        let wants =
+                            |wish: &Wish| wish.symbol == symbol && wish.is_for(tick) && wish.patches >= is_patch;
+                        assert!(
+                            wishes.iter().any(wants),
+                            "seed {}: rule 11: S{symbol} {} is encoded, and no stream wants it",
+                            self.seed,
+                            tick.seq
+                        );
+                    }
                 }
             }
         }
-        let once = self.cache.frames_encoded() == self.encoded.len() as u64;
+        let once = self.cache.frames_encoded() + self.cache.patches_encoded() == self.encoded.len() as u64;
         assert!(once, "seed {}: rule 11: a frame is encoded once", self.seed);
     }
 
@@ -292,11 +339,18 @@ impl World {
         };
         let symbol: usize = field("\"symbol\":\"S").parse().unwrap();
         let seq: usize = field("\"seq\":").parse().unwrap();
-        let state = self.state(symbol, text.contains("\"delay_seconds\":"));
+        // A patch does not say of which tier it is, but every tick has an id of its own.
+        let id = text.lines().find_map(|line| line.strip_prefix("id: ")?.parse::<EventId>().ok());
+        let has_id = |&state: &usize| match (id, self.history.get(state).and_then(|ticks| ticks.get(seq))) {
+            (Some(id), Some(tick)) => tick.id == id,
+            (None, Some(_)) => self.is_late(state) == text.contains("\"delay_seconds\":"),
+            (_, None) => false,
+        };
+        let state = [symbol, self.late(symbol)].into_iter().find(has_id).unwrap();
         (state, self.history[state][seq].clone())
     }
 }
 
 fn is_tick(block: &Bytes) -> bool {
-    block.starts_with(b"id: ") || block.starts_with(b"data: ")
+    block.starts_with(b"id: ") || block.starts_with(b"data: ") || is_patch(block)
 }
