@@ -47,6 +47,34 @@ fn a_server_that_crashes_is_not_a_success() {
     assert_eq!(measures(&results, "crossed").last().unwrap(), "lost");
 }
 
+#[test]
+fn what_the_load_tester_itself_delays_is_inconclusive() {
+    /// How long the load tester stands still, and how old a tick may be meanwhile.
+    const PAUSE: Duration = Duration::from_millis(1_500);
+    const AGE_MAX: &str = "age_max=500ms";
+    let gateway = Gateway::start(&gateway_program(), "").unwrap();
+    let url = format!("http://{}", gateway.address);
+    let more = ["--count", "20", "--duration", "4s", "--threshold", AGE_MAX, "--json"];
+    let args = [&["streams", "--url", &url, "--symbols", "AAPL"][..], &more].concat();
+    let child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sent = || gateway.admin.counters().unwrap().sum("tickfan_stream_ticks_sent_total", "");
+    waited(|| (gateway.admin.counters().unwrap().sum("tickfan_streams", "") == Some(STREAMS)).then_some(()));
+    let opened = sent().unwrap_or_default();
+    // The load has begun by then.
+    waited(|| (sent()? > opened + STREAMS * 2.0).then_some(()));
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    std::thread::sleep(PAUSE);
+    kill_process(pid, Signal::CONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let results = json(&output);
+    let judged =
+        results["thresholds"].as_array().unwrap().iter().find(|judged| judged["measure"] == "age_max").unwrap();
+    let seen = (output.status.code(), judged["verdict"].as_str(), results["outcome"].as_str());
+    assert_eq!(seen, (Some(98), Some("inconclusive"), Some("inconclusive")), "{results:#}");
+    assert!(judged["why"].as_str().unwrap().contains("the streams' thread was late by "), "{judged}");
+}
+
 /// Starts the gateway; what it logs is left in a file, too.
 const LOGGING: &str = "#!/bin/bash\nexec \"$GATEWAY\" \"$@\" 2> >(tee \"$LOG\" >&2)\n";
 

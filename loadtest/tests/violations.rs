@@ -95,10 +95,12 @@ fn a_dropped_tick_is_found_while_other_streams_come_and_go() {
     let summary = smoke_with(Violation::Drop, 6_000.0);
     let evidence = &summary.violations.evidence;
     assert!(summary.streams.resumed > 0 && summary.outcome == Outcome::Failed, "{:#?}", summary.streams);
-    assert!(
-        evidence.iter().any(|of| of.rule.name() == "holes" && of.what.starts_with("it counts 1 ")),
-        "{evidence:#?}"
-    );
+    // On a busy machine the gateway may have left out others.
+    let is_one_more = |what: &str| {
+        let mut counts = what.split(' ').filter_map(|word| word.parse::<u64>().ok());
+        counts.next().zip(counts.next()).is_some_and(|(counted, missed)| counted == missed + 1)
+    };
+    assert!(evidence.iter().any(|of| of.rule.name() == "holes" && is_one_more(&of.what)), "{evidence:#?}");
 }
 
 #[test]

@@ -21,11 +21,14 @@ pub(crate) enum Violation {
     DigitForAll,
 }
 
-/// The tick of a stream that is hit: the streams are all open by then.
+/// The tick of a stream that is hit, counted since the last stream was opened: the streams are all open by then.
 const TICK: u64 = 20;
 /// A delayed tick waits until the other streams have had so many: at the rate of `smoke`, 11,400/s, for two and a half
 /// seconds.
 const DELAY_TICKS: u64 = 30_000;
+
+/// What the request of a stream has that comes back.
+const RESUMES: &[u8] = b"last-event-id";
 
 #[derive(Default)]
 struct Shared {
@@ -37,6 +40,8 @@ struct Shared {
 struct State {
     is_done: bool,
     ticks: u64,
+    /// Streams that were opened; one that comes back is not counted again.
+    opened: u64,
     is_over: bool,
 }
 
@@ -85,7 +90,9 @@ fn forward(mut client: TcpStream, upstream: SocketAddr, violation: Violation, sh
     let may_hit = violation != Violation::None && !request.contains(&b',');
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 * 1024];
-    let mut ticks = 0;
+    let is_new = !request.windows(RESUMES.len()).any(|window| window == RESUMES);
+    shared.state.lock().unwrap().opened += u64::from(is_new);
+    let (mut ticks, mut opened) = (0, 0);
     let mut held = Vec::new();
     loop {
         let count = server.read(&mut chunk).ok().filter(|count| *count > 0)?;
@@ -93,8 +100,13 @@ fn forward(mut client: TcpStream, upstream: SocketAddr, violation: Violation, sh
         let mut out = Vec::new();
         let taken = split_blocks(&bytes, |block| {
             let mut block = [block, b"\n\n"].concat();
+            let mut state = shared.state.lock().unwrap();
+            if std::mem::replace(&mut opened, state.opened) != state.opened {
+                ticks = 0;
+            }
             ticks += u64::from(block.starts_with(b"id:"));
-            shared.state.lock().unwrap().ticks += 1;
+            state.ticks += 1;
+            drop(state);
             shared.moved.notify_all();
             if violation == Violation::DigitForAll {
                 if peek(&block).is_some_and(|(_, seq)| seq % 10 == 5) && change_price(&mut block) {
