@@ -28,9 +28,9 @@ export interface Options {
   numbers?: "number" | "string";
   /** `"close"`: no stream while the page is hidden. `"keep"` by default. */
   background?: "keep" | "close";
-  /** How the stream is read. By default an EventSource where there is one and no token, else a streaming fetch. */
+  /** How the stream is read. By default a streaming fetch where there is a token or no EventSource, else an EventSource. */
   transport?: "eventsource" | "fetch";
-  /** Whether cookies go along, as for `fetch`, where there is no token. */
+  /** Without a token: whether cookies go along, as for `fetch`. */
   credentials?: "omit" | "same-origin" | "include";
   /** In place of the global `fetch`, for example one that goes through a proxy. */
   fetch?: typeof fetch;
@@ -131,7 +131,7 @@ export interface Tick<Decimal extends number | string = number> {
   kind: "correction" | "trade" | "quote" | "stats" | "status";
   /**
    * Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list. The library
-   * adds `lost` (there is no line, or the list has left it out for the moment), `unknown` (no feed has the symbol) and `denied`.
+   * adds `lost` (the line is down or silent, or the list has left the symbol out for the moment), `unknown` (no feed has the symbol) and `denied`.
    */
   state: "waiting" | "live" | "stale" | "halted" | "closed" | "refused" | "lost" | "unknown" | "denied";
   since?: Micros;

@@ -107,6 +107,10 @@ for (const name of BROWSERS) {
     gateway.signal("SIGKILL");
     await lost(page);
     await lost(tabs[1][0], secondList);
+    // The tab that keeps the stream tells it to one that comes later.
+    const late = await open(profile, origin, gateway.url, [["MSFT"]], { share: true });
+    await until(late, "the last price, lost", () => window.latest.MSFT?.state === "lost" && window.latest.MSFT.price > 0);
+    await late.close();
     // Longer than one attempt: a browser's own EventSource would have given up.
     await until(page, "two attempts", () => window.states.slice(-6).filter(({ connection }) => connection === "lost").length > 1);
     gateway = await startGateway(t, { config: CONFIG, listen: gateway.address });

@@ -118,6 +118,15 @@ async function opened(t, url, page) {
   return page;
 }
 
+/** The page has the client library without its gateway. */
+async function bringLibrary(page) {
+  await page.route(/\/tickfan\//, (route) => route.fulfill({
+    path: join(root, "clients/js/src", new URL(route.request().url()).pathname.slice("/tickfan/".length)),
+    contentType: "text/javascript", headers: { "access-control-allow-origin": "*" },
+  }));
+  return page;
+}
+
 /** The folder on a server, the page that is opened of it, and the gateway that it reads. */
 async function browsing(t, name) {
   const gateway = await startGateway(t, {});
@@ -155,8 +164,12 @@ for (const [name, shows] of [["prices.html", rows], ["shared.html", lines], ["ca
     gateway.signal("SIGKILL");
     await shows("lost")(page);
     await proxyWithoutGateway(t, gateway.address);
-    // A worker for all tabs tells it to one that comes later.
-    if (name === "shared.html") await shows("lost")(await opened(t, url, await page.context().newPage()));
+    // The tab that keeps the stream tells it to one that comes later.
+    if (name === "shared.html") {
+      const later = await bringLibrary(await page.context().newPage());
+      await later.goto(url);
+      await shows("lost")(later);
+    }
     await startGateway(t, { listen: gateway.address });
     await shows("live")(page);
   });
@@ -191,10 +204,7 @@ test("examples/browser/candles.html shows gaps, and only trades of the session",
       tick(3, 9, { trade_ts: 35 * second })],
   ];
   const page = await newPage(t, browser);
-  await page.route(/\/tickfan\//, (route) => route.fulfill({
-    path: join(root, "clients/js/src", new URL(route.request().url()).pathname.slice("/tickfan/".length)),
-    contentType: "text/javascript", headers: { "access-control-allow-origin": "*" },
-  }));
+  await bringLibrary(page);
   await page.route(/\/v1\/stream\?/, (route) => {
     const events = streams.shift();
     if (events === undefined) return route.abort();

@@ -114,7 +114,7 @@ test("a line that breaks, or swallows all: the stream resumes where it was", TES
   await equal();
 });
 
-test("a token that ends is renewed in place, and asked for anew where it has ended", TEST, async (t) => {
+test("a token that ends is renewed in place, and a new one is asked for where it has ended", TEST, async (t) => {
   const issuer = new Issuer(t);
   const gateway = await startGateway(t, { config: feed(SYMBOLS, 60) + issuer.table() });
   const given = [];

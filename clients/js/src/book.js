@@ -23,9 +23,9 @@ export class Book {
     return this.#rows.get(symbol)?.shown;
   }
 
-  /** The ticks that are not lost, as JSON. */
+  /** The ticks as they are shown, as JSON: another book can begin with them. */
   ticks() {
-    return [...this.#rows.values()].filter(({ tick, isLost }) => tick && !isLost).map(({ tick }) => JSON.stringify(tick));
+    return [...this.#rows.values()].filter(({ tick }) => tick).map(({ shown }) => JSON.stringify(shown));
   }
 
   /** An event of the stream, by its name. */
@@ -113,7 +113,8 @@ export class Book {
       restarted,
       repeated,
     };
-    Object.assign(row, { tick, seq, trades, isLost: false, restarted: false });
+    // Only another book has lost ones.
+    Object.assign(row, { tick, seq, trades, isLost: tick.state === "lost", restarted: false });
     this.#show(row, tick, change);
   }
 

@@ -176,7 +176,7 @@ export class Stream {
       const answer = await this.#world.fetch(this.#options.url + path, { ...init, method, body, signal: AbortSignal.timeout(REQUEST_MAX) });
       return answer.ok ? { ...(await answer.json()), status: answer.status } : await refusal(answer);
     } catch {
-      return {}; // There is no answer.
+      return {}; // Not reachable.
     }
   }
 

@@ -20,7 +20,7 @@ export function readFetch(fetch, url, init, on) {
   const tell = (name) => (...args) => { if (!signal.aborted) on[name](...args); };
   const reader = new EventReader(tell("event"), tell("retry"));
   (async () => {
-    const answer = await fetch(url, { ...init, cache: "no-store", signal });
+    const answer = await fetch(url, { ...init, signal });
     if (answer.status >= 400) return tell("refused")(await refusal(answer));
     // Anything else than a stream is a proxy's or a hotel's: the gateway may be back later.
     if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {

@@ -238,6 +238,23 @@ test("a symbol that passes between live and delayed prices has numbers of its ow
   assert.deepEqual(told(), [["A", "live", 2, { restarted: true }]]);
 });
 
+test("a book that begins with another's ticks shows what it shows, and goes on", () => {
+  const [first, second] = [bookOf(true), bookOf(true)];
+  first.hello(["A", "B", "C"], "e1", { unknown: ["D"] });
+  first.event("message", '{"symbol":"A","seq":5,"state":"live","price":1.10}');
+  first.tick("B", 2);
+  first.book.down(["C"], "ended");
+  first.hello(["A", "B", "C"]);
+  first.tick("A", 5, { price: "1.10" });
+  second.hello(["A", "B", "C"]);
+  for (const tick of first.book.ticks()) second.event("message", tick);
+  assert.deepEqual(second.told(), [["A", "live", 5], ["B", "lost", 2, "ended"]]);
+  assert.equal(second.book.get("A").price, "1.10");
+  second.patch("A", 6);
+  second.tick("B", 2);
+  assert.deepEqual(second.told(), [["A", "live", 6], ["B", "live", 2, { repeated: true }]]);
+});
+
 test("waits are random, grow, and heed the gateway", () => {
   for (const [cause, least, most] of [
     [{ failures: 0 }, 1_500, 4_000],

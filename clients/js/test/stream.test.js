@@ -368,7 +368,7 @@ test("a gateway without patches is asked for a stream without", async (t) => {
   assert.deepEqual([state().connection, seen.asked.length], ["refused", 2]);
 });
 
-test("a token goes along in a header, is asked for once, and anew after a 401", async (t) => {
+test("a token goes along in a header, is asked for once, and again after a 401", async (t) => {
   let tokens = 0;
   const { seen, want, answer, opens, state, pass } = streamOf(t, { isNative: false, token: async () => `t${++tokens}` });
   await want("A");

@@ -18,11 +18,12 @@ const flash = (name) => [
 ];
 const FLASHES = { up: flash("up"), down: flash("down") };
 const FLASH_MILLIS = 1_500;
+const LIT_MILLIS = 500;
 
 export class RowView {
   #moves = 0;
-  /** By column, the running flash, and the value that it was for. */
-  #flashes = new Map();
+  #flash = null;
+  /** By column, the value that is shown. */
   #earlier = {};
   #texts;
   #cells;
@@ -99,7 +100,9 @@ export class RowView {
       if (value === earlier || value === undefined || earlier === undefined) continue;
       if (word === "live" && this.seen && !calm.matches) this.#startFlash(column, compare(value, earlier) > 0 ? "up" : "down");
     }
-    if (word !== "live") for (const flash of this.#flashes.values()) flash.cancel();
+    if (word === "live") return;
+    this.#flash?.cancel();
+    for (const column of ["bid", "ask"]) mark(this.#cells[column], "flash", "");
   }
 
   #drawOrigin(name) {
@@ -135,7 +138,33 @@ export class RowView {
   }
 
   #startFlash(column, direction) {
-    this.#flashes.get(column)?.cancel();
-    this.#flashes.set(column, this.#cells[column].animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" }));
+    // The last price fades. A quote changes more often: a colour that stays for a moment costs no frames.
+    if (column !== "last") return lightUp(this.#cells[column], direction);
+    this.#flash?.cancel();
+    this.#flash = this.#cells.last.animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" });
+  }
+}
+
+/** The cells that are lit, with the time at which each goes out, the next one first. */
+const lit = new Map();
+let timer = 0;
+
+function lightUp(cell, direction) {
+  mark(cell, "flash", direction);
+  lit.delete(cell);
+  lit.set(cell, performance.now() + LIT_MILLIS);
+  timer ||= setTimeout(putOut, LIT_MILLIS);
+}
+
+function putOut() {
+  timer = 0;
+  const now = performance.now();
+  for (const [cell, end] of lit) {
+    if (end > now) {
+      timer = setTimeout(putOut, Math.max(end - now, LIT_MILLIS / 4));
+      return;
+    }
+    lit.delete(cell);
+    mark(cell, "flash", "");
   }
 }
