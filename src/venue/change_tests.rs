@@ -58,12 +58,9 @@ fn each_venue_is_asked_in_its_own_words_to_end_subscriptions_and_to_begin_others
         }
         json!({ "method": method, "params": params })
     };
-    let coinbase = |kind: &str, channel: &str, product: &str| {
-        json!({ "type": kind, "channel": channel, "product_ids": [product] })
-    };
-    let okx = |op: &str, channel: &str, name: &str| {
-        json!({ "op": op, "args": [{ "channel": channel, "instId": name }] })
-    };
+    let coinbase = |kind: &str, channel: &str, product: &str| json!({ "type": kind, "channel": channel, "product_ids": [product] });
+    let okx =
+        |op: &str, channel: &str, name: &str| json!({ "op": op, "args": [{ "channel": channel, "instId": name }] });
     let bybit = |op: &str, topic: &str| json!({ "op": op, "args": [topic] });
     let bitstamp = |event: &str, channel: &str| json!({ "event": event, "data": { "channel": channel } });
     let cases: Vec<(&str, [&str; 3], Vec<Value>)> = vec![

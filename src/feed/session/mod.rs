@@ -337,25 +337,25 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
+#[path = "../session_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "keepalive_tests.rs"]
+#[path = "../keepalive_tests.rs"]
 mod keepalive_tests;
 
 #[cfg(test)]
-#[path = "mute_tests.rs"]
+#[path = "../mute_tests.rs"]
 mod mute_tests;
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
+#[path = "../answer_tests.rs"]
 mod answer_tests;
 
 #[cfg(test)]
-#[path = "turn_tests.rs"]
+#[path = "../turn_tests.rs"]
 mod turn_tests;
 
 #[cfg(test)]
-#[path = "rotation_tests.rs"]
+#[path = "../rotation_tests.rs"]
 mod rotation_tests;
