@@ -7,17 +7,22 @@ use std::time::Instant;
 impl Session {
     /// The same, whose connections, each with so many symbols, serve on until the next one has taken over.
     #[cfg(test)]
-    pub(super) fn overlapping(self, symbols: usize) -> Self {
+    pub(in crate::feed) fn overlapping(self, symbols: usize) -> Self {
         Self { overlaps: true, list: vec![true; symbols], ..self }
     }
 
     /// Whether a connection may serve on until the next one has taken over.
-    pub(super) fn set_overlaps(&mut self, overlaps: bool) {
+    pub(in crate::feed) fn set_overlaps(&mut self, overlaps: bool) {
         self.overlaps = overlaps;
     }
 
     /// The list changes: these places are left, and then these are taken.
-    pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>, removed: &[FeedSymbol], now: Instant) {
+    pub(in crate::feed) fn relist(
+        &mut self,
+        added: impl Iterator<Item = FeedSymbol>,
+        removed: &[FeedSymbol],
+        now: Instant,
+    ) {
         for place in removed {
             self.list[place.index()] = false;
             self.forget(*place);
@@ -42,17 +47,17 @@ impl Session {
     }
 
     /// How long silence is normal from now on.
-    pub(super) fn set_patience(&mut self, patience: Patience) {
+    pub(in crate::feed) fn set_patience(&mut self, patience: Patience) {
         self.silence.set_patience(patience);
     }
 
     /// Whether the list has changed since the venue had answered all requests of this connection.
-    pub(super) fn is_changed(&self) -> bool {
+    pub(in crate::feed) fn is_changed(&self) -> bool {
         matches!(&self.stage, Stage::Connected(link) if link.is_changed())
     }
 
     /// The newest request of the connection, if there is one.
-    pub(super) fn newest_request(&self) -> Option<u64> {
+    pub(in crate::feed) fn newest_request(&self) -> Option<u64> {
         match &self.stage {
             Stage::Connected(link) => Some(link.newest()),
             _ => None,
@@ -60,7 +65,7 @@ impl Session {
     }
 
     /// Whether each request up to this one has its answer. Without a connection nothing is awaited.
-    pub(super) fn has_answers_up_to(&self, id: u64) -> bool {
+    pub(in crate::feed) fn has_answers_up_to(&self, id: u64) -> bool {
         match &self.stage {
             Stage::Connected(link) => link.oldest_open().is_none_or(|open| open > id),
             _ => true,

@@ -40,7 +40,7 @@ async fn a_feed_without_symbols_has_no_connection_and_is_quiet_until_it_is_given
         sim::grant(&mut peer, &["MSFT"]).await;
         rig.reached(FeedState::Live).await;
         rig.counted("up{feed=\"test\"}", "1").await;
-        send_trade(&mut peer, round).await;
+        send_trade(&mut peer, round + 1).await;
         assert_eq!(rig.updates().await[0].symbol, FeedSymbol(7));
         rig.change(vec![remove("MSFT")]).await;
         assert_eq!(rig.removed().await, FeedSymbol(7));
