@@ -197,7 +197,7 @@ impl Link {
         Some(refused)
     }
 
-    fn all_answered(&self) -> bool {
+    pub(super) fn all_answered(&self) -> bool {
         self.queue.is_empty() && self.awaited.is_empty()
     }
 
@@ -230,6 +230,8 @@ impl Link {
             match request.silence {
                 Silence::Refuses => {}
                 Silence::Ends => return Ok(Action::Unanswered(request.id)),
+                // A name that was added later costs the others nothing.
+                Silence::Disconnects if self.is_changed => {}
                 Silence::Disconnects | Silence::Accepts => return Err(DisconnectReason::Unacknowledged),
             }
             self.refused.push(request.id);

@@ -93,11 +93,23 @@ impl Model {
         self.places.wake(|request| self.session.has_answers_up_to(request));
         let listed = listed(name);
         let removed: Vec<FeedSymbol> = self.places.remove(&listed.symbol).into_iter().collect();
-        let added: Vec<_> = if removed.is_empty() { self.places.add(&listed) } else { None }.into_iter().collect();
-        self.session.relist(added.iter().copied(), &removed, self.now);
-        let added: Vec<_> = added.into_iter().map(|place| (place, listed.clone())).collect();
+        let added = if removed.is_empty() { self.places.add(&listed) } else { None };
+        self.session.relist(added.into_iter(), &removed, self.now);
+        self.tell_if_due();
+    }
+
+    fn tell_if_due(&mut self) {
+        if self.places.is_untold() && self.session.takes_changes() {
+            self.tell();
+        }
+    }
+
+    /// Tells the venue how the list has changed.
+    fn tell(&mut self) {
+        self.places.wake(|request| self.session.has_answers_up_to(request));
+        let (added, removed) = self.places.tell();
         let Change::Requests(requests) = self.venue.change(&added, &removed) else { panic!("it can") };
-        self.on(Event::Change(requests));
+        assert_eq!(self.session.on(Event::Change(requests), self.now), Action::Nothing);
         for place in removed {
             match self.session.newest_request() {
                 Some(request) => self.places.rest(place, request),
@@ -110,9 +122,10 @@ impl Model {
         let mut action = self.session.on(event, self.now);
         loop {
             let event = match action {
-                Action::Nothing => return,
+                Action::Nothing => return self.tell_if_due(),
                 Action::Connect => {
                     self.remote = Some(Remote::default());
+                    self.tell();
                     Event::Connected(self.venue.open())
                 }
                 Action::Send(text) => return self.remote.as_mut().unwrap().take(&text),
@@ -156,7 +169,7 @@ impl Model {
             if self.read() {
                 continue;
             }
-            if self.remote.is_some() && self.session.is_live() && self.session.has_answers_up_to(u64::MAX) {
+            if self.remote.is_some() && self.session.takes_changes() && !self.places.is_untold() {
                 return;
             }
             self.due();

@@ -24,15 +24,26 @@ impl Session {
         now: Instant,
     ) {
         for place in removed {
-            self.list[place.index()] = false;
+            if let Some(is_listed) = self.list.get_mut(place.index()) {
+                *is_listed = false;
+            }
             self.forget(*place);
         }
+        let mut has_new = false;
         for place in added {
+            has_new = true;
             if self.list.len() <= place.index() {
                 self.list.resize(place.index() + 1, false);
             }
             self.list[place.index()] = true;
             self.forget(place);
+        }
+        // What was refused was another list: at its next turn it may be granted.
+        if has_new
+            && std::mem::take(&mut self.is_refused)
+            && let Stage::Waiting { until } = &mut self.stage
+        {
+            *until = now;
         }
         let is_idle = !self.list.contains(&true);
         if std::mem::replace(&mut self.is_idle, is_idle) && !is_idle {
@@ -44,6 +55,27 @@ impl Session {
         if let Some(old) = &mut self.predecessor {
             old.forget(place);
         }
+    }
+
+    /// The same, which waits until then.
+    pub(in crate::feed) fn not_before(mut self, until: Option<Instant>) -> Self {
+        if let (Some(not_before), Stage::Waiting { until }) = (until, &mut self.stage) {
+            *until = not_before.max(*until);
+        }
+        self
+    }
+
+    /// Until when it waits before the next attempt.
+    pub(in crate::feed) fn waits_until(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Waiting { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether the venue may be told of changes: it has answered all that it was asked.
+    pub(in crate::feed) fn takes_changes(&self) -> bool {
+        matches!(&self.stage, Stage::Connected(link) if link.is_live() && link.all_answered())
     }
 
     /// How long silence is normal from now on.

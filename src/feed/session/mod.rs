@@ -42,6 +42,8 @@ pub(super) struct Session {
     overlaps: bool,
     /// Of each place of the list, whether a symbol has it.
     list: Vec<bool>,
+    /// Whether the venue has refused all of the list, on the last connection.
+    is_refused: bool,
     /// Whether the list has become empty: then nothing is to come.
     is_idle: bool,
     predecessor: Option<Predecessor>,
@@ -79,6 +81,7 @@ impl Session {
             stage: Stage::Waiting { until: now },
             overlaps: false,
             list: Vec::new(),
+            is_refused: false,
             is_idle: false,
             predecessor: None,
         }
@@ -244,6 +247,7 @@ impl Session {
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };
+        self.is_refused = reason == DisconnectReason::Refused;
         let retry_after = retry_after.map(|wait| wait.min(RETRY_AFTER_MAX));
         if let Some(held) = retry_after {
             // It is the venue's word to this host, so it holds for all connections of the feed.

@@ -8,7 +8,7 @@ use crate::{
     market::{FeedSymbol, Reason},
     venue::{ListedSymbol, Request, Silence},
 };
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// How a venue wants to be asked. `C` is what a request asks for, where a venue has several kinds.
 #[derive(Debug)]
@@ -79,6 +79,9 @@ pub(in crate::venue) struct Subscription<C: 'static> {
     accepted: Vec<Asked<C>>,
     next_id: u64,
     verdicts: Vec<Verdict>,
+    /// The symbols that have been granted in some kind.
+    has_any: HashSet<FeedSymbol>,
+    /// Since the list has changed.
     halvings: u32,
 }
 
@@ -88,7 +91,15 @@ impl<C: Copy + PartialEq> Subscription<C> {
         let mut verdicts = vec![Verdict::Free; names.len()];
         names.listed().for_each(|symbol| verdicts[symbol.index()] = Verdict::Open);
         names.nameless().for_each(|symbol| verdicts[symbol.index()] = Verdict::Refused(Reason::NotGranted));
-        Self { form, asked: VecDeque::new(), accepted: Vec::new(), next_id: form.first_id, verdicts, halvings: 0 }
+        Self {
+            form,
+            asked: VecDeque::new(),
+            accepted: Vec::new(),
+            next_id: form.first_id,
+            verdicts,
+            has_any: HashSet::new(),
+            halvings: 0,
+        }
     }
 
     /// Begins a connection: forgets the last one, and asks for all symbols, one kind after the other.
@@ -110,12 +121,16 @@ impl<C: Copy + PartialEq> Subscription<C> {
         for &symbol in removed {
             names.remove(symbol);
             let verdict = std::mem::replace(self.verdict(symbol), Verdict::Free);
-            ends.extend(matches!(verdict, Verdict::Open | Verdict::Granted).then_some(symbol));
+            // One that is refused may still have one of several kinds.
+            let has_one = self.has_any.remove(&symbol);
+            ends.extend((has_one || matches!(verdict, Verdict::Open | Verdict::Granted)).then_some(symbol));
             for accepted in &mut self.accepted {
                 accepted.symbols.retain(|asked| *asked != symbol);
             }
         }
-        let mut begins = Vec::new();
+        self.halvings = 0;
+        let mut begins = if removed.is_empty() { Vec::new() } else { names.take_free() };
+        begins.iter().for_each(|symbol| *self.verdict(*symbol) = Verdict::Open);
         for (symbol, listed) in added {
             let is_named = names.add(*symbol, listed);
             *self.verdict(*symbol) = if is_named { Verdict::Open } else { Verdict::Refused(Reason::NotGranted) };
@@ -197,6 +212,9 @@ impl<C: Copy + PartialEq> Subscription<C> {
     fn judge(&mut self, kind: C, symbols: &[FeedSymbol], verdict: Verdict) {
         if !(self.form.is_required)(kind) {
             return;
+        }
+        if verdict == Verdict::Granted {
+            self.has_any.extend(symbols);
         }
         for symbol in symbols {
             let known = &mut self.verdicts[symbol.index()];
