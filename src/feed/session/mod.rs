@@ -363,3 +363,7 @@ mod turn_tests;
 #[cfg(test)]
 #[path = "../rotation_tests.rs"]
 mod rotation_tests;
+
+#[cfg(test)]
+#[path = "../relist_tests.rs"]
+mod relist_tests;
