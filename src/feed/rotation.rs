@@ -14,11 +14,33 @@ use crate::{
     market::FeedSymbol,
     venue::{Message, Rules},
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 /// How long a predecessor serves on while no successor comes up: longer than a venue restarts, and a venue that lets us
 /// have no further connection may need this one to go first.
 const WITHOUT_SUCCESSOR_MAX: Duration = Duration::from_secs(120);
+
+/// Whether a feed's connections may overlap with those that replace them.
+#[derive(Debug, Clone)]
+pub(super) struct Overlaps {
+    /// The most connections that the venue accepts; none may overlap where it is 0.
+    pub(super) connections_max: usize,
+    /// How many the feed has.
+    pub(super) connections: Arc<AtomicUsize>,
+}
+
+impl Overlaps {
+    /// All of the feed's connections may overlap at once, and none may be more than the venue accepts.
+    pub(super) fn are_allowed(&self) -> bool {
+        2 * self.connections.load(Ordering::Relaxed) <= self.connections_max
+    }
+}
 
 /// Which of the two connections brings an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

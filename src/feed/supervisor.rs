@@ -2,9 +2,10 @@
 
 use super::{
     Feed, FeedMetrics, ListChange, MakeSink, Sink, Timing,
-    connection::{Connection, ConnectionSetup, MessageLimit, NewVenue, Overlaps, Relisting},
+    connection::{Connection, ConnectionSetup, MessageLimit, NewVenue, Relisting},
     pacer::ConnectPacer,
     placement::Placement,
+    rotation::Overlaps,
     silence::Patience,
     status::StatusWriter,
 };

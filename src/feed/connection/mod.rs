@@ -18,6 +18,7 @@ use super::{
     pacer::{ConnectPacer, staggered},
     places::Places,
     reporter::Reporter,
+    rotation::Overlaps,
     session::Session,
     status::StatusWriter,
     unheard::{Unheard, UnheardWatch},
@@ -35,10 +36,6 @@ use predecessor::Predecessor;
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -156,22 +153,6 @@ pub(super) struct ConnectionSetup<T> {
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
     pub(super) recorder: Option<Recorder>,
-}
-
-/// Whether a feed's connections may overlap with those that replace them.
-#[derive(Debug, Clone)]
-pub(super) struct Overlaps {
-    /// The most connections that the venue accepts; none may overlap where it is 0.
-    pub(super) connections_max: usize,
-    /// How many the feed has.
-    pub(super) connections: Arc<AtomicUsize>,
-}
-
-impl Overlaps {
-    /// All of the feed's connections may overlap at once, and none may be more than the venue accepts.
-    fn are_allowed(&self) -> bool {
-        2 * self.connections.load(Ordering::Relaxed) <= self.connections_max
-    }
 }
 
 impl<S: Sink> Connection<S> {
