@@ -152,7 +152,9 @@ impl Model {
         true
     }
 
+    /// The venue answers in time: what it does not answer is refused.
     fn due(&mut self) {
+        while self.session.deadline() > self.now + Timing::default().acknowledgement / 4 && self.read() {}
         self.now = self.now.max(self.session.deadline());
         self.on(Event::Due);
     }
