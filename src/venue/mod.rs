@@ -25,7 +25,7 @@ mod sim;
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use protocol::{Batch, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
+pub use protocol::{Batch, Change, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
 pub use script::{Act, Script, ScriptedEvent};
 pub use spec::{
     AssetClass, ListedSymbol, LocalServer, Options, Playback, Setup, Spec, Speed, StartServer, VenueOption,
@@ -81,3 +81,6 @@ pub fn new(spec: &'static Spec, setup: &Setup<'_>) -> Result<Box<dyn Venue>, Ven
     }
     (spec.new)(setup)
 }
+
+#[cfg(test)]
+mod change_tests;

@@ -6,18 +6,20 @@
 
 mod actions;
 mod frames;
+mod listing;
 mod predecessor;
 
 use super::{
     FeedMetrics, Sink, Timing,
     counters::FeedCounters,
     dial::{Dialer, Socket, SocketError},
-    event::Event,
+    event::{Action, Event},
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
+    places::Places,
     reporter::Reporter,
+    rotation::Overlaps,
     session::Session,
-    silence::Patience,
     status::StatusWriter,
     unheard::{Unheard, UnheardWatch},
 };
@@ -29,6 +31,7 @@ use crate::{
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
+pub(super) use listing::{MessageLimit, Relisting};
 use predecessor::Predecessor;
 use std::{
     collections::VecDeque,
@@ -36,7 +39,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -47,14 +50,14 @@ const STOPPED: &str = "stopped";
 /// What a socket brings next; `None` where it has ended.
 type NextFrame = Option<Result<Frame, Error>>;
 
-/// Makes the venue's side of another connection.
+/// Makes the venue's side of another connection, whose list is empty.
 pub(super) type NewVenue = Box<dyn Fn() -> Box<dyn Venue> + Send>;
 
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
 
 /// The task of one connection of a feed.
-pub(super) struct Connection<S> {
+pub(super) struct Connection<S: Sink> {
     venue: Box<dyn Venue>,
     /// For a connection that begins while another one is still read.
     new_venue: NewVenue,
@@ -83,8 +86,17 @@ pub(super) struct Connection<S> {
     closed: Option<bool>,
     /// Why the venue denies access, if the last message said so.
     denied: Option<Reason>,
-    /// How many symbols the connection has.
-    symbols: usize,
+    /// The list, and its changes. Without a sender, the connection ends.
+    places: Places,
+    relistings: mpsc::Receiver<Relisting<S::Target>>,
+    /// How many of them were applied.
+    applied: watch::Sender<u64>,
+    /// How many symbols the venue refuses, as the log was told last.
+    refused_symbols: usize,
+    /// The longest message that the open socket takes, and of how many symbols.
+    message_limit: MessageLimit,
+    /// Whether the venue lets another connection of the feed's overlap.
+    overlaps: Overlaps,
     reporter: Reporter,
     unheard: UnheardWatch,
     /// Where the feed is recorded.
@@ -95,13 +107,15 @@ pub(super) struct Connection<S> {
 const HELD: Duration = Duration::from_millis(10);
 
 /// What a feed's task waits for.
-enum Input {
+enum Input<T> {
     Due,
     Hours,
     Publish,
     Opened(Box<Result<Socket, SocketError>>),
     /// The sink took no updates for a while.
     Held,
+    /// The list changes; `None`: the connection is needed no longer.
+    Relist(Option<Relisting<T>>),
     /// The sink takes updates again: these were read before.
     HandOn,
     Frame(NextFrame),
@@ -110,26 +124,31 @@ enum Input {
 }
 
 /// The settings of one connection of a feed.
-pub(super) struct ConnectionSetup {
+pub(super) struct ConnectionSetup<T> {
     /// The feed's name, with the number of the connection where there are several.
     pub(super) name: String,
     pub(super) new_venue: NewVenue,
     /// Whether the venue lets a connection serve on until the next one has taken over.
-    pub(super) overlaps: bool,
+    pub(super) overlaps: Overlaps,
+    /// The first list.
+    pub(super) first: Relisting<T>,
+    pub(super) relistings: mpsc::Receiver<Relisting<T>>,
+    /// Counts the lists that were taken.
+    pub(super) applied: watch::Sender<u64>,
+    /// The connection before this one wants no attempt before then.
+    pub(super) not_before: Option<Instant>,
     /// When it is replaced, instead of as late as the venue allows.
     pub(super) rotate_at: Option<DailyMinute>,
     /// Whether the data are old on purpose.
     pub(super) is_delayed: bool,
     pub(super) schedule: Schedule,
-    pub(super) patience: Patience,
-    pub(super) symbols: usize,
     pub(super) timing: Timing,
     pub(super) dialing: Dialing,
-    pub(super) message_bytes_max: usize,
+    pub(super) message_limit: MessageLimit,
     pub(super) pacer: ConnectPacer,
     /// The place of the connection among those of its feed.
     pub(super) place: usize,
-    /// How many connections the feed has.
+    /// How many connections the feed may have.
     pub(super) connections: usize,
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
@@ -138,7 +157,7 @@ pub(super) struct ConnectionSetup {
 
 impl<S: Sink> Connection<S> {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
+    pub(super) fn new(setup: ConnectionSetup<S::Target>, sink: S) -> Self {
         let now = Instant::now();
         let venue = (setup.new_venue)();
         let rules = venue.rules();
@@ -152,15 +171,21 @@ impl<S: Sink> Connection<S> {
         };
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let session = Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now);
-        Self {
+        let patience = setup.first.patience;
+        let session = Session::new(setup.timing, rules, patience, setup.pacer, rand::random(), now);
+        let mut connection = Self {
             counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
-            session: if setup.overlaps { session.overlapping(setup.symbols) } else { session },
+            session: session.not_before(setup.not_before),
             hours: HoursWatch::new(setup.schedule, now),
             closed: None,
             denied: None,
-            symbols: setup.symbols,
-            dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
+            places: Places::default(),
+            refused_symbols: 0,
+            applied: setup.applied,
+            relistings: setup.relistings,
+            dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
+            message_limit: setup.message_limit,
+            overlaps: setup.overlaps,
             attempt: None,
             lifetime: rules.lifetime,
             rotate_at: setup.rotate_at,
@@ -177,11 +202,15 @@ impl<S: Sink> Connection<S> {
             new_venue: setup.new_venue,
             sink,
             timing: setup.timing,
-        }
+        };
+        // Nothing is open yet, so nothing follows from it.
+        connection.relist(setup.first);
+        connection
     }
 
-    /// Keeps the feed up until `shutdown` turns true, or its sender is gone.
-    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    /// Keeps the feed up until `shutdown` turns true, its sender is gone, or that of the list's changes.
+    /// Returns from when on another attempt may be made.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Option<Instant> {
         tokio::select! {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => {}
@@ -192,12 +221,20 @@ impl<S: Sink> Connection<S> {
         self.counters.down();
         self.publish();
         self.reporter.stopped();
+        self.session.waits_until()
     }
 
-    /// Never ends by itself. It may be dropped at any await: all state is in `self`.
+    /// Ends once the connection is needed no longer. It may be dropped at any await: all state is in `self`.
     async fn keep_up(&mut self) {
         loop {
-            let mut action = match self.input().await {
+            let input = self.input().await;
+            self.session.set_overlaps(self.overlaps.are_allowed());
+            let mut action = match input {
+                Input::Relist(None) => return,
+                Input::Relist(Some(relisting)) => {
+                    self.relist(relisting);
+                    Action::Nothing
+                }
                 Input::Due => self.session.on(Event::Due, Instant::now()),
                 Input::Hours => {
                     self.look_at_hours();
@@ -229,10 +266,14 @@ impl<S: Sink> Connection<S> {
                 while let Some(event) = self.perform(action).await {
                     action = self.session.on(event, Instant::now());
                 }
-                if self.events.is_empty() {
+                action = if self.events.is_empty() {
+                    self.tell_venue_if_due()
+                } else {
+                    self.session.on_all(&mut self.events, Instant::now())
+                };
+                if action == Action::Nothing && self.events.is_empty() {
                     break;
                 }
-                action = self.session.on_all(&mut self.events, Instant::now());
             }
         }
     }
@@ -241,7 +282,7 @@ impl<S: Sink> Connection<S> {
         self.closed.unwrap_or(false)
     }
 
-    async fn input(&mut self) -> Input {
+    async fn input(&mut self) -> Input<S::Target> {
         let due = sleep_until(self.session.deadline().into());
         let hours = sleep_until(self.hours.deadline().into());
         let opened = async {
@@ -273,6 +314,7 @@ impl<S: Sink> Connection<S> {
             () = hours => Input::Hours,
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
+            relisting = self.relistings.recv() => Input::Relist(relisting),
             opened = opened => Input::Opened(Box::new(opened)),
             frame = frame => frame,
         }
@@ -280,7 +322,8 @@ impl<S: Sink> Connection<S> {
 
     fn look_for_unheard(&mut self, now: Now) {
         if let Some(since) = self.unheard.due(now.instant) {
-            self.reporter.unheard(self.sink.unheard(since), now);
+            let listed_by = now.unix.before(self.timing.unheard_after);
+            self.reporter.unheard(self.sink.unheard(since, listed_by), now);
         } else if !self.unheard.is_on(now.instant) {
             self.reporter.unheard(Unheard::default(), now);
         }
@@ -306,7 +349,7 @@ impl<S: Sink> Connection<S> {
 }
 
 /// The next frame of both connections. The predecessor's goes first: what it brings is older.
-async fn next_frame(predecessor: &mut Option<Predecessor>, socket: &mut Option<Socket>) -> Input {
+async fn next_frame<T>(predecessor: &mut Option<Predecessor>, socket: &mut Option<Socket>) -> Input<T> {
     let gives_way = predecessor.as_ref().is_some_and(Predecessor::gives_way);
     let old = async {
         match predecessor {

@@ -3,6 +3,8 @@
 //! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted →
 //! live, as long as the venue answers, data flow and the connection is young enough → leave → wait → connect.
 
+mod list;
+
 use super::{
     DisconnectReason,
     backoff::Backoff,
@@ -36,9 +38,14 @@ pub(super) struct Session {
     random: SmallRng,
     silence: Silence,
     stage: Stage,
-    /// How many symbols a connection has that serves on until the next one has taken over; `None` where a planned end
-    /// is a gap.
-    overlap: Option<usize>,
+    /// Whether a connection serves on until the next one has taken over; else a planned end is a gap.
+    overlaps: bool,
+    /// Of each place of the list, whether a symbol has it.
+    list: Vec<bool>,
+    /// Whether the venue has refused all of the list, on the last connection.
+    is_refused: bool,
+    /// Whether the list has become empty: then nothing is to come.
+    is_idle: bool,
     predecessor: Option<Predecessor>,
 }
 
@@ -72,14 +79,12 @@ impl Session {
             random: SmallRng::seed_from_u64(seed),
             silence: Silence::new(patience, now),
             stage: Stage::Waiting { until: now },
-            overlap: None,
+            overlaps: false,
+            list: Vec::new(),
+            is_refused: false,
+            is_idle: false,
             predecessor: None,
         }
-    }
-
-    /// The same, whose connections, each with so many symbols, serve on until the next one has taken over.
-    pub(super) fn overlapping(self, symbols: usize) -> Self {
-        Self { overlap: Some(symbols), ..self }
     }
 
     /// The next connection is replaced at this age.
@@ -139,13 +144,15 @@ impl Session {
             self.backoff.reset();
         }
         match done {
-            Ok(Action::Nothing) if is_due => match self.silence.due(now) {
+            Ok(Action::Nothing) if is_due && !self.is_idle => match self.silence.due(now) {
                 None => Action::Nothing,
                 Some(Overdue::Mute) => Action::Mute,
                 Some(Overdue::Replace) => self.leave(DisconnectReason::NoData, None, now),
             },
             Ok(action) => action,
-            Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(DisconnectReason::Lifetime, now),
+            Err(Ending { reason: reason @ (DisconnectReason::Lifetime | DisconnectReason::Relisted), .. }) => {
+                self.replace(reason, now)
+            }
             Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
                 self.replace(DisconnectReason::Closing, now)
             }
@@ -185,7 +192,7 @@ impl Session {
             Stage::Connected(link) => link.deadline(&self.timing, &self.rules),
         };
         let is_served = self.predecessor.is_some() || matches!(self.stage, Stage::Connected(_));
-        let silent = self.silence.deadline().filter(|_| is_served);
+        let silent = self.silence.deadline().filter(|_| is_served && !self.is_idle);
         let handover = self.predecessor.as_ref().map(|old| old.deadline(&self.timing, &self.rules));
         [silent, handover].into_iter().flatten().fold(due, Instant::min)
     }
@@ -230,7 +237,7 @@ impl Session {
     fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
         // A planned replacement is not a failure, but one that a venue asks for again and again is.
-        let planned = stable && matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing);
+        let planned = stable && reason.is_planned();
         let random = self.random.random();
         let wait = match reason {
             _ if planned => Duration::ZERO,
@@ -240,6 +247,7 @@ impl Session {
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };
+        self.is_refused = reason == DisconnectReason::Refused;
         let retry_after = retry_after.map(|wait| wait.min(RETRY_AFTER_MAX));
         if let Some(held) = retry_after {
             // It is the venue's word to this host, so it holds for all connections of the feed.
@@ -258,7 +266,7 @@ impl Session {
 
     /// Whether the connection can serve on until the next one has taken over.
     fn may_rotate(&self) -> bool {
-        self.overlap.is_some() && self.predecessor.is_none() && self.is_live()
+        self.overlaps && self.predecessor.is_none() && self.is_live()
     }
 
     fn rotate(&mut self, reason: DisconnectReason, wait: Duration, now: Instant) -> Action {
@@ -266,7 +274,7 @@ impl Session {
         // A connection without a wait has had its turn.
         let next = if wait.is_zero() { Stage::Queued { until } } else { Stage::Waiting { until } };
         if let Stage::Connected(link) = std::mem::replace(&mut self.stage, next) {
-            self.predecessor = Some(Predecessor::new(link, reason, self.overlap.unwrap_or_default(), now));
+            self.predecessor = Some(Predecessor::new(link, reason, &self.list, now));
         }
         Action::Rotate { reason, retry_in: wait }
     }
@@ -278,6 +286,9 @@ impl Session {
         }
         if matches!(self.stage, Stage::Connected(_)) {
             return None; // a silence of both is judged there
+        }
+        if self.is_idle {
+            return None;
         }
         Some(match self.silence.due(now)? {
             Overdue::Mute => Action::Mute,
@@ -330,25 +341,29 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
+#[path = "../session_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "keepalive_tests.rs"]
+#[path = "../keepalive_tests.rs"]
 mod keepalive_tests;
 
 #[cfg(test)]
-#[path = "mute_tests.rs"]
+#[path = "../mute_tests.rs"]
 mod mute_tests;
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
+#[path = "../answer_tests.rs"]
 mod answer_tests;
 
 #[cfg(test)]
-#[path = "turn_tests.rs"]
+#[path = "../turn_tests.rs"]
 mod turn_tests;
 
 #[cfg(test)]
-#[path = "rotation_tests.rs"]
+#[path = "../rotation_tests.rs"]
 mod rotation_tests;
+
+#[cfg(test)]
+#[path = "../relist_tests.rs"]
+mod relist_tests;
