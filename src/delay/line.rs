@@ -63,7 +63,7 @@ impl Followed {
         let is_heard = tick.snapshot.recv != self.shown_recv;
         self.shown = tick.version;
         self.shown_recv = tick.snapshot.recv;
-        self.delayed.show(&tick.snapshot, changed.union(tick.changed), is_heard, now)
+        self.delayed.show(tick, changed.union(tick.changed), is_heard, now)
     }
 }
 
