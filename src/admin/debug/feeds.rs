@@ -16,7 +16,8 @@ const WORST_FIRST: [FeedState; 5] =
 
 /// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
-    let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
+    let all = sources.feeds.current();
+    let mut reports: Vec<_> = all.iter().map(|feed| (feed, feed.status.report())).collect();
     reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
     let mut states = Map::new();
     for state in WORST_FIRST {
@@ -25,7 +26,7 @@ pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
     }
     json!({
         "now": Now::read().unix.0,
-        "totals": {"feeds": sources.feeds.len(), "states": states},
+        "totals": {"feeds": all.len(), "states": states},
         "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
     })
 }

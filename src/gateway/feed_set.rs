@@ -1,0 +1,409 @@
+//! The feeds of a gateway, which a reload changes one by one.
+//!
+//! What can fail is checked before the first step. A step that fails in spite of it, as where the system refuses a
+//! thread, is logged, and the others are taken: nothing would be won by a return to the old feeds.
+
+use super::{
+    GatewayError,
+    delay::DelayTask,
+    running_feed::{Died, OnDeath, RunningFeed},
+    wiring::{Known, WiredTo, delay_line, followed, register, reserved, wire_feed},
+};
+use crate::{
+    admin::LiveFeeds,
+    cache::{Cache, Published, SymbolState},
+    config::{self, Config, FeedStep, ReloadError},
+    delay::LineChange,
+    fanout::{Announcer, WorkerPool},
+    feed::{Feed, ListChange, Timing},
+    ingest,
+    limits::{self, Permits},
+    market::{Now, Reason, Source, Symbol},
+    venue::ListedSymbol,
+};
+use std::{collections::HashSet, io, sync::Arc};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info};
+
+/// The feeds of a gateway.
+pub(super) struct FeedSet {
+    cache: Arc<Cache>,
+    workers: Arc<WorkerPool>,
+    permits: Permits,
+    /// The same feeds, for those who look at them.
+    shown: LiveFeeds,
+    /// Whether they may change: not in a cluster, whose nodes have the same ones.
+    may_change: bool,
+    /// Turns true at the stop: then no feed starts any more.
+    closing: watch::Sender<bool>,
+    /// Reloads take turns, and the stop waits for the one that changes it.
+    state: Mutex<State>,
+}
+
+/// What changes.
+#[derive(Default)]
+struct State {
+    feeds: Vec<RunningFeed>,
+    delay: DelayTask,
+    /// The lines of the start.
+    lines: Vec<LineChange>,
+    timing: Option<Timing>,
+    runs: bool,
+}
+
+impl FeedSet {
+    /// No feeds yet.
+    pub(super) fn new(cache: Arc<Cache>, workers: Arc<WorkerPool>, permits: Permits, may_change: bool) -> Self {
+        Self {
+            cache,
+            workers,
+            permits,
+            shown: LiveFeeds::default(),
+            may_change,
+            closing: watch::Sender::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The feeds, for those who look at them.
+    pub(super) fn shown(&self) -> &LiveFeeds {
+        &self.shown
+    }
+
+    /// Takes a feed of the start, which begins with [`run`](Self::run).
+    pub(super) fn add(&mut self, feed: RunningFeed) -> Result<(), GatewayError> {
+        let line = delay_line(&feed.config, feed.states(), &self.cache)?;
+        let state = self.state.get_mut();
+        state.lines.extend(line.map(|line| LineChange::Start(feed.debug().name.clone(), line)));
+        state.feeds.push(feed);
+        self.shown.replace(state.feeds.iter().map(|feed| feed.debug().clone()).collect());
+        Ok(())
+    }
+
+    /// Gives all feeds other waits, before they begin.
+    pub(super) fn set_timing(&self, timing: Timing) {
+        let mut state = self.state.try_lock().expect("nothing runs yet");
+        state.feeds.iter_mut().for_each(|feed| feed.set_timing(timing));
+        state.timing = Some(timing);
+    }
+
+    /// Begins all feeds. The end of one of them is told to `died`.
+    ///
+    /// # Errors
+    /// The system refuses a thread for the delay lines.
+    pub(super) async fn run(&self, died: Died) -> io::Result<()> {
+        let mut state = self.state.lock().await;
+        state.runs = true;
+        for line in std::mem::take(&mut state.lines) {
+            state.delay.change(line, || self.announcer()).await?;
+        }
+        state.feeds.iter_mut().for_each(|feed| feed.launch(OnDeath::EndGateway(died.clone())));
+        Ok(())
+    }
+
+    /// Ends all feeds, and waits for their ends.
+    pub(super) async fn stop(&self) {
+        self.closing.send_replace(true);
+        let mut state = self.state.lock().await;
+        state.feeds.iter().for_each(RunningFeed::ask_to_stop);
+        for feed in &mut state.feeds {
+            feed.stop().await;
+        }
+        state.delay.stop().await;
+    }
+
+    /// Ends all feeds without waiting for their ends. A reload that changes one of them drops it by itself.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+        if let Ok(mut state) = self.state.try_lock() {
+            *state = State::default();
+        }
+    }
+
+    /// Whether the gateway can run these feeds in place of its own, and else why not.
+    pub(super) fn may_run(&self, config: &Config, feeds: &[config::Feed]) -> Result<(), String> {
+        if !self.may_change {
+            return Err("the nodes of a cluster have the same feeds".to_owned());
+        }
+        if *self.closing.borrow() {
+            return Err("the gateway stops".to_owned());
+        }
+        let descriptors = limits::raise_descriptors().now;
+        let needed = reserved(config, feeds);
+        let fitted = limits::fit(descriptors, needed, config.limits.streams, config.limits.connections);
+        let fits = fitted.is_ok_and(|fitted| {
+            fitted.streams >= self.permits.streams.limit() && fitted.connections >= self.permits.connections.limit()
+        });
+        if fits { Ok(()) } else { Err(format!("the limit of {descriptors} open files is too low for it")) }
+    }
+
+    /// Checks that feeds fit their venues.
+    ///
+    /// # Errors
+    /// [`ReloadError::Venue`].
+    pub(super) fn check(config: &Config) -> Result<(), ReloadError> {
+        let now = Now::read();
+        for feed in &config.feeds {
+            let wrong = |why: &dyn std::fmt::Display| ReloadError::Venue { feed: feed.name.clone(), why: why.to_string() };
+            Feed::new(feed, &config.limits, now).map_err(|error| wrong(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the steps to the feeds of `config`, one after another.
+    ///
+    /// # Cancel safety
+    /// None: a feed may have ended and not have started again. It runs in a task of its own.
+    pub(super) async fn apply(&self, steps: Vec<FeedStep>, config: &Config) {
+        let mut state = self.state.lock().await;
+        for step in steps {
+            if *self.closing.borrow() {
+                return;
+            }
+            if let (feed, Err(error)) = self.take(&mut state, step, config).await {
+                error!(feed, "the feed could not be changed: {error}");
+            }
+            self.show(&state, config);
+        }
+        for feed in &mut state.feeds {
+            if let Some(now) = config.feeds.iter().find(|now| now.name == feed.config.name) {
+                feed.config.clone_from(now);
+            }
+        }
+    }
+
+    async fn take(&self, state: &mut State, step: FeedStep, config: &Config) -> (String, Result<(), GatewayError>) {
+        match step {
+            FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
+            FeedStep::Remove { feed, symbols } => {
+                let removed = self.remove(state, &feed, symbols, config).await;
+                (feed, removed)
+            }
+            FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
+            FeedStep::Rekey(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
+            FeedStep::Add { feed, symbols } => {
+                let added = self.add_symbols(state, &feed, symbols, config).await;
+                (feed, added)
+            }
+            FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, &Known::new(), config).await),
+        }
+    }
+
+    /// Ends a feed.
+    async fn end(&self, state: &mut State, name: &str) -> Result<(), GatewayError> {
+        let Some(mut feed) = take_out(&mut state.feeds, name) else { return Ok(()) };
+        feed.stop().await;
+        if feed.config.standby.is_some() {
+            let mut announcer = self.announcer();
+            let now = Now::read();
+            for symbol in feed.states() {
+                announce(&mut announcer, symbol, symbol.remove_standby(now));
+            }
+            announcer.flush();
+        } else {
+            self.retire(feed.states());
+            if feed.config.tier.line().is_some() {
+                state.delay.change(LineChange::End(feed.debug().name.clone()), || self.announcer()).await?;
+                self.retire(&self.late(&feed.config, feed.states()));
+            }
+        }
+        info!(feed = name, "the feed has ended: it is no longer configured");
+        Ok(())
+    }
+
+    /// Starts a feed, whose symbols have these states already.
+    async fn start(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        known: &Known,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
+        let wired = wire_feed(feed, known, to)?;
+        let mut running = RunningFeed::new(feed, wired)?;
+        if let Some(timing) = state.timing {
+            running.set_timing(timing);
+        }
+        let name = running.debug().name.clone();
+        if known.is_empty() {
+            if let Some(line) = delay_line(feed, running.states(), &self.cache)? {
+                state.delay.change(LineChange::Start(name, line), || self.announcer()).await?;
+            }
+        } else {
+            let new: Vec<_> =
+                running.states().iter().filter(|symbol| !known.contains_key(symbol.symbol())).cloned().collect();
+            self.follow(state, feed, &new).await?;
+        }
+        running.launch(OnDeath::Log);
+        state.feeds.push(running);
+        Ok(())
+    }
+
+    /// Ends the connections of a feed, and starts it with other settings.
+    async fn restart(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
+        let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
+            return self.start(state, feed, &Known::new(), config).await;
+        };
+        old.stop().await;
+        let is_elsewhere = old.config.venue != feed.venue
+            || old.config.url != feed.url
+            || old.config.playback != feed.playback
+            || old.config.options != feed.options;
+        // A server of our own begins its market again.
+        let starts_over = is_elsewhere || feed.venue.local_server.is_some();
+        let mut announcer = self.announcer();
+        let now = Now::read();
+        for symbol in old.states() {
+            let publisher = symbol.through(None).of(Source::Primary);
+            let stale =
+                if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
+            announce(&mut announcer, symbol, stale);
+        }
+        announcer.flush();
+        let known = old.states().iter().map(|state| (state.symbol().clone(), state.clone())).collect();
+        let started = self.start(state, feed, &known, config).await;
+        if started.is_err() {
+            self.retire(old.states());
+            self.retire(&self.late(&old.config, old.states()));
+        }
+        started
+    }
+
+    /// Removes symbols of a living feed.
+    async fn remove(
+        &self,
+        state: &mut State,
+        name: &str,
+        symbols: Vec<Symbol>,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let gone: HashSet<Symbol> = symbols.into_iter().collect();
+        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
+        let (removed, kept): (Vec<_>, Vec<_>) =
+            feed.states().iter().cloned().partition(|state| gone.contains(state.symbol()));
+        let changes = removed.iter().map(|state| ListChange::Remove(state.symbol().clone())).collect();
+        let is_told = feed.change(changes, kept).await;
+        feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
+        let late = self.late(&feed.config, &removed);
+        if !late.is_empty() {
+            let change = LineChange::Leave(feed.debug().name.clone(), gone);
+            state.delay.change(change, || self.announcer()).await?;
+        }
+        self.retire(&removed);
+        self.retire(&late);
+        self.or_restart(is_told, state, name, config).await
+    }
+
+    /// Adds symbols to a living feed.
+    async fn add_symbols(
+        &self,
+        state: &mut State,
+        name: &str,
+        symbols: Vec<ListedSymbol>,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
+        let added = register(&feed.config, &symbols, &Known::new(), &self.cache, None, Now::read())?;
+        let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| {
+            ListChange::Add { symbol: symbol.clone(), target: target.clone() }
+        };
+        let changes = symbols.iter().zip(&added).map(add).collect();
+        let states = feed.states().iter().chain(&added).cloned().collect();
+        let is_told = feed.change(changes, states).await;
+        feed.config.symbols.extend(symbols);
+        let settings = feed.config.clone();
+        self.follow(state, &settings, &added).await?;
+        self.or_restart(is_told, state, name, config).await
+    }
+
+    /// Restarts a feed that does not take changes: it has died, or hangs.
+    async fn or_restart(
+        &self,
+        is_told: bool,
+        state: &mut State,
+        name: &str,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let feed = state.feeds.iter().find(|feed| feed.config.name == name).map(|feed| feed.config.clone());
+        match feed {
+            Some(feed) if !is_told => self.restart(state, &feed, config).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Follows live states by the delay line of their feed, if it has one.
+    async fn follow(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        states: &[Arc<SymbolState>],
+    ) -> Result<(), GatewayError> {
+        let Some(line) = feed.tier.line() else { return Ok(()) };
+        let symbols = followed(feed, line, states, &self.cache)?;
+        let change = LineChange::Follow(feed.name.as_str().into(), symbols);
+        Ok(state.delay.change(change, || self.announcer()).await?)
+    }
+
+    /// Takes states out of the cache, and tells their streams.
+    fn retire(&self, states: &[Arc<SymbolState>]) {
+        for state in states {
+            self.cache.retire(state.symbol(), state.tier());
+        }
+        ingest::removed(states, &mut self.announcer(), Now::read());
+    }
+
+    /// The delayed states of these live ones that the feed's delay line feeds.
+    fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
+        if feed.tier.line().is_none() {
+            return Vec::new();
+        }
+        let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
+        late.filter(|late| *late.feed() == *feed.name).collect()
+    }
+
+    /// Shows the feeds to those who look, in the order of the configuration.
+    fn show(&self, state: &State, config: &Config) {
+        let place = |name: &str| config.feeds.iter().position(|feed| feed.name == name).unwrap_or(usize::MAX);
+        let mut feeds: Vec<_> = state.feeds.iter().map(|feed| feed.debug().clone()).collect();
+        feeds.sort_by_key(|feed| place(&feed.name));
+        self.shown.replace(feeds);
+    }
+
+    fn announcer(&self) -> Announcer {
+        Announcer::new(self.workers.clone())
+    }
+}
+
+#[cfg(test)]
+impl FeedSet {
+    /// Where a feed runs.
+    pub(super) fn runtime_of(&self, place: usize) -> tokio::runtime::Handle {
+        self.state.try_lock().unwrap().feeds[place].runtime().clone()
+    }
+
+    /// Where the delay lines run, once there are any.
+    pub(super) fn runtime_of_delay(&self) -> tokio::runtime::Handle {
+        self.state.try_lock().unwrap().delay.runtime().unwrap().clone()
+    }
+
+    /// Begins the delay lines before the feeds.
+    pub(super) async fn begin_delay(&self) {
+        let mut state = self.state.lock().await;
+        for line in std::mem::take(&mut state.lines) {
+            state.delay.change(line, || self.announcer()).await.unwrap();
+        }
+    }
+}
+
+/// Takes a feed out of the list.
+fn take_out(feeds: &mut Vec<RunningFeed>, name: &str) -> Option<RunningFeed> {
+    let place = feeds.iter().position(|feed| feed.config.name == name)?;
+    Some(feeds.remove(place))
+}
+
+fn announce(announcer: &mut Announcer, state: &Arc<SymbolState>, published: Published) {
+    if let Published::Tick { interest } = published {
+        announcer.add(state, interest);
+    }
+}
