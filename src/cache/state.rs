@@ -26,6 +26,15 @@ use std::{
     time::Instant,
 };
 
+/// What a state is of.
+pub(super) struct Listed {
+    pub(super) symbol: Symbol,
+    pub(super) feed: Arc<str>,
+    pub(super) origin: Origin,
+    /// How late its prices are at least, in seconds; `None`: they are live.
+    pub(super) delay: Option<NonZero<u32>>,
+}
+
 /// A symbol's state, shared by its feed and by all workers with streams that want it.
 pub struct SymbolState {
     id: SymbolId,
@@ -61,23 +70,19 @@ pub(super) struct Inner {
 }
 
 impl SymbolState {
-    pub(super) fn new(
-        id: SymbolId,
-        symbol: Symbol,
-        feed: Arc<str>,
-        origin: Origin,
-        delay: Option<NonZero<u32>>,
-        shard: Arc<Shard>,
-        now: Now,
-    ) -> Self {
+    /// A symbol that waits for data, or is refused.
+    pub(super) fn new(id: SymbolId, listed: Listed, shard: Arc<Shard>, refused: Option<Reason>, now: Now) -> Self {
+        let Listed { symbol, feed, origin, delay } = listed;
         let shared = shard.shared().clone();
-        let snapshot = Snapshot::waiting(origin, now.unix);
+        let mut snapshot = Snapshot::waiting(origin, now.unix);
+        snapshot.set_refused(refused, now);
+        let n = shard.first_n(now);
         let first = Arc::new(Tick {
             snapshot,
             source: None,
             version: 0,
-            seq: 0,
-            id: EventId { epoch: shard.epoch(), n: 0 },
+            seq: n,
+            id: EventId { epoch: shard.epoch(), n },
             generation: shard.generation(),
             kind: Parts::NONE,
             changed: Parts::NONE,
@@ -278,6 +283,13 @@ impl SymbolState {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SymbolState {
+    /// Another symbol may have its id from now on.
+    fn drop(&mut self) {
+        self.shared.ids.give_back(self.id, &self.symbol, self.tier());
     }
 }
 

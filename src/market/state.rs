@@ -63,6 +63,10 @@ pub enum Reason {
     SymbolLimit,
     /// Refused: the venue granted others, but not this symbol.
     NotGranted,
+    /// Refused: the operators took it out of its feed's list.
+    Removed,
+    /// Refused: the gateway has no room for another symbol.
+    Limit,
 }
 
 impl Reason {
@@ -91,6 +95,8 @@ names! {
         NotEntitled = "not_entitled",
         SymbolLimit = "symbol_limit",
         NotGranted = "not_granted",
+        Removed = "removed",
+        Limit = "limit",
     }
 }
 

@@ -284,7 +284,7 @@ fn read_since(reader: &mut Reader<'_>, is_there: bool, base: u64) -> Result<Opti
 }
 
 /// The reasons by their codes. A code never changes its meaning; a new reason is added at the end.
-const REASONS: [Reason; 19] = [
+const REASONS: [Reason; 21] = [
     Reason::NoData,
     Reason::ConnectionLost,
     Reason::Mute,
@@ -304,6 +304,8 @@ const REASONS: [Reason; 19] = [
     Reason::SymbolLimit,
     Reason::NotGranted,
     Reason::NoOwner,
+    Reason::Removed,
+    Reason::Limit,
 ];
 
 fn reason_code(reason: Reason) -> u8 {
@@ -327,6 +329,8 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::SymbolLimit => 16,
         Reason::NotGranted => 17,
         Reason::NoOwner => 18,
+        Reason::Removed => 19,
+        Reason::Limit => 20,
     }
 }
 

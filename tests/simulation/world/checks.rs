@@ -1,6 +1,6 @@
 //! The checks after each turn.
 
-use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, rights::is_goodbye};
+use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, last_change, rights::is_goodbye};
 use crate::client::{Seen, is_list};
 use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -255,7 +255,7 @@ impl World {
                     (None, Some(_)) => 0,
                     (None, None) => initial,
                 };
-                let lacks = newest.last_change(parts).max(initial) >= from;
+                let lacks = last_change(&newest, parts).max(initial) >= from;
                 let alone_from = lacks.then_some(self.workers[worker].taken[symbol]);
                 wishes.push(Wish { symbol, from, after, parts, initial, alone_from });
             }
