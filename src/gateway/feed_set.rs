@@ -341,6 +341,8 @@ impl FeedSet {
     ) -> Result<(), GatewayError> {
         let Some(line) = feed.tier.line() else { return Ok(()) };
         let symbols = followed(feed, line, states, &self.cache)?;
+        // They may be taken back. What they show next has its delay before it.
+        ingest::readmitted(&self.late(feed, states), &mut self.announcer(), Now::read());
         let change = LineChange::Follow(feed.name.as_str().into(), symbols);
         Ok(state.delay.change(change, || self.announcer()).await?)
     }
