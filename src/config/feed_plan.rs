@@ -47,15 +47,15 @@ pub enum FeedStep {
 
 /// What a reload does with the feeds.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct FeedPlan {
+pub(super) struct FeedPlan {
     /// What is done: removals before additions, primaries before their standbys.
-    pub steps: Vec<FeedStep>,
+    pub(super) steps: Vec<FeedStep>,
     /// The feeds afterwards.
-    pub feeds: Vec<Feed>,
+    pub(super) feeds: Vec<Feed>,
     /// The feeds that change now, and how.
-    pub changed: Vec<Change>,
+    pub(super) changed: Vec<Change>,
     /// The feeds that change at a restart of the gateway, and why not now.
-    pub at_restart: Vec<Change>,
+    pub(super) at_restart: Vec<Change>,
 }
 
 /// How a feed differs from the running one of its name.
@@ -70,7 +70,7 @@ struct Difference {
 }
 
 /// Plans how the running feeds become the loaded ones, as far as they can while the gateway runs.
-pub fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
+pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     let waiting = waiting(running, loaded);
     let feeds = mix(running, loaded, &waiting);
     if !are_within_limits(&feeds) {

@@ -23,7 +23,7 @@ use crate::{
 };
 use std::{collections::HashSet, io, sync::Arc};
 use tokio::sync::{Mutex, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
@@ -160,11 +160,12 @@ impl FeedSet {
             if *self.closing.borrow() {
                 return;
             }
-            if let (feed, Err(error)) = self.take(&mut state, step, config).await {
-                error!(feed, "the feed could not be changed: {error}");
-            }
+            let taken = self.take(&mut state, step, config).await;
+            log_failed([taken]);
             self.show(&state, config);
         }
+        log_failed(self.flush(&mut state, config).await);
+        self.show(&state, config);
         for feed in &mut state.feeds {
             if let Some(now) = config.feeds.iter().find(|now| now.name == feed.config.name) {
                 feed.config.clone_from(now);
@@ -176,13 +177,13 @@ impl FeedSet {
         match step {
             FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
             FeedStep::Remove { feed, symbols } => {
-                let removed = self.remove(state, &feed, symbols, config).await;
+                let removed = self.remove(state, &feed, symbols).await;
                 (feed, removed)
             }
             FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
             FeedStep::Rekey(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
             FeedStep::Add { feed, symbols } => {
-                let added = self.add_symbols(state, &feed, symbols, config).await;
+                let added = self.add_symbols(state, &feed, symbols).await;
                 (feed, added)
             }
             FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, &Known::new(), config).await),
@@ -271,19 +272,12 @@ impl FeedSet {
     }
 
     /// Removes symbols of a living feed.
-    async fn remove(
-        &self,
-        state: &mut State,
-        name: &str,
-        symbols: Vec<Symbol>,
-        config: &Config,
-    ) -> Result<(), GatewayError> {
+    async fn remove(&self, state: &mut State, name: &str, symbols: Vec<Symbol>) -> Result<(), GatewayError> {
         let gone: HashSet<Symbol> = symbols.into_iter().collect();
         let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
         let (removed, kept): (Vec<_>, Vec<_>) =
             feed.states().iter().cloned().partition(|state| gone.contains(state.symbol()));
-        let changes = removed.iter().map(|state| ListChange::Remove(state.symbol().clone())).collect();
-        let is_told = feed.change(changes, kept).await;
+        feed.list(removed.iter().map(|state| ListChange::Remove(state.symbol().clone())), kept);
         feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
         let late = self.late(&feed.config, &removed);
         if !late.is_empty() {
@@ -292,7 +286,7 @@ impl FeedSet {
         }
         self.retire(&removed);
         self.retire(&late);
-        self.or_restart(is_told, state, name, config).await
+        Ok(())
     }
 
     /// Adds symbols to a living feed.
@@ -301,35 +295,33 @@ impl FeedSet {
         state: &mut State,
         name: &str,
         symbols: Vec<ListedSymbol>,
-        config: &Config,
     ) -> Result<(), GatewayError> {
         let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
         let added = register(&feed.config, &symbols, &Known::new(), &self.cache, None, Now::read())?;
         let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| {
             ListChange::Add { symbol: symbol.clone(), target: target.clone() }
         };
-        let changes = symbols.iter().zip(&added).map(add).collect();
         let states = feed.states().iter().chain(&added).cloned().collect();
-        let is_told = feed.change(changes, states).await;
+        feed.list(symbols.iter().zip(&added).map(add), states);
         feed.config.symbols.extend(symbols);
         let settings = feed.config.clone();
-        self.follow(state, &settings, &added).await?;
-        self.or_restart(is_told, state, name, config).await
+        self.follow(state, &settings, &added).await
     }
 
-    /// Restarts a feed that does not take changes: it has died, or hangs.
-    async fn or_restart(
-        &self,
-        is_told: bool,
-        state: &mut State,
-        name: &str,
-        config: &Config,
-    ) -> Result<(), GatewayError> {
-        let feed = state.feeds.iter().find(|feed| feed.config.name == name).map(|feed| feed.config.clone());
-        match feed {
-            Some(feed) if !is_told => self.restart(state, &feed, config).await,
-            _ => Ok(()),
+    /// Tells feeds of the changes of their lists. One that does not take them, as it has died or hangs, restarts.
+    async fn flush(&self, state: &mut State, config: &Config) -> Vec<(String, Result<(), GatewayError>)> {
+        let mut hang = Vec::new();
+        for feed in &mut state.feeds {
+            if !feed.flush().await {
+                hang.push(feed.config.clone());
+            }
         }
+        let mut restarted = Vec::new();
+        for feed in hang {
+            warn!(feed = feed.name, "the feed does not take the changes of its list, and restarts");
+            restarted.push((feed.name.clone(), self.restart(state, &feed, config).await));
+        }
+        restarted
     }
 
     /// Follows live states by the delay line of their feed, if it has one.
@@ -394,6 +386,14 @@ impl FeedSet {
         let mut state = self.state.lock().await;
         for line in std::mem::take(&mut state.lines) {
             state.delay.change(line, || self.announcer()).await.unwrap();
+        }
+    }
+}
+
+fn log_failed(taken: impl IntoIterator<Item = (String, Result<(), GatewayError>)>) {
+    for (feed, taken) in taken {
+        if let Err(error) = taken {
+            error!(feed, "the feed could not be changed: {error}");
         }
     }
 }

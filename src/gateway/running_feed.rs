@@ -35,6 +35,8 @@ pub(super) struct RunningFeed {
     debug: Arc<DebugFeed>,
     /// Where its list may change.
     changes: Option<ListChanges>,
+    /// Changes of its list that its connections do not know.
+    pending: Vec<ListChange<Arc<SymbolState>>>,
     runtime: Background,
     task: Task,
 }
@@ -65,7 +67,7 @@ impl RunningFeed {
         let runtime = Background::of_feed(&config.name)?;
         let name = config.name.as_str().into();
         let debug = Arc::new(DebugFeed { name, venue: config.venue.name, status, symbols, standby_for });
-        Ok(Self { config: config.clone(), debug, changes, runtime, task: Task::Wired(task) })
+        Ok(Self { config: config.clone(), debug, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
     }
 
     /// Gives it other waits, before it begins.
@@ -119,12 +121,13 @@ impl RunningFeed {
         }
     }
 
-    /// Changes its list, after which it has these states. `false`: the feed does not take the change.
-    pub(super) async fn change(
+    /// Changes its list, after which it has these states. Its connections learn of it with [`flush`](Self::flush).
+    pub(super) fn list(
         &mut self,
-        changes: Vec<ListChange<Arc<SymbolState>>>,
+        changes: impl Iterator<Item = ListChange<Arc<SymbolState>>>,
         states: Vec<Arc<SymbolState>>,
-    ) -> bool {
+    ) {
+        self.pending.extend(changes);
         let DebugFeed { name, venue, status, standby_for, .. } = &*self.debug;
         self.debug = Arc::new(DebugFeed {
             name: name.clone(),
@@ -133,8 +136,15 @@ impl RunningFeed {
             symbols: states,
             standby_for: standby_for.clone(),
         });
+    }
+
+    /// Tells its connections of all changes of its list at once: one that loses its last symbol would be closed.
+    /// `false`: the feed does not take them.
+    pub(super) async fn flush(&mut self) -> bool {
+        let pending = std::mem::take(&mut self.pending);
         match &self.changes {
-            Some(changes_tx) => changes_tx.send_timeout(changes, CHANGE_MAX).await.is_ok(),
+            _ if pending.is_empty() => true,
+            Some(changes_tx) => changes_tx.send_timeout(pending, CHANGE_MAX).await.is_ok(),
             None => false,
         }
     }

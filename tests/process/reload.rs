@@ -194,7 +194,7 @@ fn what_waits_for_a_restart_is_named_and_what_does_not_wait_applies() {
             "limits.venue_message_bytes",
             "feed.sim",
             "feed.other",
-        ];
+        ]; // `AAPL` moves between the feeds
         assert_eq!(keys(&answer, "at_restart"), waiting, "the flag of admin_listen goes over the file");
     }
     assert_eq!(status_for_host(&gateway, "ticks.example"), 200);
