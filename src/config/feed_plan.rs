@@ -160,11 +160,11 @@ fn waits(running: &[Feed], loaded: &[Feed], why: impl Fn(&str) -> Option<String>
 fn waiting(running: &[Feed], loaded: &[Feed]) -> BTreeMap<String, String> {
     let mut waiting = BTreeMap::new();
     let before = owners(running);
-    for (place, after) in owners(loaded) {
-        let Some(before) = before.get(&place).filter(|before| **before != after) else { continue };
-        let why = format!("{} moves from `{before}` to `{after}`", place.1);
-        for name in [before, &after] {
-            waiting.entry((*name).to_owned()).or_insert_with(|| why.clone());
+    for ((tier, symbol), after) in owned(loaded) {
+        let Some(before) = before.get(&(tier, symbol)).filter(|before| **before != after) else { continue };
+        let why = format!("{symbol} moves from `{before}` to `{after}`");
+        for name in [*before, after] {
+            waiting.entry(name.to_owned()).or_insert_with(|| why.clone());
         }
     }
     for old in running {
@@ -199,13 +199,15 @@ fn waiting(running: &[Feed], loaded: &[Feed]) -> BTreeMap<String, String> {
 }
 
 /// The feed that each symbol is of, by tier.
-fn owners(feeds: &[Feed]) -> HashMap<(Tier, Symbol), &str> {
+fn owners(feeds: &[Feed]) -> HashMap<(Tier, &Symbol), &str> {
+    owned(feeds).collect()
+}
+
+/// Each symbol by tier, with its feed, in the order of the file. Those of a standby are its primary's.
+fn owned(feeds: &[Feed]) -> impl Iterator<Item = ((Tier, &Symbol), &str)> {
     let primaries = feeds.iter().filter(|feed| feed.standby.is_none());
     let places = primaries.flat_map(|feed| feed.tier.tiers().iter().map(move |tier| (feed, *tier)));
-    let owned = places.flat_map(|(feed, tier)| {
-        feed.symbols.iter().map(move |listed| ((tier, listed.symbol.clone()), feed.name.as_str()))
-    });
-    owned.collect()
+    places.flat_map(|(feed, tier)| feed.symbols.iter().map(move |listed| ((tier, &listed.symbol), feed.name.as_str())))
 }
 
 /// The loaded feeds, and the running ones of those that wait.

@@ -159,6 +159,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
         runs.rest(RESTS, now);
         let status = runs.status();
+        let key = runs.key();
         let owned = GatewayFeed {
             feed: runs,
             metrics: FeedMetrics::register(&feed.name),
@@ -186,7 +187,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, changes: None, standby_for: None })
+        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, key, symbols, changes: None, standby_for: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.

@@ -15,7 +15,7 @@ use crate::{
     config::{self, Config, FeedStep, ReloadError},
     delay::LineChange,
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, ListChange, Timing},
+    feed::{Feed, FeedState, ListChange, Timing},
     ingest,
     limits::{self, Permits},
     market::{Now, Reason, Source, Symbol},
@@ -181,7 +181,7 @@ impl FeedSet {
                 (feed, removed)
             }
             FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
-            FeedStep::Rekey(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
+            FeedStep::Rekey(feed) => (feed.name.clone(), self.rekey(state, &feed, config).await),
             FeedStep::Add { feed, symbols } => {
                 let added = self.add_symbols(state, &feed, symbols).await;
                 (feed, added)
@@ -269,6 +269,18 @@ impl FeedSet {
             self.retire(&self.late(&old.config, old.states()));
         }
         started
+    }
+
+    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again for
+    /// minutes.
+    async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
+        let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
+        running.key.set(feed.credentials.clone());
+        if running.debug().status.verdict() != FeedState::Failed {
+            return Ok(());
+        }
+        let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };
+        self.restart(state, &feed, config).await
     }
 
     /// Removes symbols of a living feed.

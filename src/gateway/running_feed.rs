@@ -8,7 +8,7 @@ use crate::{
     admin::DebugFeed,
     cache::SymbolState,
     config,
-    feed::{ListChange, Timing},
+    feed::{FeedKey, ListChange, Timing},
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -33,6 +33,8 @@ pub(super) struct RunningFeed {
     pub(super) config: config::Feed,
     /// As operators see it, with the states of its symbols; where it is a standby, those of its primary.
     debug: Arc<DebugFeed>,
+    /// Sets its key.
+    pub(super) key: FeedKey,
     /// Where its list may change.
     changes: Option<ListChanges>,
     /// Changes of its list that its connections do not know.
@@ -63,11 +65,11 @@ pub(super) enum OnDeath {
 impl RunningFeed {
     /// A feed that is wired, on a runtime of its own.
     pub(super) fn new(config: &config::Feed, wired: Wired) -> io::Result<Self> {
-        let Wired { task, status, symbols, changes, standby_for } = wired;
+        let Wired { task, status, key, symbols, changes, standby_for } = wired;
         let runtime = Background::of_feed(&config.name)?;
         let name = config.name.as_str().into();
         let debug = Arc::new(DebugFeed { name, venue: config.venue.name, status, symbols, standby_for });
-        Ok(Self { config: config.clone(), debug, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
+        Ok(Self { config: config.clone(), debug, key, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
     }
 
     /// Gives it other waits, before it begins.

@@ -7,7 +7,7 @@ use crate::{
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
     fanout::{WorkerPool, worker_count},
-    feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing},
+    feed::{Feed, FeedKey, FeedMetrics, FeedStatus, ListChange, Timing},
     ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source, Symbol},
@@ -126,6 +126,8 @@ const LIST_CHANGES_MAX: usize = 16;
 pub(super) struct Wired {
     pub(super) task: FeedRun,
     pub(super) status: FeedStatus,
+    /// Sets its key.
+    pub(super) key: FeedKey,
     pub(super) symbols: Vec<Arc<SymbolState>>,
     /// Where its list may change.
     pub(super) changes: Option<ListChanges>,
@@ -171,10 +173,11 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     };
     let metrics = FeedMetrics::register(&feed.name);
     let status = runs.status();
+    let key = runs.key();
     let (changes_tx, changes) = mpsc::channel(LIST_CHANGES_MAX);
     let targets = symbols.clone();
     let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, targets, changes, metrics, recording }));
-    Ok(Wired { task, status, symbols, changes: Some(changes_tx), standby_for })
+    Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for })
 }
 
 /// Gives the symbols of a standby to it as their second feed.
