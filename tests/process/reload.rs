@@ -205,6 +205,27 @@ fn what_waits_for_a_restart_is_named_and_what_does_not_wait_applies() {
 }
 
 #[test]
+fn rule_10_feeds_for_which_too_few_descriptors_are_left_wait_for_a_restart() {
+    let feed = |number: usize| format!("[[feed]]\nname = \"f{number}\"\nsymbols = [\"S{number}\"]\n");
+    let gateway = Process::start_limited("reload-few", &feed(0), 256);
+    let before = gateway.metric("tickfan_streams_limit", "");
+    let all: String = (0..30).map(feed).collect();
+    gateway.configure(&all);
+    let answer = post(&gateway, "");
+    assert_eq!((answer.status, keys(&answer, "changed").len(), keys(&answer, "at_restart").len()), (200, 0, 29));
+    assert!(answer.body.contains("the limit of 256 open files is too low"), "{}", answer.body);
+    assert_eq!(gateway.metric("tickfan_cache_symbols", ""), 1);
+    assert_eq!(gateway.metric("tickfan_streams_limit", ""), before);
+    // A feed in place of another has room.
+    gateway.configure(&feed(1));
+    let answer = post(&gateway, "");
+    assert_eq!(keys(&answer, "changed"), ["feed.f0", "feed.f1"]);
+    tick(&mut Stream::open(gateway.address, "/v1/stream/S1"));
+    let log = gateway.drained_log();
+    assert!(log.iter().any(|line| line.contains("feed.f0 (removed), feed.f1 (added)")), "{log:#?}");
+}
+
+#[test]
 fn a_gateway_without_a_file_says_that_it_reloads_nothing() {
     let gateway = Process::start_without_file();
     let answer = post(&gateway, "");

@@ -21,6 +21,7 @@ use tickfan::{
     feed::Timing,
     gateway::Reloader,
 };
+use venue_sim::blocking::Venue;
 
 /// A gateway with a file that its test edits.
 pub(super) struct Rig {
@@ -30,11 +31,16 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(name: &str, text: &str) -> Self {
+        Self::start_with(name, text, &[])
+    }
+
+    fn start_with(name: &str, text: &str, variables: &[(&str, &str)]) -> Self {
         let file = folder(&format!("reload-{name}")).join("tickfan.toml");
         let free = || Some("127.0.0.1:0".parse().unwrap());
         let overrides = Overrides { listen: free(), admin_listen: free(), text: None };
         write(&file, text);
-        let loader = Loader { file: Some(file.clone()), variables: Vec::new(), overrides };
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let loader = Loader { file: Some(file.clone()), variables, overrides };
         let config = loader.load().unwrap_or_else(|error| panic!("{error}"));
         let timing = Timing { between_connects: Some(Duration::from_millis(1)), ..Timing::default() };
         let gateway = Running::start_reloadable(Reloader::new(config, loader, None), timing);
@@ -319,5 +325,38 @@ fn a_stream_that_ends_meanwhile_ends_by_itself() {
     let mut both = Stream::open(rig.gateway.address, "/v1/stream?symbols=AAPL,MSFT");
     assert_eq!(both.named("hello")["unknown"], json!(["MSFT"]));
     assert!(matches!(both.next(), Some(Event::Tick(_))));
+    rig.gateway.stop().unwrap();
+}
+
+#[test]
+fn a_new_key_counts_from_the_next_connection_on_and_neither_is_told() {
+    let venue = Venue::bind();
+    let text = |key: &str| {
+        let url = &venue.url;
+        format!(
+            "[[feed]]\nname = \"stocks\"\nvenue = \"alpaca\"\nurl = \"{url}\"\nsymbols = [\"AAPL\"]\nhours = \"always\"\n\
+             key_env = \"{key}\"\nsecret_env = \"SECRET\"\n"
+        )
+    };
+    let variables = [("KEY_A", "PKFIRST"), ("KEY_B", "PKSECOND"), ("SECRET", "hush-hush")];
+    let rig = Rig::start_with("key", &text("KEY_A"), &variables);
+    let signs_on_with = |key: &str| {
+        venue.run(async |venue| {
+            let mut connection = venue.accept().await;
+            connection.send(r#"[{"T":"success","msg":"connected"}]"#).await;
+            let login = connection.text().await;
+            assert!(login.contains(key), "{login} is not with {key}");
+            connection.send(&format!(r#"[{{"T":"error","code":500,"msg":"internal error of {key}"}}]"#)).await;
+            connection
+        })
+    };
+    let first = signs_on_with("PKFIRST");
+    let [changed, at_restart] = rig.reload(&text("KEY_B"));
+    assert_eq!((changed, at_restart), (of([("stocks", "a new key")]), BTreeMap::new()));
+    drop(first);
+    drop(signs_on_with("PKSECOND"));
+    drop(signs_on_with("PKSECOND"));
+    let shown = Client::connect(rig.gateway.admin).get("/debug/feeds").body;
+    assert!(shown.contains("(hidden)") && !shown.contains("PKFIRST") && !shown.contains("PKSECOND"), "{shown}");
     rig.gateway.stop().unwrap();
 }
