@@ -7,7 +7,7 @@ use crate::{
     fanout::Announcer,
     market::Now,
 };
-use std::io;
+use std::{io, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -16,6 +16,9 @@ use tokio::{
 
 /// How many changes may wait. A reload makes a few for each feed, and waits for room.
 const CHANGES_MAX: usize = 64;
+
+/// How long the task may leave no room for a change: a piece of its work takes milliseconds.
+const CHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// The task of the delay lines, from the first line on.
 #[derive(Default)]
@@ -46,9 +49,8 @@ impl DelayTask {
                 self.0.insert(Running { runtime, changes_tx, stop_tx, shows })
             }
         };
-        // The task ends only after the stop.
-        let _ = running.changes_tx.send(change).await;
-        Ok(())
+        let told = running.changes_tx.send_timeout(change, CHANGE_MAX).await;
+        told.map_err(|_| io::Error::other("the delay lines do not take the change"))
     }
 
     /// Its runtime, if it runs.

@@ -23,7 +23,7 @@ use crate::{
 };
 use std::{collections::HashSet, io, sync::Arc};
 use tokio::sync::{Mutex, watch};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
@@ -208,7 +208,6 @@ impl FeedSet {
                 self.retire(&self.late(&feed.config, feed.states()));
             }
         }
-        info!(feed = name, "the feed has ended: it is no longer configured");
         Ok(())
     }
 

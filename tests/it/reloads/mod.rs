@@ -1,6 +1,7 @@
 //! Feeds that a reload of the file changes, under open streams.
 
 mod churn;
+mod many;
 mod standbys;
 
 use crate::support::{
