@@ -79,11 +79,8 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     let at_restart = waits(running, loaded, |name| waiting.get(name).cloned());
     let mut plan = FeedPlan { at_restart, ..FeedPlan::default() };
     let [mut ends, mut removes, mut restarts, mut adds, mut starts] = [(); 5].map(|()| Vec::new());
-    let changed = |feed: &str, from: &str, to: String| Change {
-        key: format!("feed.{feed}"),
-        from: from.to_owned(),
-        to,
-    };
+    let changed =
+        |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
     for old in standbys_first(running) {
         if find(&feeds, &old.name).is_none_or(|new| is_another(old, new)) {
             ends.push(FeedStep::End(old.name.clone()));
@@ -299,7 +296,11 @@ impl std::fmt::Display for Difference {
         let mut parts = Vec::new();
         if self.settings {
             let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
-            parts.push(if keys.is_empty() { "restarted".to_owned() } else { format!("restarted with {}", keys.join(", ")) });
+            parts.push(if keys.is_empty() {
+                "restarted".to_owned()
+            } else {
+                format!("restarted with {}", keys.join(", "))
+            });
         }
         if self.key {
             parts.push("a new key".to_owned());

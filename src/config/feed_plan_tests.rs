@@ -171,7 +171,8 @@ fn a_standby_goes_before_its_primary_and_comes_after_it() {
 
 #[test]
 fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
-    let running = [feed("a", "BTC-USDT ETH-USDT"), standby("s", "a", "ETH-USDT"), feed("b", "SOL-USDT"), feed("c", "ADA-USDT")];
+    let running =
+        [feed("a", "BTC-USDT ETH-USDT"), standby("s", "a", "ETH-USDT"), feed("b", "SOL-USDT"), feed("c", "ADA-USDT")];
     let [a, s, b, c] = &running;
     // A symbol moves: both feeds keep all that they have. Others change.
     let moved = [feed("a", "ETH-USDT"), s.clone(), feed("b", "SOL-USDT BTC-USDT"), feed("c", "ADA-USDT XRP-USDT")];
@@ -186,14 +187,20 @@ fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
     let line = DelayLine { delay: Duration::from_secs(9), step: Duration::from_secs(1) };
     check(&running, &with(FeedTier::LiveAndDelayed(line)), "", "feed.a changed: the delay changes");
     let late = FeedTier::Delayed { by: Duration::from_secs(9) };
-    check(&running, &[Feed { tier: late, ..b.clone() }, a.clone(), s.clone(), c.clone()], "", "feed.b changed: `tier` changes");
+    check(
+        &running,
+        &[Feed { tier: late, ..b.clone() }, a.clone(), s.clone(), c.clone()],
+        "",
+        "feed.b changed: `tier` changes",
+    );
     let delayed = Feed { tier: late, ..feed("late", "BTC-USDT") };
     check(&running, &[a.clone(), s.clone(), b.clone(), c.clone(), delayed], "start late", "");
 }
 
 #[test]
 fn rule_10_feeds_that_wait_count_with_those_that_would_come() {
-    let running: Vec<_> = (0..FEEDS_MAX).map(|number| feed(&format!("f{number}"), &format!("A{number}-USDT"))).collect();
+    let running: Vec<_> =
+        (0..FEEDS_MAX).map(|number| feed(&format!("f{number}"), &format!("A{number}-USDT"))).collect();
     let mut loaded = running.clone();
     // Two feeds become one of another name, and one is added: while the two wait, that is one too many.
     let last = loaded.split_off(FEEDS_MAX - 2);

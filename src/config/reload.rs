@@ -251,8 +251,7 @@ mod tests {
             feed
         };
         let running = Config { feeds: vec![feed("a", 0..2), feed("b", 2..3), feed("c", 3..4)], ..Config::default() };
-        let loaded =
-            Config { feeds: vec![feed("c", 3..4), feed("a", 0..1), feed("d", 4..5)], ..Config::default() };
+        let loaded = Config { feeds: vec![feed("c", 3..4), feed("a", 0..1), feed("d", 4..5)], ..Config::default() };
         let (next, report, steps) = super::reload(&running, loaded.clone(), |_| Ok(()));
         assert_eq!(keys(&report.changed), ["feed.a", "feed.b", "feed.d"]);
         assert!(report.at_restart.is_empty() && next.feeds == loaded.feeds && steps.len() == 3);

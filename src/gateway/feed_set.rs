@@ -17,11 +17,15 @@ use crate::{
     fanout::{Announcer, WorkerPool},
     feed::{Feed, FeedState, ListChange, Timing},
     ingest,
-    limits::{self, Permits},
+    limits::{self, Permit, Permits},
     market::{Now, Reason, Source, Symbol},
     venue::ListedSymbol,
 };
-use std::{collections::HashSet, io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, PoisonError},
+};
 use tokio::sync::{Mutex, watch};
 use tracing::{error, warn};
 
@@ -32,6 +36,8 @@ pub(super) struct FeedSet {
     permits: Permits,
     /// The same feeds, for those who look at them.
     shown: LiveFeeds,
+    /// What feeds that came later have of the descriptors that the start gave to streams.
+    taken: std::sync::Mutex<Option<Permit<limits::Stream>>>,
     /// Whether they may change: not in a cluster, whose nodes have the same ones.
     may_change: bool,
     /// Turns true at the stop: then no feed starts any more.
@@ -60,6 +66,7 @@ impl FeedSet {
             permits,
             shown: LiveFeeds::default(),
             may_change,
+            taken: std::sync::Mutex::default(),
             closing: watch::Sender::new(false),
             state: Mutex::default(),
         }
@@ -128,13 +135,27 @@ impl FeedSet {
         if *self.closing.borrow() {
             return Err("the gateway stops".to_owned());
         }
+        self.make_room(config, feeds, true)
+    }
+
+    /// Takes the descriptors of further feeds from those of streams, or gives them back. While the file changes, it may
+    /// only take more.
+    fn make_room(&self, config: &Config, feeds: &[config::Feed], may_take: bool) -> Result<(), String> {
+        let Permits { streams, connections, waiting, .. } = &self.permits;
         let descriptors = limits::raise_descriptors().now;
-        let needed = reserved(config, feeds);
-        let fitted = limits::fit(descriptors, needed, config.limits.streams, config.limits.connections);
-        let fits = fitted.is_ok_and(|fitted| {
-            fitted.streams >= self.permits.streams.limit() && fitted.connections >= self.permits.connections.limit()
-        });
-        if fits { Ok(()) } else { Err(format!("the limit of {descriptors} open files is too low for it")) }
+        let clients = (streams.limit() + connections.limit() + waiting) as u64;
+        let missing = (reserved(config, feeds) + clients).saturating_sub(descriptors);
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = match &mut *taken {
+            Some(taken) => (may_take && missing <= taken.count()) || taken.resize(missing),
+            None if missing == 0 => true,
+            none => {
+                *none = streams.try_acquire_many(missing);
+                none.is_some()
+            }
+        };
+        if has_room { Ok(()) } else { Err(format!("the limit of {descriptors} open files is too low for it")) }
     }
 
     /// Checks that feeds fit their venues.
@@ -144,7 +165,8 @@ impl FeedSet {
     pub(super) fn check(config: &Config) -> Result<(), ReloadError> {
         let now = Now::read();
         for feed in &config.feeds {
-            let wrong = |why: &dyn std::fmt::Display| ReloadError::Venue { feed: feed.name.clone(), why: why.to_string() };
+            let wrong =
+                |why: &dyn std::fmt::Display| ReloadError::Venue { feed: feed.name.clone(), why: why.to_string() };
             Feed::new(feed, &config.limits, now).map_err(|error| wrong(&error))?;
         }
         Ok(())
@@ -166,6 +188,8 @@ impl FeedSet {
         }
         log_failed(self.flush(&mut state, config).await);
         self.show(&state, config);
+        // Fewer are always free.
+        let _ = self.make_room(config, &config.feeds, false);
         for feed in &mut state.feeds {
             if let Some(now) = config.feeds.iter().find(|now| now.name == feed.config.name) {
                 feed.config.clone_from(now);
@@ -256,8 +280,7 @@ impl FeedSet {
         let now = Now::read();
         for symbol in old.states() {
             let publisher = symbol.through(None).of(Source::Primary);
-            let stale =
-                if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
+            let stale = if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
             announce(&mut announcer, symbol, stale);
         }
         announcer.flush();
@@ -301,16 +324,12 @@ impl FeedSet {
     }
 
     /// Adds symbols to a living feed.
-    async fn add_symbols(
-        &self,
-        state: &mut State,
-        name: &str,
-        symbols: Vec<ListedSymbol>,
-    ) -> Result<(), GatewayError> {
+    async fn add_symbols(&self, state: &mut State, name: &str, symbols: Vec<ListedSymbol>) -> Result<(), GatewayError> {
         let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
         let added = register(&feed.config, &symbols, &Known::new(), &self.cache, None, Now::read())?;
-        let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| {
-            ListChange::Add { symbol: symbol.clone(), target: target.clone() }
+        let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| ListChange::Add {
+            symbol: symbol.clone(),
+            target: target.clone(),
         };
         let states = feed.states().iter().chain(&added).cloned().collect();
         feed.list(symbols.iter().zip(&added).map(add), states);

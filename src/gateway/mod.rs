@@ -41,10 +41,10 @@ use crate::{
 pub use certificates::expiring;
 pub use cluster::Membership;
 use cluster::{Joined, Joining, RunNode};
+use feed_set::FeedSet;
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
-use feed_set::FeedSet;
 use running_feed::RunningFeed;
 use runtimes::Runtimes;
 use std::{

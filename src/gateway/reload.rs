@@ -2,8 +2,8 @@
 //! Certificates are also loaded when their files change.
 
 use super::{
-    feed_set::FeedSet,
     certificates::{Looks, log_loaded, record_expiry},
+    feed_set::FeedSet,
     keys,
     reading::Reading,
 };
@@ -222,11 +222,7 @@ impl Reloader {
         }
     }
 
-    fn apply(
-        &self,
-        loaded: Config,
-        keys: Option<Replacement>,
-    ) -> Result<(Reloaded, Vec<FeedStep>), ReloadError> {
+    fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<(Reloaded, Vec<FeedStep>), ReloadError> {
         let running = self.live.current();
         let may_run = |next: &[config::Feed]| match self.feeds.get().and_then(Weak::upgrade) {
             Some(feeds) => feeds.may_run(&running, next),

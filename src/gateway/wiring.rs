@@ -84,7 +84,12 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let memory = machine.memory;
     info!(streams, subscriptions, rings, requests, delayed, history, memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();
-    let fitted = limits::fit(descriptors.now, reserved(config, &config.feeds), config.limits.streams, config.limits.connections)?;
+    let fitted = limits::fit(
+        descriptors.now,
+        reserved(config, &config.feeds),
+        config.limits.streams,
+        config.limits.connections,
+    )?;
     Ok(Permits::new(fitted, config.limits.subscriptions))
 }
 

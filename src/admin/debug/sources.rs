@@ -74,7 +74,8 @@ impl LiveFeeds {
         let has = |line: &str, labels: &[String]| labels.iter().any(|label| line.contains(label.as_str()));
         let is_shown = |line: &str| {
             !line.contains('{')
-                || (!has(line, &of_gone) && !(line.starts_with(catalog::FEED_ACTIVE_SYMBOLS.name()) && has(line, &of_alone)))
+                || (!has(line, &of_gone)
+                    && !(line.starts_with(catalog::FEED_ACTIVE_SYMBOLS.name()) && has(line, &of_alone)))
         };
         text.split_inclusive('\n').filter(|line| line.starts_with('#') || is_shown(line)).collect()
     }

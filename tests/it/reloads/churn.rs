@@ -1,10 +1,11 @@
 //! Reload after reload, with random edits, under open streams.
 
-use super::{Rig, sim};
+use super::{Ends, Rig, sim};
 use crate::support::{Client, PATIENCE, stream::Event};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -27,8 +28,10 @@ fn edit(random: &mut SmallRng) -> (String, BTreeSet<String>) {
         if feed > 0 && random.random_bool(0.2) {
             continue;
         }
-        let own: Vec<String> =
-            (0..SYMBOLS).filter(|number| *number == 0 || random.random_bool(0.6)).map(|number| symbol(feed, number)).collect();
+        let own: Vec<String> = (0..SYMBOLS)
+            .filter(|number| *number == 0 || random.random_bool(0.6))
+            .map(|number| symbol(feed, number))
+            .collect();
         // The first feed never restarts.
         let rate = if feed > 0 && random.random_bool(0.2) { 300.0 } else { 200.0 };
         text.push_str(&sim(&format!("churn-{feed}"), &own.join(" "), &format!("rate = {rate:?}")));
@@ -38,12 +41,12 @@ fn edit(random: &mut SmallRng) -> (String, BTreeSet<String>) {
 }
 
 /// What one stream saw of a symbol that was always listed.
-fn watch(rig: &Rig, symbols: &str, until: &std::sync::atomic::AtomicBool) -> (usize, Vec<String>) {
+fn watch(rig: &Rig, symbols: &str, until: &AtomicBool) -> (usize, Vec<String>) {
     let mut stream = rig.stream(symbols);
     let steady = symbol(0, 0);
     let [mut ticks, mut last] = [0_usize, 0];
     let mut wrong = Vec::new();
-    while !until.load(std::sync::atomic::Ordering::Relaxed) {
+    while !until.load(Ordering::Relaxed) {
         let tick = stream.tick();
         ticks += 1;
         if tick.text("symbol") != steady {
@@ -66,11 +69,12 @@ fn after_many_edits_the_gateway_is_as_the_file_says_and_no_stream_was_dropped() 
         let mut random = SmallRng::seed_from_u64(seed);
         let (text, _) = edit(&mut random);
         let rig = Rig::start(&format!("churn-{seed}"), &text);
-        let ends = std::sync::atomic::AtomicBool::new(false);
+        let ends = AtomicBool::new(false);
+        let all: Vec<String> =
+            (0..FEEDS).flat_map(|feed| (0..SYMBOLS).map(move |number| symbol(feed, number))).collect();
+        let all = all.join(",");
         thread::scope(|scope| {
-            let all: Vec<String> =
-                (0..FEEDS).flat_map(|feed| (0..SYMBOLS).map(move |number| symbol(feed, number))).collect();
-            let all = all.join(",");
+            let ending = Ends(&ends);
             let watchers: Vec<_> = (0..STREAMS).map(|_| scope.spawn(|| watch(&rig, &all, &ends))).collect();
             let mut last = (String::new(), BTreeSet::new());
             for _ in 0..EDITS {
@@ -93,7 +97,7 @@ fn after_many_edits_the_gateway_is_as_the_file_says_and_no_stream_was_dropped() 
                     live.insert(tick.text("symbol").to_owned());
                 }
             }
-            ends.store(true, std::sync::atomic::Ordering::Relaxed);
+            drop(ending);
             for watcher in watchers {
                 let (ticks, wrong) = watcher.join().unwrap();
                 assert!(ticks > EDITS && wrong.is_empty(), "seed {seed}: {ticks} ticks, {wrong:?}");

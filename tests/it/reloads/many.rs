@@ -1,6 +1,6 @@
 //! Reloads of a large file, each second, under many streams.
 
-use super::{Rig, Watched, sim};
+use super::{Ends, Rig, Watched, sim};
 use crate::support::{Client, PATIENCE, crowd::Crowd};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use std::{
@@ -65,6 +65,7 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
     let rig = Rig::start("many", &text(&listed));
     let ends = AtomicBool::new(false);
     thread::scope(|scope| {
+        let ending = Ends(&ends);
         let gap = scope.spawn(|| longest_gap(rig.stream("STEADY"), &ends));
         let crowds: Vec<_> = (0..size.streams.div_ceil(CROWD))
             .map(|number| {
@@ -101,10 +102,11 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
         }
         for (feed, numbers) in listed.iter().enumerate() {
             let expected: Vec<_> = numbers.iter().map(|number| symbol(feed, *number)).collect();
-            let found: Vec<_> = (0..per_feed.div_ceil(1_000)).flat_map(|thousand| with_prefix(&rig, feed, thousand)).collect();
+            let found: Vec<_> =
+                (0..per_feed.div_ceil(1_000)).flat_map(|thousand| with_prefix(&rig, feed, thousand)).collect();
             assert_eq!(found, expected, "feed {feed}");
         }
-        ends.store(true, Ordering::Relaxed);
+        drop(ending);
         let dropped: usize = crowds.into_iter().map(|crowd| crowd.join().unwrap()).sum();
         let gap = gap.join().unwrap();
         eprintln!("the slowest reload took {slowest:?}; the longest gap of another feed was {gap:?}");

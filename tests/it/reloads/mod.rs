@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 use tickfan::{
@@ -89,6 +90,15 @@ fn write(file: &PathBuf, text: &str) {
 
 fn text_of(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
+}
+
+/// Ends the threads of a test, also where it fails.
+pub(super) struct Ends<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A stream that checks each tick: of each symbol `seq` rises.
@@ -205,15 +215,16 @@ fn a_feed_with_other_settings_restarts_alone_and_its_seq_goes_on() {
     let mut ticks = stream.until("AAPL", "stale");
     ticks.extend(stream.until("AAPL", "live"));
     ticks.extend(stream.some_of(&["AAPL", "NVDA"], 10));
-    let begun: Vec<_> = states(&ticks, "AAPL").iter().map(|state| state.split(' ').next().unwrap().to_owned()).collect();
+    let begun: Vec<_> =
+        states(&ticks, "AAPL").iter().map(|state| state.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(begun[begun.len() - 3..], ["live", "stale", "live"]);
     assert!(is_whole(&ticks, "AAPL") && is_whole(&ticks, "NVDA"));
     assert_eq!(states(&ticks, "NVDA"), ["live"], "nothing else is torn");
     assert_eq!(rig.listed(), ["AAPL", "GOOGL", "NVDA"]);
-    assert_eq!(rig.reload(&format!("{}{other}", sim("main", "AAPL GOOGL", "rate = 50.0\nmute_after = \"20s\""))), [
-        BTreeMap::new(),
-        BTreeMap::new()
-    ]);
+    assert_eq!(
+        rig.reload(&format!("{}{other}", sim("main", "AAPL GOOGL", "rate = 50.0\nmute_after = \"20s\""))),
+        [BTreeMap::new(), BTreeMap::new()]
+    );
     rig.gateway.stop().unwrap();
 }
 

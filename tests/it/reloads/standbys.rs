@@ -21,7 +21,8 @@ fn a_standby_comes_and_goes_and_the_primary_is_not_touched() {
     let tick = stream.until("BTC-USDT", "live").pop().unwrap();
     assert_eq!((tick.text("price"), tick.text("source")), ("1", ""));
 
-    let stands_in = |symbols: &str, more: &str| feed("spare", &spare, symbols, &format!("standby_for = \"main\"\n{more}"));
+    let stands_in =
+        |symbols: &str, more: &str| feed("spare", &spare, symbols, &format!("standby_for = \"main\"\n{more}"));
     let both = format!("{}{alone}", stands_in("\"BTC-USDT\"", "standby_age = \"1h\""));
     let [changed, at_restart] = rig.reload(&both);
     assert_eq!((changed, at_restart), (of([("spare", "added")]), BTreeMap::new()));
