@@ -307,3 +307,6 @@ fn venue(
     let setup = Setup { url, symbols, credentials: key, playback: config.playback.as_ref() };
     venue::new(config.venue, &setup)
 }
+
+#[cfg(test)]
+mod list_tests;

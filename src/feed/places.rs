@@ -39,6 +39,11 @@ impl Places {
         self.symbols.iter().flatten().cloned().collect()
     }
 
+    /// The names of the list.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.symbols.iter().flatten().map(|listed| listed.symbol.as_str())
+    }
+
     /// All places that are taken.
     pub(super) fn taken(&self) -> impl Iterator<Item = FeedSymbol> {
         FeedSymbol::all(self.symbols.len()).filter(|place| self.symbols[place.index()].is_some())

@@ -42,7 +42,8 @@ pub(super) struct Supervisor<M: MakeSink> {
     tasks: JoinSet<usize>,
     writers: Vec<StatusWriter>,
     key: FeedKey,
-    recorders: Vec<Option<Recorder>>,
+    /// Of the feed, where it is recorded: the recording goes on as long as the feed.
+    recorder: Option<Recorder>,
     message_limit: MessageLimit,
     overlaps: Overlaps,
     /// Whether the first list takes several connections, so that each has a number in the log.
@@ -82,7 +83,7 @@ impl<M: MakeSink> Supervisor<M> {
             connections: (0..max).map(|_| Standing::None).collect(),
             without_room: Vec::new(),
             tasks: JoinSet::new(),
-            recorders: feed.recorders.into_iter().map(Some).collect(),
+            recorder: feed.recorders.into_iter().next(),
             writers: feed.writers,
             key: feed.key,
             message_limit: MessageLimit::new(feed.message_bytes_max, spec),
@@ -153,7 +154,7 @@ impl<M: MakeSink> Supervisor<M> {
             connections: self.connections.len(),
             metrics: self.metrics.clone(),
             status: writer,
-            recorder: self.recorders.get_mut(connection).and_then(Option::take),
+            recorder: self.recorder.as_ref().map(|recorder| recorder.another(connection)),
         };
         let task = Connection::new(setup, self.sinks.make()).run(self.shutdown.clone());
         self.tasks.spawn(async move {

@@ -31,7 +31,7 @@ use tracing::{error, warn};
 
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
-    cache: Arc<Cache>,
+    pub(super) cache: Arc<Cache>,
     workers: Arc<WorkerPool>,
     permits: Permits,
     /// The same feeds, for those who look at them.
@@ -48,9 +48,9 @@ pub(super) struct FeedSet {
 
 /// What changes.
 #[derive(Default)]
-struct State {
-    feeds: Vec<RunningFeed>,
-    delay: DelayTask,
+pub(super) struct State {
+    pub(super) feeds: Vec<RunningFeed>,
+    pub(super) delay: DelayTask,
     /// The lines of the start.
     lines: Vec<LineChange>,
     timing: Option<Timing>,
@@ -265,7 +265,12 @@ impl FeedSet {
     }
 
     /// Ends the connections of a feed, and starts it with other settings.
-    async fn restart(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
+    pub(super) async fn restart(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
         let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
             return self.start(state, feed, &Known::new(), config).await;
         };
@@ -305,72 +310,8 @@ impl FeedSet {
         self.restart(state, &feed, config).await
     }
 
-    /// Removes symbols of a living feed.
-    async fn remove(&self, state: &mut State, name: &str, symbols: Vec<Symbol>) -> Result<(), GatewayError> {
-        let gone: HashSet<Symbol> = symbols.into_iter().collect();
-        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
-        let (removed, kept): (Vec<_>, Vec<_>) =
-            feed.states().iter().cloned().partition(|state| gone.contains(state.symbol()));
-        feed.list(removed.iter().map(|state| ListChange::Remove(state.symbol().clone())), kept);
-        feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
-        let late = self.late(&feed.config, &removed);
-        if !late.is_empty() {
-            let change = LineChange::Leave(feed.debug().name.clone(), gone);
-            state.delay.change(change, || self.announcer()).await?;
-        }
-        self.retire(&removed);
-        self.retire(&late);
-        Ok(())
-    }
-
-    /// Adds symbols to a living feed.
-    async fn add_symbols(&self, state: &mut State, name: &str, symbols: Vec<ListedSymbol>) -> Result<(), GatewayError> {
-        let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
-        let added = register(&feed.config, &symbols, &Known::new(), &self.cache, None, Now::read())?;
-        let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| ListChange::Add {
-            symbol: symbol.clone(),
-            target: target.clone(),
-        };
-        let states = feed.states().iter().chain(&added).cloned().collect();
-        feed.list(symbols.iter().zip(&added).map(add), states);
-        feed.config.symbols.extend(symbols);
-        let settings = feed.config.clone();
-        self.follow(state, &settings, &added).await
-    }
-
-    /// Tells feeds of the changes of their lists. One that does not take them, as it has died or hangs, restarts.
-    async fn flush(&self, state: &mut State, config: &Config) -> Vec<(String, Result<(), GatewayError>)> {
-        let mut hang = Vec::new();
-        for feed in &mut state.feeds {
-            if !feed.flush().await {
-                hang.push(feed.config.clone());
-            }
-        }
-        let mut restarted = Vec::new();
-        for feed in hang {
-            warn!(feed = feed.name, "the feed does not take the changes of its list, and restarts");
-            restarted.push((feed.name.clone(), self.restart(state, &feed, config).await));
-        }
-        restarted
-    }
-
-    /// Follows live states by the delay line of their feed, if it has one.
-    async fn follow(
-        &self,
-        state: &mut State,
-        feed: &config::Feed,
-        states: &[Arc<SymbolState>],
-    ) -> Result<(), GatewayError> {
-        let Some(line) = feed.tier.line() else { return Ok(()) };
-        let symbols = followed(feed, line, states, &self.cache)?;
-        // They may be taken back. What they show next has its delay before it.
-        ingest::readmitted(&self.late(feed, states), &mut self.announcer(), Now::read());
-        let change = LineChange::Follow(feed.name.as_str().into(), symbols);
-        Ok(state.delay.change(change, || self.announcer()).await?)
-    }
-
     /// Takes states out of the cache, and tells their streams.
-    fn retire(&self, states: &[Arc<SymbolState>]) {
+    pub(super) fn retire(&self, states: &[Arc<SymbolState>]) {
         for state in states {
             self.cache.retire(state.symbol(), state.tier());
         }
@@ -378,7 +319,7 @@ impl FeedSet {
     }
 
     /// The delayed states of these live ones that the feed's delay line feeds.
-    fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
+    pub(super) fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
         if feed.tier.line().is_none() {
             return Vec::new();
         }
@@ -394,7 +335,7 @@ impl FeedSet {
         self.shown.replace(feeds);
     }
 
-    fn announcer(&self) -> Announcer {
+    pub(super) fn announcer(&self) -> Announcer {
         Announcer::new(self.workers.clone())
     }
 }

@@ -6,6 +6,7 @@
 mod certificates;
 mod cluster;
 mod delay;
+mod feed_lists;
 mod feed_set;
 mod history;
 mod keys;

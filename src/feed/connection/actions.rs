@@ -130,7 +130,11 @@ impl<S: Sink> Connection<S> {
             self.sink.refused(&refused, now);
         }
         self.unheard.subscribed(Some(now));
-        self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
+        let is_told = self.session.is_changed() && self.refused_symbols == refused.len() && requests.is_empty();
+        self.refused_symbols = refused.len();
+        if !is_told {
+            self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
+        }
         None
     }
 

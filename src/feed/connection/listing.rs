@@ -76,6 +76,9 @@ impl<S: Sink> Connection<S> {
         if added.is_empty() && removed.is_empty() {
             return Action::Nothing;
         }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.list(self.places.names(), now);
+        }
         // They were read before, and wait for the sink.
         self.batch.updates.retain(|update| !removed.contains(&update.symbol));
         self.session.relist(added.iter().map(|(place, _)| *place), &removed, now.instant);

@@ -94,6 +94,8 @@ pub(super) struct Connection<S: Sink> {
     /// The list, and its changes. Without a sender, the connection ends.
     places: Places,
     relistings: mpsc::Receiver<Relisting<S::Target>>,
+    /// How many symbols the venue refuses, as the log was told last.
+    refused_symbols: usize,
     /// The longest message that the open socket takes, and of how many symbols.
     message_limit: MessageLimit,
     /// Whether the venue lets another connection of the feed's overlap.
@@ -194,6 +196,7 @@ impl<S: Sink> Connection<S> {
             closed: None,
             denied: None,
             places: Places::default(),
+            refused_symbols: 0,
             relistings: setup.relistings,
             dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
             message_limit: setup.message_limit,

@@ -1,7 +1,7 @@
 //! A venue's answers, and what becomes of its symbols.
 
-use super::*;
-use crate::venue::{DEFAULT, kit::Given};
+use super::{answers::HALVINGS_MAX, *};
+use crate::venue::{Batch, DEFAULT, Message, kit::Given};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
