@@ -7,7 +7,7 @@ use super::{
     GatewayError,
     delay::DelayTask,
     running_feed::{Died, OnDeath, RunningFeed},
-    wiring::{Known, WiredTo, delay_line, followed, register, reserved, wire_feed},
+    wiring::{Known, WiredTo, delay_line, reserved, wire_feed},
 };
 use crate::{
     admin::LiveFeeds,
@@ -15,19 +15,17 @@ use crate::{
     config::{self, Config, FeedStep, ReloadError},
     delay::LineChange,
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, FeedState, ListChange, Timing},
+    feed::{Feed, FeedState, Timing},
     ingest,
     limits::{self, Permit, Permits},
-    market::{Now, Reason, Source, Symbol},
-    venue::ListedSymbol,
+    market::{Now, Reason, Source},
 };
 use std::{
-    collections::HashSet,
     io,
     sync::{Arc, PoisonError},
 };
 use tokio::sync::{Mutex, watch};
-use tracing::{error, warn};
+use tracing::error;
 
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
