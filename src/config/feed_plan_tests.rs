@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    config::{DelayLine, FeedTier, Standby},
+    config::{DelayLine, FeedTier, Loader, Overrides, Standby},
     market::FailoverLimits,
     venue::{self, Credentials, Secret},
 };
@@ -210,6 +210,28 @@ fn rule_10_feeds_that_wait_count_with_those_that_would_come() {
     assert!(plan.steps.is_empty() && plan.changed.is_empty() && plan.feeds == running);
     assert_eq!(plan.at_restart.len(), 4);
     assert!(plan.at_restart[3].to.contains("too many"), "{:?}", plan.at_restart);
+}
+
+#[test]
+fn each_key_applies_as_the_documentation_says() {
+    let load = |more: &str| {
+        let text = format!("[[feed]]\nname = \"a\"\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\n{more}\n");
+        let overrides = Overrides { text: Some(text), ..Overrides::default() };
+        Loader { overrides, ..Loader::default() }.load().unwrap_or_else(|error| panic!("{error}")).feeds
+    };
+    let running = load("");
+    for (more, steps, at_restart) in [
+        ("", "", ""),
+        ("connections_max = 3", "restart a", ""),
+        ("hours = \"us-equities\"", "restart a", ""),
+        ("mute_after = \"9s\"", "restart a", ""),
+        ("part_mute_after = \"1m\"", "restart a", ""),
+        ("rotate_at = \"05:00 UTC\"", "restart a", ""),
+        ("proxy = \"http://proxy.example.com:3128\"", "restart a", ""),
+        ("delay = \"15m\"", "", "feed.a changed: the delay changes"),
+    ] {
+        check(&running, &load(more), steps, at_restart);
+    }
 }
 
 /// A valid file: which feed each symbol is of, which symbols have a standby, and settings.
