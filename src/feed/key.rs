@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 /// Sets the key of a feed, for its next connections.
 #[derive(Debug, Clone)]
-pub struct FeedKey {
+pub struct VenueKey {
     key: Arc<watch::Sender<Option<Credentials>>>,
     redactor: Arc<Redactor>,
 }
 
-impl FeedKey {
+impl VenueKey {
     pub(super) fn new(key: Option<Credentials>, redactor: Arc<Redactor>) -> Self {
         Self { key: Arc::new(watch::Sender::new(key)), redactor }
     }

@@ -32,7 +32,7 @@ mod connection;
 
 pub use discard::Discard;
 pub use disconnect::DisconnectReason;
-pub use key::FeedKey;
+pub use key::VenueKey;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, RotationResult, UpGauge};
 pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
@@ -152,7 +152,7 @@ pub struct Feed {
     dialing: Dialing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
-    key: FeedKey,
+    key: VenueKey,
     /// One for each connection, or none.
     recorders: Vec<Recorder>,
 }
@@ -185,7 +185,7 @@ impl Feed {
             timing: Timing::default(),
             dialing: dial::dialing(config),
             writers,
-            key: FeedKey::new(config.credentials.clone(), status.redactor()),
+            key: VenueKey::new(config.credentials.clone(), status.redactor()),
             status,
             recorders: Vec::new(),
         })
@@ -246,7 +246,7 @@ impl Feed {
     }
 
     /// Sets the feed's key, also while it runs.
-    pub fn key(&self) -> FeedKey {
+    pub fn key(&self) -> VenueKey {
         self.key.clone()
     }
 

@@ -1,7 +1,7 @@
 //! The connections of a feed that runs: as many as its list needs, which changes while they live.
 
 use super::{
-    Feed, FeedKey, FeedMetrics, ListChange, MakeSink, Sink, Timing,
+    Feed, FeedMetrics, ListChange, MakeSink, Sink, Timing, VenueKey,
     connection::{Connection, ConnectionSetup, MessageLimit, NewVenue, Overlaps, Relisting},
     pacer::ConnectPacer,
     placement::Placement,
@@ -41,7 +41,7 @@ pub(super) struct Supervisor<M: MakeSink> {
     without_room: Vec<(ListedSymbol, Target<M>)>,
     tasks: JoinSet<usize>,
     writers: Vec<StatusWriter>,
-    key: FeedKey,
+    key: VenueKey,
     /// Of the feed, where it is recorded: the recording goes on as long as the feed.
     recorder: Option<Recorder>,
     message_limit: MessageLimit,
@@ -326,7 +326,7 @@ impl<M: MakeSink> Drop for Supervisor<M> {
 }
 
 /// Makes the venue's side of a connection of a feed that was checked, with an empty list.
-fn new_venue(config: Arc<config::Feed>, url: Option<String>, key: FeedKey) -> NewVenue {
+fn new_venue(config: Arc<config::Feed>, url: Option<String>, key: VenueKey) -> NewVenue {
     Box::new(move || {
         super::venue(&config, key.current().as_ref(), url.as_deref(), &[])
             .expect("the settings were checked when the feed was made, and a local server has a valid address")

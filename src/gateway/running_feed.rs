@@ -8,7 +8,7 @@ use crate::{
     admin::DebugFeed,
     cache::SymbolState,
     config,
-    feed::{FeedKey, ListChange, Timing},
+    feed::{ListChange, Timing, VenueKey},
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -34,7 +34,7 @@ pub(super) struct RunningFeed {
     /// As operators see it, with the states of its symbols; where it is a standby, those of its primary.
     debug: Arc<DebugFeed>,
     /// Sets its key.
-    pub(super) key: FeedKey,
+    pub(super) key: VenueKey,
     /// Where its list may change.
     changes: Option<ListChanges>,
     /// Changes of its list that its connections do not know.

@@ -7,7 +7,7 @@ use crate::{
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
     fanout::{WorkerPool, worker_count},
-    feed::{Feed, FeedKey, FeedMetrics, FeedStatus, ListChange, Timing},
+    feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing, VenueKey},
     ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source, Symbol},
@@ -132,7 +132,7 @@ pub(super) struct Wired {
     pub(super) task: FeedRun,
     pub(super) status: FeedStatus,
     /// Sets its key.
-    pub(super) key: FeedKey,
+    pub(super) key: VenueKey,
     pub(super) symbols: Vec<Arc<SymbolState>>,
     /// Where its list may change.
     pub(super) changes: Option<ListChanges>,
