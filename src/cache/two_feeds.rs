@@ -33,7 +33,9 @@ impl SymbolState {
         let primary = Own { snapshot: inner.snapshot, guards: inner.guards };
         let waiting = Snapshot { source: Source::Standby, ..Snapshot::waiting(origin, now.unix) };
         let standby = Own { snapshot: waiting, guards: Guards::default() };
-        let failover = Failover::new(limits, now.instant);
+        let mut failover = Failover::new(limits, now.instant);
+        // It may be stale already: then the standby takes over as soon as it speaks.
+        failover.on(Source::Primary, &primary.snapshot, false, now.instant);
         let names = [self.feed(), feed];
         inner.sources = Some(Box::new(Sources { own: [primary, standby], names, failover, counts }));
         inner.name(self.feed());
