@@ -72,12 +72,9 @@ impl LiveFeeds {
         let of_gone: Vec<_> = current.gone.iter().flat_map(|name| gone(name, &["feed", "from", "to"])).collect();
         let of_alone: Vec<_> = alone.flat_map(|feed| gone(&feed.name, &["feed"])).collect();
         let has = |line: &str, labels: &[String]| labels.iter().any(|label| line.contains(label.as_str()));
-        let is_shown = |line: &str| {
-            !line.contains('{')
-                || (!has(line, &of_gone)
-                    && !(line.starts_with(catalog::FEED_ACTIVE_SYMBOLS.name()) && has(line, &of_alone)))
-        };
-        text.split_inclusive('\n').filter(|line| line.starts_with('#') || is_shown(line)).collect()
+        let is_of_alone = |line: &str| line.starts_with(catalog::FEED_ACTIVE_SYMBOLS.name()) && has(line, &of_alone);
+        let is_hidden = |line: &str| line.contains('{') && (has(line, &of_gone) || is_of_alone(line));
+        text.split_inclusive('\n').filter(|line| line.starts_with('#') || !is_hidden(line)).collect()
     }
 }
 

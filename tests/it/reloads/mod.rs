@@ -134,6 +134,13 @@ impl Watched {
         }
     }
 
+    /// Reads until each of these symbols is live.
+    fn all_live(&mut self, symbols: &[&str]) {
+        for symbol in symbols {
+            self.until(symbol, "live");
+        }
+    }
+
     /// Reads until each of these symbols has ticked so often.
     pub(super) fn some_of(&mut self, symbols: &[&str], count: usize) -> Vec<Tick> {
         let mut ticks: Vec<Tick> = Vec::new();
@@ -176,7 +183,7 @@ fn symbols_come_and_go_under_open_streams() {
     let other = sim("other", "NVDA", "");
     let rig = Rig::start("list", &format!("{}{other}", sim("main", "AAPL MSFT", "")));
     let mut stream = rig.stream("AAPL,MSFT,NVDA");
-    ["AAPL", "MSFT", "NVDA"].map(|symbol| stream.until(symbol, "live"));
+    stream.all_live(&["AAPL", "MSFT", "NVDA"]);
 
     let [changed, at_restart] = rig.reload(&format!("{}{other}", sim("main", "AAPL GOOGL", "")));
     assert_eq!((changed, at_restart), (of([("main", "+GOOGL, -MSFT")]), BTreeMap::new()));
@@ -207,7 +214,7 @@ fn a_feed_with_other_settings_restarts_alone_and_its_seq_goes_on() {
     let other = sim("other", "NVDA", "");
     let rig = Rig::start("restart", &format!("{}{other}", sim("main", "AAPL MSFT", "")));
     let mut stream = rig.stream("AAPL,NVDA");
-    ["AAPL", "NVDA"].map(|symbol| stream.until(symbol, "live"));
+    stream.all_live(&["AAPL", "NVDA"]);
     let [changed, at_restart] =
         rig.reload(&format!("{}{other}", sim("main", "AAPL GOOGL", "rate = 50.0\nmute_after = \"20s\"")));
     assert!(at_restart.is_empty());
@@ -237,7 +244,7 @@ fn a_feed_ends_and_comes_back() {
         metrics.lines().filter(|line| line.contains(&format!("feed=\"{name}\""))).count()
     };
     let mut stream = rig.stream("AAPL,NVDA");
-    ["AAPL", "NVDA"].map(|symbol| stream.until(symbol, "live"));
+    stream.all_live(&["AAPL", "NVDA"]);
     assert!(series("reload-goes") > 0);
     let [changed, at_restart] = rig.reload(&stays);
     assert_eq!((changed, at_restart), (of([("reload-goes", "removed")]), BTreeMap::new()));
@@ -270,7 +277,7 @@ fn a_feed_ends_and_comes_back() {
 fn a_wrong_file_and_one_whose_changes_wait_change_nothing() {
     let rig = Rig::start("wrong", &format!("{}{}", sim("main", "AAPL MSFT", ""), sim("other", "NVDA", "")));
     let mut stream = rig.stream("AAPL,MSFT,NVDA");
-    ["AAPL", "MSFT", "NVDA"].map(|symbol| stream.until(symbol, "live"));
+    stream.all_live(&["AAPL", "MSFT", "NVDA"]);
     for (text, said) in [
         (format!("{}{}", sim("main", "AAPL", ""), sim("other", "AAPL", "")), "is listed twice"),
         (format!("{}{}", sim("main", "AAPL", ""), sim("other", "NVDA", "rate = -1.0")), "out of range"),
