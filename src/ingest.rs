@@ -234,6 +234,26 @@ impl Sink for Ingest {
     }
 }
 
+/// Tells streams that these symbols, which were [retired](crate::cache::Cache::retire), are not listed any longer: where
+/// no connection does it.
+pub fn removed(states: &[Arc<SymbolState>], announcer: &mut Announcer, now: Now) {
+    tell_each(states, announcer, |state| state.remove(Reason::Removed, now));
+}
+
+/// Tells streams that these symbols are listed again. Nothing changes for one that was not removed.
+pub fn readmitted(states: &[Arc<SymbolState>], announcer: &mut Announcer, now: Now) {
+    tell_each(states, announcer, |state| state.readmit(now));
+}
+
+fn tell_each(states: &[Arc<SymbolState>], announcer: &mut Announcer, set: impl Fn(&SymbolState) -> Published) {
+    for state in states {
+        if let Published::Tick { interest } = set(state) {
+            announcer.add(state, interest);
+        }
+    }
+    announcer.flush();
+}
+
 /// Makes the ways of a feed's connections.
 pub struct MakeIngest {
     workers: Arc<WorkerPool>,

@@ -109,7 +109,10 @@ fn change_rights(rights: &Rights, cache: &Arc<Cache>, denied: Box<[Symbol]>) -> 
         until: grant.until,
         streams: grant.streams,
         denied,
-        readable: Box::new(move |symbol| rights::readable(&reads, &cache, symbol).ok()?.state()),
+        readable: Box::new(move |symbol, held| match rights::readable(&reads, &cache, symbol).ok()? {
+            rights::Readable::Unknown => held.filter(|held| rights::allow(&reads, held)).cloned(),
+            readable => readable.state(),
+        }),
         interval_min: grant.rate.and_then(stream_params::interval),
     }))
 }
@@ -231,7 +234,7 @@ mod tests {
         let change = read_as(&rights, r#"{"symbols":["AAPL","MSFT"]}"#).unwrap();
         let of_client = change.rights.unwrap();
         assert_eq!((change.symbols.unwrap().len(), of_client.denied.len()), (1, 1));
-        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.readable)(&symbol.parse().unwrap()).is_some());
+        let allowed = ["AAPL", "MSFT"].map(|symbol| (of_client.readable)(&symbol.parse().unwrap(), None).is_some());
         assert_eq!((allowed, of_client.subject, of_client.until), ([true, false], None, None));
         let none = read_as(&rights, r#"{"symbols":["MSFT"]}"#).err();
         assert_eq!(none, Some(ApiError::Refused(Refusal::NotForAll)));

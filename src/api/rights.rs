@@ -5,7 +5,7 @@ use crate::{
     access::{Refusal, has_other_scheme},
     auth::Access,
     cache::{Cache, SymbolState},
-    market::Symbol,
+    market::{Symbol, Tier},
     server::Rights,
 };
 use http::HeaderMap;
@@ -45,6 +45,19 @@ pub(super) fn readable(rights: &Rights, cache: &Cache, symbol: &Symbol) -> Resul
         (Access::Denied, live) if live.is_some() || cache.delayed(symbol).is_some() => Readable::Denied,
         (Access::Denied, _) => Readable::Unknown,
     })
+}
+
+/// Whether a client may read a state that the cache may have no longer.
+pub(super) fn allow(rights: &Rights, state: &SymbolState) -> bool {
+    match rights {
+        Rights::All => true,
+        Rights::Granted(grant) => match grant.access(state.symbol()) {
+            Access::Live => true,
+            Access::Delayed => state.tier() == Tier::Delayed,
+            Access::Denied => false,
+        },
+        Rights::Unknown => false,
+    }
 }
 
 /// Checks that it can be said what a client may read.

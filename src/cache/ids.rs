@@ -5,18 +5,17 @@ use std::fmt;
 /// The most workers: a [`WorkerMask`](super::WorkerMask) has a bit for each.
 pub const WORKERS_MAX: usize = 64;
 
-/// A symbol of the gateway: its place in the order of registration, dense, from 0.
+/// A state of the gateway: a number that no other state has as long as it lives. They are dense, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolId(u32);
 
 impl SymbolId {
-    /// The symbol that was registered after `index` others, of which a cache holds at most
-    /// [`SYMBOLS_MAX`](super::SYMBOLS_MAX).
-    pub(super) fn new(index: usize) -> Self {
+    /// The state at this place of a list of all states.
+    pub(crate) fn new(index: usize) -> Self {
         Self(u32::try_from(index).expect("a cache holds fewer symbols than a u32 counts"))
     }
 
-    /// The symbol's place in a list of all symbols.
+    /// The state's place in a list of all states.
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -5,6 +5,7 @@
 //! never across I/O.
 
 mod ids;
+mod id_pool;
 mod worker_mask;
 mod marks;
 mod tick;
@@ -20,8 +21,11 @@ mod cut_off;
 mod following;
 mod have;
 mod publisher;
+mod listing;
 mod two_feeds;
 mod state;
+#[cfg(test)]
+mod listing_tests;
 #[cfg(test)]
 mod state_tests;
 
@@ -41,12 +45,13 @@ pub use tick::Tick;
 pub use worker_mask::WorkerMask;
 
 use crate::{
-    market::{Now, Origin, Symbol, Tier},
+    market::{Now, Origin, Reason, Symbol, Tier},
     wire::Epoch,
 };
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use shared::Shared;
+use state::Listed;
 use std::{
     num::NonZero,
     sync::{Arc, PoisonError, RwLock},
@@ -61,7 +66,7 @@ pub const SHARDS_MAX: usize = 64;
 /// The states of one tier.
 type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
 
-/// All symbols of the gateway. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
+/// All symbols of the gateway, which may come and go. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
 /// `seq` and frames of their own.
 pub struct Cache {
     live: States,
@@ -92,7 +97,7 @@ pub enum RegisterError {
     /// It is of a standby, and no other feed has it.
     #[error("{0} is in a standby feed alone")]
     NoPrimary(Symbol),
-    /// There are [`SYMBOLS_MAX`] of its tier.
+    /// There are [`SYMBOLS_MAX`] of its tier, or streams hold too many that were retired.
     #[error("more than {SYMBOLS_MAX} symbols")]
     Full,
     /// There are [`SHARDS_MAX`] shards.
@@ -130,6 +135,10 @@ impl Cache {
 
     /// Adds a symbol whose live prices `feed` brings.
     ///
+    /// A state that was [retired](Self::retire) and that something still holds is taken back, if it is of the same feed:
+    /// then it is refused until it is [readmitted](SymbolState::readmit). Otherwise the state is new. Its `seq` is above
+    /// each that the symbol ever had in this epoch.
+    ///
     /// # Errors
     /// [`RegisterError`]: the symbol is registered already, or the cache is full.
     pub fn register(
@@ -139,7 +148,7 @@ impl Cache {
         origin: Origin,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
-        self.add(symbol, feed, origin, None, &self.shard, now)
+        self.add(Listed { symbol, feed, origin, delay: None }, &self.shard, now)
     }
 
     /// Adds a symbol of a shard, whose live prices `feed` brings, or the node that owns the shard.
@@ -154,7 +163,7 @@ impl Cache {
         origin: Origin,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
-        self.add(symbol, feed, origin, None, shard, now)
+        self.add(Listed { symbol, feed, origin, delay: None }, shard, now)
     }
 
     /// Adds a symbol whose delayed prices come from `feed`, at least `delay` seconds late.
@@ -169,19 +178,12 @@ impl Cache {
         delay: NonZero<u32>,
         now: Now,
     ) -> Result<Arc<SymbolState>, RegisterError> {
-        self.add(symbol, feed, origin, Some(delay), &self.shard, now)
+        self.add(Listed { symbol, feed, origin, delay: Some(delay) }, &self.shard, now)
     }
 
-    fn add(
-        &self,
-        symbol: Symbol,
-        feed: Arc<str>,
-        origin: Origin,
-        delay: Option<NonZero<u32>>,
-        shard: &Arc<Shard>,
-        now: Now,
-    ) -> Result<Arc<SymbolState>, RegisterError> {
-        let tier = if delay.is_some() { Tier::Delayed } else { Tier::Live };
+    fn add(&self, listed: Listed, shard: &Arc<Shard>, now: Now) -> Result<Arc<SymbolState>, RegisterError> {
+        let symbol = listed.symbol.clone();
+        let tier = if listed.delay.is_some() { Tier::Delayed } else { Tier::Live };
         let mut sorted = self.sorted.write().unwrap_or_else(PoisonError::into_inner);
         let Sorted { states, delayed } = &mut *sorted;
         let place = match states.binary_search_by(|state| (state.symbol(), state.tier()).cmp(&(&symbol, tier))) {
@@ -195,12 +197,64 @@ impl Cache {
         if count == SYMBOLS_MAX {
             return Err(RegisterError::Full);
         }
-        let id = SymbolId::new(states.len());
-        let state = Arc::new(SymbolState::new(id, symbol.clone(), feed, origin, delay, shard.clone(), now));
+        let retired = self.shared.ids.revive(&symbol, tier);
+        let state = match retired.filter(|state| state.is_of(&listed)) {
+            Some(state) => state,
+            None => self.new_state(listed, shard, None, now)?,
+        };
         states.insert(place, state.clone());
         *delayed += usize::from(tier == Tier::Delayed);
         map.insert(symbol, state.clone());
         Ok(state)
+    }
+
+    fn new_state(
+        &self,
+        listed: Listed,
+        shard: &Arc<Shard>,
+        refused: Option<Reason>,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        let id = self.shared.ids.take().ok_or(RegisterError::Full)?;
+        Ok(Arc::new(SymbolState::new(id, listed, shard.clone(), refused, now)))
+    }
+
+    /// Takes a symbol's state out of the cache. Streams that hold it keep it: the caller has to tell them by
+    /// [`SymbolState::remove`].
+    ///
+    /// `None`: there is not such a state, or it is of a cluster's shard, whose list is the same on all nodes.
+    pub fn retire(&self, symbol: &Symbol, tier: Tier) -> Option<Arc<SymbolState>> {
+        let mut sorted = self.sorted.write().unwrap_or_else(PoisonError::into_inner);
+        let Sorted { states, delayed } = &mut *sorted;
+        let place = states.binary_search_by(|state| (state.symbol(), state.tier()).cmp(&(symbol, tier))).ok()?;
+        if !states[place].shard().is_single() {
+            return None;
+        }
+        let state = states.remove(place);
+        match tier {
+            Tier::Live => _ = self.live.remove(symbol),
+            Tier::Delayed => {
+                self.delayed.remove(symbol);
+                *delayed -= 1;
+            }
+        }
+        self.shared.ids.retire(&state);
+        Some(state)
+    }
+
+    /// A state in no map, which is refused for this reason: for a stream that asks for one symbol too many.
+    ///
+    /// # Errors
+    /// [`RegisterError::Full`]: so many states are held.
+    pub fn orphan(
+        &self,
+        symbol: Symbol,
+        feed: Arc<str>,
+        reason: Reason,
+        now: Now,
+    ) -> Result<Arc<SymbolState>, RegisterError> {
+        let listed = Listed { symbol, feed, origin: Origin::Market, delay: None };
+        self.new_state(listed, &self.shard, Some(reason), now)
     }
 
     /// A symbol's live state.
@@ -281,104 +335,5 @@ impl Cache {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::market::{Parts, TradeUpdate, Update};
-    use std::{collections::VecDeque, time::Duration};
-
-    fn cache(symbols: &[&str]) -> Cache {
-        let cache = Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) });
-        for symbol in symbols {
-            cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
-        }
-        cache
-    }
-
-    #[test]
-    fn a_symbol_has_one_feed() {
-        let cache = cache(&["AAPL"]);
-        let again = cache.register("AAPL".parse().unwrap(), "other".into(), Origin::Market, Now::read());
-        assert_eq!(again.err(), Some(RegisterError::Twice("AAPL".parse().unwrap())));
-        assert_eq!(&*cache.get(&"AAPL".parse().unwrap()).unwrap().feed(), "sim");
-        assert!(cache.get(&"MSFT".parse().unwrap()).is_none());
-    }
-
-    /// The listed symbols with a prefix, and whether there are more.
-    fn names(cache: &Cache, prefix: &str, limit: usize) -> (String, bool) {
-        let (listed, more) = cache.list(prefix, limit);
-        (listed.iter().map(|state| state.symbol().to_string()).collect::<Vec<_>>().join(" "), more)
-    }
-
-    #[test]
-    fn symbols_are_listed_by_prefix_in_order() {
-        let cache = cache(&["MSFT", "AAPL", "AA", "AMZN", "BRK.B"]);
-        assert_eq!(names(&cache, "", 10), ("AA AAPL AMZN BRK.B MSFT".into(), false));
-        assert_eq!(names(&cache, "A", 2), ("AA AAPL".into(), true));
-        assert_eq!(names(&cache, "A", 3), ("AA AAPL AMZN".into(), false));
-        assert_eq!(names(&cache, "Z", 3), (String::new(), false));
-        assert_eq!(names(&cache, "", 0), (String::new(), true));
-    }
-
-    fn ring_lens(states: &[Arc<SymbolState>]) -> Vec<usize> {
-        states.iter().map(|state| state.ring_len()).collect()
-    }
-
-    #[test]
-    fn rule_10_a_sweep_takes_from_quiet_symbols_what_is_too_old_some_at_a_time() {
-        let now = Now::read();
-        let age = Duration::from_secs(1);
-        let worker = WorkerMask::only(WorkerIndex::new(0).unwrap());
-        let cache = cache(&["A", "B", "C", "D", "E"]);
-        let states = cache.list("", 5).0;
-        let trade = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
-        states.iter().for_each(|state| state.join(worker, Parts::ALL, &mut VecDeque::new()));
-        states.iter().for_each(|state| (0..4).for_each(|_| _ = state.publish(&trade, now)));
-        assert_eq!(cache.sweep(0, 9, now.after(age / 2)), 0);
-        assert_eq!(ring_lens(&states), [5; 5]);
-        let later = now.after(age * 2);
-        assert_eq!(cache.sweep(0, 2, later), 2);
-        assert_eq!(ring_lens(&states), [1, 1, 5, 5, 5]);
-        assert_eq!(cache.sweep(2, 2, later), 4);
-        assert_eq!(cache.sweep(4, 2, later), 0, "and from the first again");
-        assert_eq!((ring_lens(&states), states[4].newest().seq), (vec![1; 5], 4));
-    }
-
-    #[test]
-    fn a_symbol_is_live_and_delayed_and_listed_once() {
-        let cache = cache(&["AAPL", "MSFT"]);
-        let delay = NonZero::new(900).unwrap();
-        let delayed = |name: &str| {
-            cache.register_delayed(name.parse().unwrap(), "late".into(), Origin::Delayed, delay, Now::read())
-        };
-        let [late, _] = ["AAPL", "BRK.B"].map(|name| delayed(name).unwrap());
-        assert_eq!(delayed("AAPL").err(), Some(RegisterError::Twice("AAPL".parse().unwrap())));
-        let aapl = "AAPL".parse().unwrap();
-        let live = cache.get(&aapl).unwrap();
-        assert_eq!((live.tier(), late.tier(), late.id().index()), (Tier::Live, Tier::Delayed, 2));
-        assert!(Arc::ptr_eq(&late, &cache.delayed(&aapl).unwrap()));
-        assert!(cache.delayed(&"MSFT".parse().unwrap()).is_none() && cache.get(&"BRK.B".parse().unwrap()).is_none());
-        assert_eq!(names(&cache, "", 10), ("AAPL BRK.B MSFT".into(), false));
-        assert_eq!(names(&cache, "", 1), ("AAPL".into(), true));
-        assert_eq!(names(&cache, "A", 1), ("AAPL".into(), false), "its second state is not a second symbol");
-        assert!(Arc::ptr_eq(&live, &cache.list("A", 1).0[0]));
-        assert_eq!(cache.len(), 4);
-    }
-
-    #[test]
-    fn rule_10_the_maps_have_limits() {
-        let cache = cache(&[]);
-        for number in 0..SYMBOLS_MAX {
-            cache.register(format!("S{number:06}").parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
-        }
-        let one_more = cache.register("X".parse().unwrap(), "sim".into(), Origin::Sim, Now::read());
-        assert_eq!(one_more.err(), Some(RegisterError::Full));
-        let delayed = |name: &str| {
-            let symbol = name.parse().unwrap();
-            cache.register_delayed(symbol, "sim".into(), Origin::Sim, NonZero::<u32>::MIN, Now::read())
-        };
-        for number in 0..SYMBOLS_MAX {
-            delayed(&format!("S{number:06}")).unwrap();
-        }
-        assert_eq!(delayed("X").err(), Some(RegisterError::Full));
-    }
-}
+#[path = "cache_tests.rs"]
+mod tests;

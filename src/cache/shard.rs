@@ -213,6 +213,18 @@ impl Shard {
         self.n.fetch_max(n, Ordering::Relaxed);
     }
 
+    /// Whether it is the shard of a single gateway.
+    pub(super) fn is_single(&self) -> bool {
+        self.counting == Counting::FromOne
+    }
+
+    /// The number of a new state's first tick, which waits for data: 0, as long as no symbol has ticked. Later the
+    /// state's `seq` begins with it too. `n` counts the ticks of all symbols, so that is above each `seq` that a state
+    /// of the same name had before. The symbols of a cluster are all there before the first tick.
+    pub(super) fn first_n(&self, now: Now) -> u64 {
+        if self.is_single() && self.n.load(Ordering::Relaxed) > 0 { self.next_n(now) } else { 0 }
+    }
+
     /// Counts one more state; returns its place.
     pub(super) fn next_place(&self) -> u32 {
         self.states.fetch_add(1, Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! The data that the states of all symbols share.
 
-use super::ring::RingLimits;
+use super::{id_pool::IdPool, ring::RingLimits};
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU32, AtomicU64, Ordering},
@@ -10,6 +10,7 @@ use std::sync::{
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) ring: RingLimits,
+    pub(super) ids: IdPool,
     encoded: AtomicU64,
     patches_encoded: AtomicU64,
     /// Counts how often numbers of any symbol began again: with a shard's epoch, as a rule.
@@ -22,6 +23,7 @@ impl Shared {
     pub(super) fn new(ring: RingLimits) -> Self {
         Self {
             ring,
+            ids: IdPool::default(),
             encoded: AtomicU64::new(0),
             patches_encoded: AtomicU64::new(0),
             generation: AtomicU32::new(0),

@@ -10,7 +10,7 @@ use super::{
     ring::Ring,
     shard::Shard,
     shared::Shared,
-    sources::{Sources, Standby},
+    sources::Sources,
     tick::Tick,
     worker_mask::WorkerMask,
 };
@@ -26,6 +26,15 @@ use std::{
     time::Instant,
 };
 
+/// What a state is of.
+pub(super) struct Listed {
+    pub(super) symbol: Symbol,
+    pub(super) feed: Arc<str>,
+    pub(super) origin: Origin,
+    /// How late its prices are at least, in seconds; `None`: they are live.
+    pub(super) delay: Option<NonZero<u32>>,
+}
+
 /// A symbol's state, shared by its feed and by all workers with streams that want it.
 pub struct SymbolState {
     id: SymbolId,
@@ -38,8 +47,6 @@ pub struct SymbolState {
     place: u32,
     shared: Arc<Shared>,
     marks: Marks,
-    /// The second feed, where it has one. Set before any stream reads it.
-    pub(super) standby: OnceLock<Standby>,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
@@ -58,25 +65,24 @@ pub(super) struct Inner {
     pub(super) cut_off: Option<Box<CutOff>>,
     /// What each of its two feeds says, where it has two.
     pub(super) sources: Option<Box<Sources>>,
+    /// The feed that is shown, where it has two.
+    pub(super) source: Option<Arc<str>>,
 }
 
 impl SymbolState {
-    pub(super) fn new(
-        id: SymbolId,
-        symbol: Symbol,
-        feed: Arc<str>,
-        origin: Origin,
-        delay: Option<NonZero<u32>>,
-        shard: Arc<Shard>,
-        now: Now,
-    ) -> Self {
+    /// A symbol that waits for data, or is refused.
+    pub(super) fn new(id: SymbolId, listed: Listed, shard: Arc<Shard>, refused: Option<Reason>, now: Now) -> Self {
+        let Listed { symbol, feed, origin, delay } = listed;
         let shared = shard.shared().clone();
-        let snapshot = Snapshot::waiting(origin, now.unix);
+        let mut snapshot = Snapshot::waiting(origin, now.unix);
+        snapshot.set_refused(refused, now);
+        let n = shard.first_n(now);
         let first = Arc::new(Tick {
             snapshot,
+            source: None,
             version: 0,
-            seq: 0,
-            id: EventId { epoch: shard.epoch(), n: 0 },
+            seq: n,
+            id: EventId { epoch: shard.epoch(), n },
             generation: shard.generation(),
             kind: Parts::NONE,
             changed: Parts::NONE,
@@ -96,10 +102,10 @@ impl SymbolState {
             absent: None,
             cut_off: shard.is_cut_off().then(|| Box::new(cut_off)),
             sources: None,
+            source: None,
         };
         let place = shard.next_place();
-        let (marks, standby) = (Marks::default(), OnceLock::new());
-        Self { id, symbol, feed, delay, shard, place, shared, marks, standby, inner: Mutex::new(inner) }
+        Self { id, symbol, feed, delay, shard, place, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -258,10 +264,16 @@ impl SymbolState {
 
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        let Tick { seq, kind, snapshot, .. } = tick;
+        let Tick { seq, kind, snapshot, source, .. } = tick;
         let delay_seconds = self.delay_seconds();
-        let source = self.source_of(snapshot);
-        TickFields { symbol: &self.symbol, seq: *seq, changed: *kind, delay_seconds, source, snapshot }
+        TickFields {
+            symbol: &self.symbol,
+            seq: *seq,
+            changed: *kind,
+            delay_seconds,
+            source: source.as_deref(),
+            snapshot,
+        }
     }
 
     /// How many ticks the ring holds.
@@ -283,6 +295,13 @@ impl SymbolState {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SymbolState {
+    /// Another symbol may have its id from now on.
+    fn drop(&mut self) {
+        self.shared.ids.give_back(self.id, &self.symbol, self.tier());
     }
 }
 

@@ -25,8 +25,9 @@ pub struct Change {
     pub rights: Option<ChangeRights>,
 }
 
-/// Says which state of a symbol may be read, if any.
-pub type ReadableState = Box<dyn Fn(&Symbol) -> Option<Arc<SymbolState>> + Send>;
+/// Says which state of a symbol may be read, if any. The state that the stream has of it may be one that the cache has
+/// no longer: if the rights allow that one, the stream keeps it.
+pub type ReadableState = Box<dyn Fn(&Symbol, Option<&Arc<SymbolState>>) -> Option<Arc<SymbolState>> + Send>;
 
 /// The rights of the client that asks for a change.
 pub struct ChangeRights {

@@ -39,7 +39,7 @@ impl History {
     }
 
     /// As [`Trails::request`].
-    pub fn request(&self, state: &SymbolState, since: Option<UnixMicros>, count: usize, now: Instant) -> Excerpt {
+    pub fn request(&self, state: &Arc<SymbolState>, since: Option<UnixMicros>, count: usize, now: Instant) -> Excerpt {
         self.lock().request(state, since, count, now)
     }
 

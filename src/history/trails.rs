@@ -11,12 +11,15 @@ use crate::{
 };
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 /// What each symbol takes, with a trail or without.
 pub const SLOT_BYTES: usize = size_of::<Slot>();
+
+/// In how many places a look at some symbols also looks for those that are gone.
+const LOOKED_AT: usize = 512;
 
 /// The trails of all symbols.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Trails {
     start: Instant,
     /// By the symbol's place in the cache.
     slots: Vec<Slot>,
+    /// Which slot is looked at next for a state that was dropped.
+    next_looked_at: usize,
     /// The symbols that have a trail, the least wanted first.
     order: BTreeSet<(Rank, SymbolId)>,
     bytes: usize,
@@ -38,6 +43,8 @@ pub struct Trails {
 /// A symbol's place.
 #[derive(Debug, Default)]
 struct Slot {
+    /// Whose place it is. Once its state is dropped, another symbol may have its id.
+    state: Weak<SymbolState>,
     trail: Option<Box<Trail>>,
     /// When its trail was last requested.
     requested: Option<Instant>,
@@ -60,11 +67,12 @@ impl Trails {
         let every = every.max(Duration::from_millis(1));
         let window = u32::try_from(keep.as_nanos().div_ceil(every.as_nanos())).unwrap_or(u32::MAX);
         let (slots, order) = (Vec::new(), BTreeSet::new());
-        Self { every, window, bytes_max, start, slots, order, bytes: 0, evicted: 0 }
+        Self { every, window, bytes_max, start, slots, next_looked_at: 0, order, bytes: 0, evicted: 0 }
     }
 
     /// Looks at these symbols: extends the trails of those that streams want or wanted, and drops what is too old.
     pub fn observe(&mut self, states: &[Arc<SymbolState>], now: Instant) {
+        self.forget_dropped();
         let last_before = self.span(now).saturating_sub(self.window);
         for state in states {
             let demand = state.demand();
@@ -72,10 +80,11 @@ impl Trails {
                 continue;
             }
             let id = state.id();
-            let rank = Rank::new(demand, self.slot(id).requested);
+            let rank = Rank::new(demand, self.slot(state).requested);
             self.rank(id, rank);
             let tick = state.newest();
-            if tick.seq > 0 {
+            // Version 0 is the symbol before its first tick.
+            if tick.version > 0 {
                 self.extend(id, &tick, rank);
             }
             self.change(id, |trail| trail.expire(last_before));
@@ -84,9 +93,15 @@ impl Trails {
 
     /// At most `count` points of what was shown of a symbol from `since` on: the last one that is not later, and those
     /// after it. Empty where the symbol has no trail.
-    pub fn request(&mut self, state: &SymbolState, since: Option<UnixMicros>, count: usize, now: Instant) -> Excerpt {
+    pub fn request(
+        &mut self,
+        state: &Arc<SymbolState>,
+        since: Option<UnixMicros>,
+        count: usize,
+        now: Instant,
+    ) -> Excerpt {
         let (id, every) = (state.id(), self.every);
-        self.slot(id).requested = Some(now);
+        self.slot(state).requested = Some(now);
         self.rank(id, Rank::new(state.demand(), Some(now)));
         match &self.slots[id.index()].trail {
             Some(trail) => trail.excerpt(since, count, every),
@@ -105,11 +120,36 @@ impl Trails {
         self.window as usize + 2
     }
 
-    fn slot(&mut self, id: SymbolId) -> &mut Slot {
-        if self.slots.len() <= id.index() {
-            self.slots.resize_with(id.index() + 1, Slot::default);
+    /// The place of a symbol, empty if another one had it.
+    fn slot(&mut self, state: &Arc<SymbolState>) -> &mut Slot {
+        let index = state.id().index();
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
         }
-        &mut self.slots[id.index()]
+        if self.slots[index].state.as_ptr() != Arc::as_ptr(state) {
+            self.empty(index);
+            self.slots[index].state = Arc::downgrade(state);
+        }
+        &mut self.slots[index]
+    }
+
+    /// Empties the places of some symbols that are gone: all of them in turn, call by call.
+    fn forget_dropped(&mut self) {
+        for _ in 0..LOOKED_AT.min(self.slots.len()) {
+            let index = self.next_looked_at % self.slots.len();
+            if self.slots[index].state.strong_count() == 0 {
+                self.empty(index);
+            }
+            self.next_looked_at = index + 1;
+        }
+    }
+
+    fn empty(&mut self, index: usize) {
+        let slot = std::mem::take(&mut self.slots[index]);
+        if let Some(trail) = slot.trail {
+            self.order.remove(&(trail.rank(), SymbolId::new(index)));
+            self.bytes -= trail.bytes();
+        }
     }
 
     fn span(&self, at: Instant) -> u32 {

@@ -101,6 +101,28 @@ fn the_rules_hold_where_two_feeds_of_a_symbol_fail() {
     }
 }
 
+/// Symbols leave the list of their feed and come back, as the same state where a stream holds it, and as another one in
+/// any place where none does. A mark of the old one may be on its way, and lists may change too.
+#[test]
+fn the_rules_hold_where_symbols_leave_and_come_back() {
+    let listing = Settings { listing: true, ..Settings::default() };
+    let flush_interval = Some(Duration::from_millis(20));
+    let kinds = [
+        (80, listing),
+        (60, Settings { symbols: 9, workers: 3, clients_max: 6, ..listing }),
+        (60, Settings { choosy: true, ..listing }),
+        (60, Settings { changing: true, ..listing }),
+        (60, Settings { changing: true, choosy: true, clients_max: 4, ..listing }),
+        (40, Settings { sharing: true, changing: true, ..listing }),
+        (40, Settings { changing: true, choosy: true, flush_interval, ..listing }),
+    ];
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    for (kind, (count, settings)) in (0..).zip(kinds) {
+        let from = 200_000 + 10_000 * kind;
+        simulate(from..from + count + more / kinds.len() as u64, settings);
+    }
+}
+
 /// Lists change at any moment: while a transport is full, in the middle of a cut block, before the first write, twice
 /// in a turn, in a drain. No tick of a removed symbol comes behind the event, and none of an added one before it.
 #[test]

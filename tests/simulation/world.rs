@@ -3,6 +3,7 @@
 mod changes;
 mod checks;
 mod connections;
+mod listing;
 mod rights;
 mod sources;
 mod tiers;
@@ -18,7 +19,7 @@ use rights::Permit;
 pub(crate) use rights::{Grant, Terms};
 use std::{
     cell::{RefCell, RefMut},
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -28,7 +29,7 @@ use tickfan::{
     fanout::{
         Command, Missed, NewStream, Options, ResponseHead, Resume, Unlisted, Wait, Worker, WorkerInbox, WorkerLimits,
     },
-    market::{Decimal, Field, Now, Origin, Part, QuoteUpdate, TradeUpdate, UnixMicros, Update},
+    market::{Decimal, Field, Now, Origin, Part, Parts, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     telemetry::ClientName,
     wire::{Epoch, StreamName},
 };
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) delayed: bool,
     /// Symbols have two feeds, which fail.
     pub(crate) failing: bool,
+    /// Symbols leave the list of their feed, and come back.
+    pub(crate) listing: bool,
 }
 
 impl Default for Settings {
@@ -84,6 +87,7 @@ impl Default for Settings {
             signing: false,
             delayed: false,
             failing: false,
+            listing: false,
         }
     }
 }
@@ -96,6 +100,8 @@ pub(crate) struct World {
     cache: Cache,
     /// The states of all symbols: the live ones, and behind them the delayed ones.
     symbols: Vec<Arc<SymbolState>>,
+    /// Those that are not listed.
+    retired: BTreeSet<usize>,
     /// What shows the delayed ones.
     delay: Option<Delay>,
     workers: Vec<Simulated>,
@@ -175,6 +181,7 @@ impl World {
             history: symbols.iter().map(|state| vec![state.newest()]).collect(),
             workers: (0..settings.workers).map(worker).collect(),
             symbols,
+            retired: BTreeSet::new(),
             delay,
             cache,
             clients: Vec::new(),
@@ -235,6 +242,9 @@ impl World {
             _ => {
                 self.turn(worker);
             }
+        }
+        if self.settings.listing && self.random.random_bool(0.2) {
+            self.list_some();
         }
         if self.settings.changing && self.random.random_bool(0.25) {
             self.change_some();
@@ -419,6 +429,9 @@ impl World {
     }
 
     pub(crate) fn publish_part(&mut self, symbol: usize, part: Part) {
+        if self.retired.contains(&symbol) {
+            return; // no connection has it
+        }
         let state = self.symbols[symbol].clone();
         let update = self.some_update(part);
         let heard = if self.settings.failing { self.hear(&state, &update) } else { state.publish(&update, self.now) };
@@ -550,12 +563,22 @@ impl World {
             assert!(client.terms.is_over_since.is_none(), "seed {}: a stream without rights goes on", self.seed);
             assert!(client.changed.is_none(), "seed {}: a client was not told of its list", self.seed);
             for (symbol, progress) in &client.symbols {
-                let newest = self.symbols[*symbol].newest().last_change(client.options.parts()).max(progress.at_join);
+                let newest = last_change(&self.symbols[*symbol].newest(), client.options.parts()).max(progress.at_join);
                 let last = progress.last;
                 assert!(last >= Some(newest), "seed {}: rule 3: S{symbol} ends at {last:?} of {newest}", self.seed);
             }
         }
     }
+}
+
+/// The `seq` that last changed one of these parts.
+fn last_change(tick: &Tick, parts: Parts) -> u64 {
+    tick.last_change(parts) + first_seq(tick)
+}
+
+/// The `seq` with which the tick's state began.
+fn first_seq(tick: &Tick) -> u64 {
+    tick.seq - tick.version
 }
 
 fn name(index: usize) -> tickfan::market::Symbol {

@@ -18,8 +18,9 @@ const WORST_FIRST: [FeedState; 5] =
 
 /// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
-    let report = |(place, feed): (usize, &'_ DebugFeed)| (feed.status.report(), followed(sources, place));
-    let mut reports: Vec<_> = sources.feeds.iter().zip(sources.feeds.iter().enumerate().map(report)).collect();
+    let all = sources.feeds.current();
+    let reports = all.iter().enumerate().map(|(place, feed)| (feed.status.report(), followed(sources, place)));
+    let mut reports: Vec<_> = all.iter().zip(reports).collect();
     reports.sort_by_key(|(_, (report, followed))| {
         let place = WORST_FIRST.iter().position(|state| *state == report.state);
         // One that another node runs behaves as it should.
@@ -37,7 +38,7 @@ pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
     }
     json!({
         "now": Now::read().unix.0,
-        "totals": {"feeds": sources.feeds.len(), "states": states},
+        "totals": {"feeds": all.len(), "states": states},
         "feeds": reports.iter().take(limit).map(|(about, (report, followed))| feed(about, report, followed.as_deref()))
             .collect::<Vec<_>>(),
     })

@@ -3,7 +3,7 @@
 mod relist;
 mod replay;
 
-pub(super) use relist::{Moved, Relisted};
+pub(super) use relist::{Moved, Relisted, Removed};
 
 use super::{
     missed::Missed,

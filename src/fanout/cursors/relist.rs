@@ -18,6 +18,13 @@ pub(in crate::fanout) struct Moved {
     pub(in crate::fanout) place: u32,
 }
 
+/// A slot that was removed and of whose removal the client does not know yet.
+pub(in crate::fanout) struct Removed {
+    pub(in crate::fanout) slot: Slot,
+    /// Held, so that no other symbol has its id.
+    state: Arc<SymbolState>,
+}
+
 /// The stream whose list changes, and the options that it has from now on.
 #[derive(Clone, Copy)]
 pub(in crate::fanout) struct Relisted<'a> {
@@ -42,13 +49,13 @@ impl Cursors {
         symbols: &mut Symbols,
         list: &[Arc<SymbolState>],
         stream: Relisted<'_>,
-        removed: &mut Vec<Slot>,
+        removed: &mut Vec<Removed>,
         now: Now,
     ) -> Vec<Moved> {
         let last = self.slots[self.last as usize].symbol;
-        let mut known: HashMap<SymbolId, Slot> =
-            mem::take(removed).into_iter().map(|slot| (slot.symbol, slot)).collect();
-        known.values_mut().for_each(|slot| slot.options_changed(stream));
+        let mut known: HashMap<SymbolId, Removed> =
+            mem::take(removed).into_iter().map(|removed| (removed.slot.symbol, removed)).collect();
+        known.values_mut().for_each(|removed| removed.slot.options_changed(stream));
         let mut before: HashMap<SymbolId, Slot> =
             mem::take(&mut self.slots).into_iter().map(|slot| (slot.symbol, slot)).collect();
         let mut slots = Vec::with_capacity(list.len());
@@ -63,7 +70,7 @@ impl Cursors {
             }
             let joined = symbols.subscribe(state, subscriber, stream.generation, now);
             slots.push(match known.remove(&state.id()) {
-                Some(mut slot) => {
+                Some(Removed { mut slot, .. }) => {
                     symbols.read_from(slot.symbol, slot.cursor.next, stream.opened, now);
                     slot.subscriber = joined.subscriber;
                     slot
@@ -75,12 +82,13 @@ impl Cursors {
         let mut moved = Vec::new();
         for mut slot in before.into_values() {
             let place = slot.subscriber;
+            let state = symbols.get(slot.symbol).state.clone();
             let subscriber = symbols.unsubscribe(slot.symbol, place, now);
             moved.extend(subscriber.map(|subscriber| Moved { subscriber, place }));
             if !slot.is_new {
                 slot.link = UNMARKED;
                 slot.options_changed(stream);
-                removed.push(slot);
+                removed.push(Removed { slot, state });
             }
         }
         self.last = slots.iter().position(|slot| slot.symbol == last).unwrap_or(slots.len() - 1) as u32;
@@ -94,10 +102,10 @@ impl Cursors {
         &mut self,
         symbols: &mut Symbols,
         stream: Relisted<'_>,
-        removed: &mut [Slot],
+        removed: &mut [Removed],
         now: Now,
     ) {
-        removed.iter_mut().for_each(|slot| slot.options_changed(stream));
+        removed.iter_mut().for_each(|removed| removed.slot.options_changed(stream));
         for (place, slot) in (0..).zip(&mut self.slots) {
             let subscriber = Subscriber::new(stream.stream, place, stream.options);
             symbols.resubscribe(slot.symbol, slot.subscriber, subscriber, now);

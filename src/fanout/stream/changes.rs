@@ -1,6 +1,6 @@
 //! What a stream keeps for its changes: pure.
 
-use crate::fanout::{change::ChangeRefused, cursors::Slot, unlisted::Unlisted};
+use crate::fanout::{change::ChangeRefused, cursors::Removed, unlisted::Unlisted};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub(super) struct Changes {
     pub(super) event: Option<Bytes>,
     /// The slots that were removed since an event was begun: the client still believes to have them. One that is added
     /// again goes on where it was, as its client sees no removal. So they are never more than one list has.
-    pub(super) removed: Vec<Slot>,
+    pub(super) removed: Vec<Removed>,
 }
 
 impl Changes {

@@ -143,14 +143,14 @@ fn new_list(change: &Change, slots: &[Slot], symbols: &Symbols, before: &Unliste
     let mut is_same = true;
     for slot in slots {
         let state = &symbols.get(slot.symbol).state;
-        let readable = (rights.readable)(state.symbol());
+        let readable = (rights.readable)(state.symbol(), Some(state));
         is_same &= readable.as_ref().is_some_and(|readable| readable.id() == state.id());
         match readable {
             Some(readable) => allowed.push(readable),
             None => denied.push(state.symbol().clone()),
         }
     }
-    denied.extend(before.denied.iter().filter(|symbol| (rights.readable)(symbol).is_none()).cloned());
+    denied.extend(before.denied.iter().filter(|symbol| (rights.readable)(symbol, None).is_none()).cloned());
     let list = (!is_same).then(|| allowed.into());
     (list, Unlisted { unknown: before.unknown.clone(), denied: denied.into() })
 }

@@ -1,6 +1,6 @@
 //! Writing: how one write moves a stream's cursors and changes its room.
 
-use super::{CloseReason, Missed, Phase, Slot, Stream, Symbols};
+use super::{CloseReason, Missed, Phase, Stream, Symbols};
 use crate::{
     fanout::{
         cursors::{Plan, Planned},
@@ -222,7 +222,7 @@ impl<T: Transport> Stream<T> {
     fn lag(&mut self) {
         self.cursors.full();
         if let Some(changes) = &mut self.changes {
-            changes.removed.iter_mut().for_each(Slot::lag);
+            changes.removed.iter_mut().for_each(|removed| removed.slot.lag());
         }
     }
 

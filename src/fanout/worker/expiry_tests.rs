@@ -78,7 +78,7 @@ impl Fixture {
             until: Some(self.now.after(RIGHTS).unix),
             streams: None,
             denied: Box::new([]),
-            readable: Box::new(move |_| Some(state.clone())),
+            readable: Box::new(move |_, _| Some(state.clone())),
             interval_min: Some(Duration::from_secs(1)),
         };
         let change = Change {

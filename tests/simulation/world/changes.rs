@@ -1,6 +1,6 @@
 //! Changes of lists, options and rights, and what clients may see of them.
 
-use super::{Grant, Terms, World, checks::Wish};
+use super::{Grant, Terms, World, checks::Wish, first_seq};
 use crate::client::{ChangedList, Client, Progress};
 use bytes::Bytes;
 use rand::RngExt;
@@ -270,7 +270,9 @@ impl World {
             // A symbol that left and came back before its client was told has never been away.
             let before = known.get(&symbol).copied();
             let at_join = before.or_else(|| Some(client.symbols.get(&symbol)?.at_join));
-            (symbol, at_join.unwrap_or_else(|| newest(symbol)))
+            // Unless its state is another one by now: then no stream had it.
+            let first = first_seq(&self.symbols[symbol].newest());
+            (symbol, at_join.filter(|&at_join| at_join >= first).unwrap_or_else(|| newest(symbol)))
         };
         let symbols: BTreeMap<usize, u64> = list.iter().map(at_join).collect();
         client.changed = Some(ChangedList { symbols, json });

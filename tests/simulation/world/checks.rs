@@ -1,6 +1,6 @@
 //! The checks after each turn.
 
-use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, rights::is_goodbye};
+use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, last_change, rights::is_goodbye};
 use crate::client::{Seen, is_list, is_patch};
 use bytes::Bytes;
 use serde_json::Value;
@@ -297,7 +297,7 @@ impl World {
                     (None, Some(_)) => 0,
                     (None, None) => initial,
                 };
-                let lacks = newest.last_change(parts).max(initial) >= from;
+                let lacks = last_change(&newest, parts).max(initial) >= from;
                 let alone_from = lacks.then_some(self.workers[worker].taken[symbol]);
                 let patches = client.options.patches() || self.patches_to_come(&client);
                 wishes.push(Wish { symbol, from, after, parts, initial, patches, alone_from });

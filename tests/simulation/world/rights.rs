@@ -48,7 +48,7 @@ impl Grant {
             until: self.until,
             streams: self.streams,
             denied: denied.iter().map(|&symbol| super::name(symbol)).collect(),
-            readable: Box::new(move |symbol| readable.get(symbol).cloned()),
+            readable: Box::new(move |symbol, _| readable.get(symbol).cloned()),
             interval_min: self.interval_min,
         }
     }
