@@ -1,11 +1,17 @@
 //! The body of a change: what a client asks of its open stream.
 
-use super::{error::ApiError, rights, selection::Selection, stream_params};
+use super::{
+    error::ApiError,
+    rights,
+    routes::{Context, SUBSCRIBES},
+    selection::{Market, Selection},
+    stream_params,
+};
 use crate::{
     access::Refusal,
     cache::Cache,
     fanout::{Change, ChangeRights},
-    market::{Parts, Symbol},
+    market::{Now, Parts, Symbol},
     server::{Request, Rights},
 };
 use serde::{Deserialize, Deserializer};
@@ -61,7 +67,23 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 ///
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
-pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Result<Change, ApiError> {
+pub(super) fn change(request: &Request, context: &Context) -> Result<Change, ApiError> {
+    let per_minute = context.live.current().limits.new_symbols_per_address;
+    read(request, &context.cache, context.market(SUBSCRIBES), context.symbols_max(), |selection| {
+        if let (Some(on_demand), Some(client)) = (&context.on_demand, request.client) {
+            selection.subscribe(on_demand, client, per_minute, Now::read());
+        }
+    })
+}
+
+/// Reads the change, whose symbols `subscribe` asks for where they are on demand.
+fn read(
+    request: &Request,
+    cache: &Arc<Cache>,
+    market: Market<'_>,
+    limit: usize,
+    subscribe: impl FnOnce(&mut Selection),
+) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
     let rev = rev.map(|Rev::Number(rev)| rev);
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
@@ -69,14 +91,21 @@ pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Res
     }
     let interval = max_rate.map(|rate| rate.map(|Rate::Number(rate)| interval(rate)).transpose()).transpose()?;
     let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |PartNames::List(list)| parts(&list))).transpose()?;
-    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
+    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, market, limit);
     let selection = symbols.map(|Names::List(names)| select(names)).transpose();
     let selection = selection.map_err(|error| match error {
         ApiError::NoSymbols => ApiError::EmptyList,
         error => rights::explained(error, &request.headers),
     })?;
     let (symbols, unknown, denied) = match selection {
-        Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
+        Some(mut selection) => {
+            subscribe(&mut selection);
+            let Selection { known, unknown, denied, .. } = selection;
+            if known.is_empty() {
+                return Err(ApiError::NoRoomForList);
+            }
+            (Some(known.into()), unknown, denied)
+        }
         None => (None, Vec::new(), Vec::new()),
     };
     let rights = change_rights(&request.rights, cache, denied.into())?;
@@ -131,7 +160,7 @@ mod tests {
     };
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    fn read(body: &'static str) -> Result<Change, ApiError> {
+    fn read_one(body: &'static str) -> Result<Change, ApiError> {
         read_as(&Rights::All, body)
     }
 
@@ -147,21 +176,23 @@ mod tests {
             body: RequestBody::Whole(body.into()),
             method: Method::POST,
             rights: rights.clone(),
+            client: None,
         };
-        change(&request, &cache, 2)
+        let market = Market { cache: &cache, on_demand: None, subscribes: SUBSCRIBES };
+        read(&request, &cache, market, 2, |_| {})
     }
 
     #[test]
     fn what_a_change_does_not_mention_stays_as_it_is() {
-        let none = read("{}").unwrap();
+        let none = read_one("{}").unwrap();
         assert!(none.rev.is_none() && none.symbols.is_none() && none.parts.is_none() && none.interval.is_none());
-        let all = read(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"]}"#).unwrap();
+        let all = read_one(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"]}"#).unwrap();
         assert_eq!(all.rev, Some(3));
         let names: Vec<_> = all.symbols.unwrap().iter().map(|state| state.symbol().to_string()).collect();
         assert_eq!((names, all.unknown.len()), (vec!["MSFT".to_owned()], 1));
         assert_eq!(all.interval, Some(Some(Duration::from_millis(250))));
         assert_eq!(all.parts, Some(Parts::from_iter([Part::Trade])));
-        let back = read(r#"{"max_rate":null,"on":null}"#).unwrap();
+        let back = read_one(r#"{"max_rate":null,"on":null}"#).unwrap();
         assert_eq!((back.interval, back.parts), (Some(None), Some(Parts::ALL)));
     }
 
@@ -185,7 +216,7 @@ mod tests {
             (r#"{"symbols":["A A"]}"#, "symbol"),
             (r#"{"symbols":["A","B","C"]}"#, "many"),
         ] {
-            let found = match read(body).err().unwrap() {
+            let found = match read_one(body).err().unwrap() {
                 ApiError::Body(_) => "body",
                 ApiError::BadOption { .. } => "option",
                 ApiError::EmptyList => "none",
@@ -209,7 +240,7 @@ mod tests {
             (r#"{"rev":1.5}"#, "`rev` takes a whole number, such as 3"),
             (r#"{"symbols":[]}"#, r#"{"symbols":["AAPL","MSFT"]}"#),
         ] {
-            let detail = read(body).err().unwrap().to_string();
+            let detail = read_one(body).err().unwrap().to_string();
             assert!(detail.contains(takes) && !detail.contains('?'), "{body}: {detail}");
         }
     }

@@ -6,15 +6,35 @@ use super::{
 };
 use crate::{
     cache::{Cache, SymbolState},
-    market::{Symbol, Tier},
+    demand::OnDemand,
+    limits::ClientAddress,
+    market::{Now, Symbol, Tier},
     server::{Query, Quoted, Rights},
 };
 use std::{collections::HashSet, sync::Arc};
+
+/// Where the symbols of a request are looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Market<'a> {
+    pub(super) cache: &'a Cache,
+    /// Where feeds subscribe on demand.
+    pub(super) on_demand: Option<&'a OnDemand>,
+    /// Whether this request has them subscribe: a stream does.
+    pub(super) subscribes: bool,
+}
+
+impl Market<'_> {
+    fn covers(&self, symbol: &Symbol) -> bool {
+        self.on_demand.is_some_and(|on_demand| on_demand.covers(symbol))
+    }
+}
 
 /// The symbols of a request, each once: at least one known that its client may read, and no more than the limit in all.
 pub(super) struct Selection {
     /// Those that a feed has and the client may read, live or delayed, in the order of the request.
     pub(super) known: Vec<Arc<SymbolState>>,
+    /// Those that a feed subscribes on demand, each with its place in the order of the known ones, itself among them.
+    pub(super) demanded: Vec<(usize, Symbol)>,
     /// Those that no feed has, in the same order.
     pub(super) unknown: Vec<Symbol>,
     /// Those that the client may not read, in the same order.
@@ -24,16 +44,21 @@ pub(super) struct Selection {
 impl Selection {
     /// How many symbols the request names.
     pub(super) fn count(&self) -> usize {
-        self.known.len() + self.unknown.len() + self.denied.len()
+        self.known.len() + self.demanded.len() + self.unknown.len() + self.denied.len()
     }
 
     /// Looks up the symbols that a query names, in `symbols=A,B`, which may come more than once.
     ///
     /// # Errors
     /// As [`Selection::new`].
-    pub(super) fn from_query(query: &Query, rights: &Rights, cache: &Cache, limit: usize) -> Result<Self, ApiError> {
+    pub(super) fn from_query(
+        query: &Query,
+        rights: &Rights,
+        market: Market<'_>,
+        limit: usize,
+    ) -> Result<Self, ApiError> {
         let names = query.all("symbols").flat_map(|list| list.split(','));
-        Self::new(names.filter(|name| !name.is_empty()), rights, cache, limit)
+        Self::new(names.filter(|name| !name.is_empty()), rights, market, limit)
     }
 
     /// Looks up symbols as a person may write them: lower case is folded to upper case, repeats are dropped.
@@ -44,12 +69,15 @@ impl Selection {
     pub(super) fn new<'a>(
         names: impl Iterator<Item = &'a str>,
         rights: &Rights,
-        cache: &Cache,
+        market: Market<'_>,
         limit: usize,
     ) -> Result<Self, ApiError> {
+        let cache = market.cache;
+        let mut has_uncalled = false;
         rights::check(rights)?;
         let mut seen = HashSet::new();
-        let mut selection = Self { known: Vec::new(), unknown: Vec::new(), denied: Vec::new() };
+        let mut selection =
+            Self { known: Vec::new(), demanded: Vec::new(), unknown: Vec::new(), denied: Vec::new() };
         for name in names {
             let symbol = Symbol::fold(name).map_err(|why| ApiError::BadSymbol { name: Quoted::new(name), why })?;
             if !seen.insert(symbol.clone()) {
@@ -65,17 +93,62 @@ impl Selection {
                     let state = cache.get(&symbol).or_else(|| cache.delayed(&symbol));
                     selection.denied.push(state.map_or(symbol, |state| state.symbol().clone()));
                 }
-                Readable::Unknown => selection.unknown.push(symbol),
+                Readable::Unknown if !market.covers(&symbol) => selection.unknown.push(symbol),
+                // It is as secret as one that is subscribed.
+                Readable::Unknown if !rights::allow_live(rights, &symbol) => selection.denied.push(symbol),
+                Readable::Unknown if market.subscribes => {
+                    let place = selection.known.len() + selection.demanded.len();
+                    selection.demanded.push((place, symbol));
+                }
+                Readable::Unknown => {
+                    has_uncalled = true;
+                    selection.unknown.push(symbol);
+                }
             }
         }
-        if !selection.known.is_empty() {
+        if !selection.known.is_empty() || !selection.demanded.is_empty() {
             Ok(selection)
         } else if !selection.denied.is_empty() {
             Err(rights::denied(rights).into())
+        } else if has_uncalled {
+            Err(ApiError::NotSubscribed)
         } else if !selection.unknown.is_empty() {
             Err(ApiError::NoneKnown)
         } else {
             Err(ApiError::NoSymbols)
+        }
+    }
+
+    /// Asks for those that are on demand, for a stream of this client. Afterwards all are known but those that have no
+    /// room.
+    pub(super) fn subscribe(&mut self, on_demand: &OnDemand, by: ClientAddress, per_minute: usize, now: Now) {
+        let demanded = std::mem::take(&mut self.demanded);
+        let is_on_demand = |state: &SymbolState| state.tier() == Tier::Live && on_demand.has(&state.feed());
+        if demanded.is_empty() && !self.known.iter().any(|state| is_on_demand(state)) {
+            return;
+        }
+        let mut known = std::mem::take(&mut self.known).into_iter();
+        let mut demanded = demanded.into_iter().peekable();
+        // In the order of the request; a state that is known already may be about to be dropped.
+        let mut states: Vec<Result<Arc<SymbolState>, Symbol>> = Vec::new();
+        loop {
+            if let Some((_, symbol)) = demanded.next_if(|(place, _)| *place == states.len()) {
+                states.push(Err(symbol));
+                continue;
+            }
+            let Some(state) = known.next() else { break };
+            states.push(if is_on_demand(&state) { Err(state.symbol().clone()) } else { Ok(state) });
+        }
+        let names: Vec<Symbol> = states.iter().filter_map(|state| state.as_ref().err().cloned()).collect();
+        let mut asked = on_demand.ask(&names, by, per_minute, now).into_iter();
+        for state in states {
+            match state {
+                Ok(state) => self.known.push(state),
+                Err(symbol) => match asked.next().flatten() {
+                    Some(state) => self.known.push(state),
+                    None => self.unknown.push(symbol),
+                },
+            }
         }
     }
 
@@ -108,7 +181,7 @@ mod tests {
             cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
         }
         let query = vec![("max_rate".to_owned(), "4".to_owned()), ("symbols".to_owned(), list.to_owned())];
-        Selection::from_query(&query.into(), rights, &cache, limit).map(|selection| {
+        Selection::from_query(&query.into(), rights, Market { cache: &cache, on_demand: None, subscribes: true }, limit).map(|selection| {
             let names = |list: Vec<&Symbol>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             [
                 names(selection.known.iter().map(|state| state.symbol()).collect()),

@@ -11,6 +11,7 @@ use crate::{
     auth::Subject,
     cache::Cache,
     config::{self, Live},
+    demand::OnDemand,
     fanout::{NewStream, Resume, StreamPermit, Unlisted},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::Now,
@@ -35,6 +36,7 @@ pub(super) struct ClientStreams {
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     cache: Arc<Cache>,
+    on_demand: Option<Arc<OnDemand>>,
     live: Live,
     rejections: Rejections,
     /// Signs the names by which streams are changed.
@@ -82,6 +84,7 @@ impl ClientStreams {
             subjects: Shares::default(),
             draining: services.draining.clone(),
             cache: services.cache.clone(),
+            on_demand: services.on_demand.clone(),
             live,
             rejections: Rejections::new(),
             key,
@@ -130,10 +133,17 @@ impl Streams for ClientStreams {
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: Self::Request, client: ClientName, mut head: Response) -> Outcome<NewStream> {
         let config = self.live.current();
-        let permitted = request.and_then(|request| {
+        let permitted = request.and_then(|mut request| {
             // A stream remembers those too that it does not carry.
             let symbols = request.selection.count();
             let permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
+            if let Some(on_demand) = &self.on_demand {
+                let per_minute = config.limits.new_symbols_per_address;
+                request.selection.subscribe(on_demand, client.address.into(), per_minute, Now::read());
+                if request.selection.known.is_empty() {
+                    return Err(Rejection::Subscriptions);
+                }
+            }
             Ok((request, permit))
         });
         let (request, permit) = match permitted {

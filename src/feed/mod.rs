@@ -38,9 +38,9 @@ pub use unheard::Unheard;
 use crate::{
     config,
     dial::{Dialing, LookUp},
-    market::{FeedSymbol, Now, Origin, Parts, Reason, UnixMicros, Update},
+    market::{FeedSymbol, Now, Origin, Parts, Reason, Symbol, UnixMicros, Update},
     recording::Recorder,
-    venue::{self, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
+    venue::{self, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
 use connection::{Connection, ConnectionSetup, NewVenue};
 use pacer::ConnectPacer;
@@ -85,6 +85,20 @@ pub trait Sink: Send {
 
     /// Some time has passed, about a second: what depends on time alone may be due.
     fn due(&mut self, _: Now) {}
+}
+
+/// A change of a feed's list while it runs.
+#[derive(Debug)]
+pub enum ListChange<T> {
+    /// A symbol is added, unless it is listed.
+    Add {
+        /// The symbol.
+        symbol: ListedSymbol,
+        /// What its updates change.
+        target: T,
+    },
+    /// A symbol is removed, if it is listed.
+    Remove(Symbol),
 }
 
 /// A feed whose settings fit its venue, and that does not run yet.

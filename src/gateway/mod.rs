@@ -167,6 +167,7 @@ impl Gateway {
         let [stopping, draining] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let services = api::Services {
             cache: cache.clone(),
+            on_demand: None,
             history: history.clone(),
             streams: workers.clone(),
             permits: permits.clone(),

@@ -99,7 +99,7 @@ fn machine(config: &Config) -> Machine {
 
 /// How many descriptors are not for clients.
 fn reserved(config: &Config) -> u64 {
-    let connections = config.feeds.iter().map(config::Feed::connection_count).sum();
+    let connections = config.feeds.iter().map(config::Feed::connections_at_most).sum();
     let recordings = config.feeds.iter().filter(|feed| feed.record.is_some()).count();
     limits::reserved(config.feeds.len(), connections, recordings, worker_count(&config.fanout))
 }

@@ -352,7 +352,8 @@ fn an_address_in_use_is_said_so() {
     setup.server.listen = taken.local_addr().unwrap();
     let services = api::Services {
         cache: gateway.cache.clone(),
-        history: None,
+        on_demand: None,
+            history: None,
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),
