@@ -3,8 +3,8 @@
 
 use crate::{
     cache::{FailoverCounts, Published, Publisher, SymbolState, Tap},
-    fanout::Announcer,
-    feed::{Sink, Unheard},
+    fanout::{Announcer, WorkerPool},
+    feed::{MakeSink, Sink, Unheard},
     market::{FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
@@ -55,8 +55,12 @@ impl FailoverLog {
 /// The way of one connection into the cache. It holds the states of the connection's symbols, so that no update looks
 /// them up.
 pub struct Ingest {
-    /// In the order of the connection's list, by which updates name them.
-    symbols: Vec<Arc<SymbolState>>,
+    /// By their places in the connection's list, by which updates name them.
+    symbols: Vec<Option<Arc<SymbolState>>>,
+    /// Since when each place has its symbol.
+    listed: Vec<UnixMicros>,
+    /// Whether the feed is closed, if that is known.
+    closed: Option<bool>,
     /// Which of the symbols' feeds the connection belongs to.
     source: Source,
     /// Whether the symbols have two.
@@ -70,19 +74,19 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Takes the states of a connection's symbols, in the order of its list.
-    pub fn new(symbols: Vec<Arc<SymbolState>>, announcer: Announcer, metrics: CacheMetrics) -> Self {
-        Self { symbols, source: Source::Primary, has_standby: false, failovers: None, announcer, metrics, outlet: None }
-    }
-
-    /// The same way, of one of the two feeds that its symbols have; with a log, it tells of their failovers.
-    pub fn of_two(self, source: Source, failovers: Option<FailoverLog>) -> Self {
-        Self { source, has_standby: true, failovers, ..self }
-    }
-
-    /// The same way, whose ticks also go through an outlet.
-    pub fn with_outlet(self, outlet: Arc<dyn Outlet>) -> Self {
-        Self { outlet: Some(outlet), ..self }
+    /// Of a connection without symbols.
+    fn new(announcer: Announcer, metrics: CacheMetrics) -> Self {
+        Self {
+            symbols: Vec::new(),
+            listed: Vec::new(),
+            closed: None,
+            source: Source::Primary,
+            has_standby: false,
+            failovers: None,
+            announcer,
+            metrics,
+            outlet: None,
+        }
     }
 
     /// Changes the standing of each symbol, and announces those that it changed.
@@ -91,8 +95,22 @@ impl Ingest {
             return;
         }
         for (place, state) in FeedSymbol::all(self.symbols.len()).zip(&self.symbols) {
+            let Some(state) = state else { continue };
             let publisher = state.through(tap(&self.outlet)).of(self.source);
             if let Published::Tick { interest } = set(place, publisher) {
+                self.announcer.add(state, interest);
+            }
+        }
+        self.flush();
+    }
+
+    /// Changes the standing of one symbol, step by step.
+    fn set_one(&mut self, state: &Arc<SymbolState>, steps: &[&dyn Fn(Publisher<'_>) -> Published]) {
+        if !self.begin() {
+            return;
+        }
+        for set in steps {
+            if let Published::Tick { interest } = set(state.through(tap(&self.outlet)).of(self.source)) {
                 self.announcer.add(state, interest);
             }
         }
@@ -119,6 +137,32 @@ fn tap(outlet: &Option<Arc<dyn Outlet>>) -> Option<&dyn Tap> {
 }
 
 impl Sink for Ingest {
+    type Target = Arc<SymbolState>;
+
+    fn add(&mut self, place: FeedSymbol, state: Arc<SymbolState>, now: Now) {
+        if self.symbols.len() <= place.index() {
+            self.symbols.resize(place.index() + 1, None);
+            self.listed.resize(place.index() + 1, now.unix);
+        }
+        self.listed[place.index()] = now.unix;
+        self.symbols[place.index()] = Some(state.clone());
+        // What the venue refuses, it says anew; what the gateway itself has refused, it lists now.
+        let is_ours = |reason| matches!(reason, Reason::Removed | Reason::Limit | Reason::SymbolLimit);
+        if state.said_by(self.source).not_live_since().is_some_and(|(_, reason)| is_ours(reason)) {
+            self.set_one(&state, &[&|state| state.set_refused(None, now)]);
+        }
+        if let Some(closed) = self.closed {
+            self.set_one(&state, &[&|state| state.set_closed(closed, now)]);
+        }
+    }
+
+    fn remove(&mut self, place: FeedSymbol, now: Now) {
+        let Some(state) = self.symbols[place.index()].take() else { return };
+        // Where it is listed again, its price is old.
+        let outage = |state: Publisher<'_>| state.outage(Reason::Reconnect, now);
+        self.set_one(&state, &[&outage, &|state| state.set_refused(Some(Reason::Removed), now)]);
+    }
+
     fn may_take(&self) -> bool {
         self.outlet.as_ref().is_none_or(|outlet| outlet.may_take())
     }
@@ -133,7 +177,8 @@ impl Sink for Ingest {
         let mut late = 0;
         let mut hidden = 0;
         for update in updates {
-            let state = &self.symbols[update.symbol.index()];
+            // A symbol that was removed has none.
+            let Some(state) = &self.symbols[update.symbol.index()] else { continue };
             match state.through(tap(&self.outlet)).of(self.source).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
@@ -161,14 +206,16 @@ impl Sink for Ingest {
     }
 
     fn is_halted(&self) -> bool {
-        are_halted(&self.symbols, self.source)
+        are_halted(self.symbols.iter().flatten(), self.source)
     }
 
-    fn unheard(&self, since: UnixMicros) -> Unheard {
-        unheard(&self.symbols, self.source, since)
+    fn unheard(&self, since: UnixMicros, listed_by: UnixMicros) -> Unheard {
+        let listed = self.symbols.iter().zip(&self.listed).filter(|(_, since)| **since <= listed_by);
+        unheard(listed.filter_map(|(state, _)| state.as_ref()), self.source, since)
     }
 
     fn closed(&mut self, closed: bool, now: Now) {
+        self.closed = Some(closed);
         self.set_each(|_, state| state.set_closed(closed, now));
     }
 
@@ -207,9 +254,54 @@ fn tell_each(states: &[Arc<SymbolState>], announcer: &mut Announcer, set: impl F
     announcer.flush();
 }
 
+/// Makes the ways of a feed's connections.
+pub struct MakeIngest {
+    workers: Arc<WorkerPool>,
+    /// Which feed of its symbols it is, where they have two.
+    source: Option<Source>,
+    /// The first connection tells of failovers.
+    failovers: Option<FailoverLog>,
+    outlet: Option<Arc<dyn Outlet>>,
+}
+
+impl MakeIngest {
+    /// Of a feed whose symbols have no other.
+    pub fn new(workers: Arc<WorkerPool>) -> Self {
+        Self { workers, source: None, failovers: None, outlet: None }
+    }
+
+    /// The same, of one of the two feeds that its symbols have; with a log, it tells of their failovers.
+    pub fn of_two(self, source: Source, failovers: Option<FailoverLog>) -> Self {
+        Self { source: Some(source), failovers, ..self }
+    }
+
+    /// The same, whose ticks also go through an outlet.
+    pub fn with_outlet(self, outlet: Arc<dyn Outlet>) -> Self {
+        Self { outlet: Some(outlet), ..self }
+    }
+}
+
+impl MakeSink for MakeIngest {
+    type Sink = Ingest;
+
+    fn make(&mut self) -> Ingest {
+        let ingest = Ingest::new(Announcer::new(self.workers.clone()), CacheMetrics::register());
+        let outlet = self.outlet.clone();
+        let has_standby = self.source.is_some();
+        let source = self.source.unwrap_or(Source::Primary);
+        Ingest { source, has_standby, failovers: self.failovers.take(), outlet, ..ingest }
+    }
+
+    fn refuse(&mut self, state: &Arc<SymbolState>, reason: Reason, now: Now) {
+        let failovers = self.failovers.take();
+        self.make().set_one(state, &[&|state| state.set_refused(Some(reason), now)]);
+        self.failovers = failovers;
+    }
+}
+
 /// Whether each of these symbols that is not refused is halted, or closed by the venue.
-fn are_halted(symbols: &[Arc<SymbolState>], source: Source) -> bool {
-    let mut states = symbols.iter().map(|state| state.said_by(source).state());
+fn are_halted<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: Source) -> bool {
+    let mut states = symbols.map(|state| state.said_by(source).state());
     let mut is_any_halted = false;
     states.all(|state| {
         let is_halted = matches!(state, State::Halted | State::Closed);
@@ -219,7 +311,7 @@ fn are_halted(symbols: &[Arc<SymbolState>], source: Source) -> bool {
 }
 
 /// The symbols without data since then: those that wait, and those that have been stale for longer.
-fn unheard(symbols: &[Arc<SymbolState>], source: Source, since: UnixMicros) -> Unheard {
+fn unheard<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: Source, since: UnixMicros) -> Unheard {
     let mut unheard = Unheard::default();
     for state in symbols {
         let snapshot = state.said_by(source);
@@ -267,7 +359,7 @@ mod tests {
     fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unheard() {
         let symbols = symbols();
         let names = |since: Now| {
-            let unheard = unheard(&symbols, Source::Primary, since.unix);
+            let unheard = unheard(symbols.iter(), Source::Primary, since.unix);
             let names: Vec<_> = unheard.examples.iter().map(|symbol| symbol.as_str().to_owned()).collect();
             assert_eq!(unheard.count, names.len());
             names.concat()
@@ -290,23 +382,23 @@ mod tests {
     #[test]
     fn rule_7_a_connection_is_halted_when_each_symbol_that_is_not_refused_is() {
         let symbols = symbols();
-        assert!(!are_halted(&symbols, Source::Primary));
+        assert!(!are_halted(symbols.iter(), Source::Primary));
         symbols[3].set_refused(Some(Reason::NotGranted), Now::read());
         symbols[..2].iter().for_each(|symbol| halt(symbol));
-        assert!(!are_halted(&symbols, Source::Primary), "one trades");
+        assert!(!are_halted(symbols.iter(), Source::Primary), "one trades");
         halt(&symbols[2]);
-        assert!(are_halted(&symbols, Source::Primary));
+        assert!(are_halted(symbols.iter(), Source::Primary));
         symbols[0].set_closed(true, Now::read());
-        assert!(are_halted(&symbols, Source::Primary), "a symbol whose session is over sends nothing either");
+        assert!(are_halted(symbols.iter(), Source::Primary), "a symbol whose session is over sends nothing either");
         symbols[0].set_closed(false, Now::read());
-        assert!(!are_halted(&symbols, Source::Primary), "one has opened");
+        assert!(!are_halted(symbols.iter(), Source::Primary), "one has opened");
         symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(true, Now::read()));
-        assert!(are_halted(&symbols, Source::Primary), "all sessions are over");
+        assert!(are_halted(symbols.iter(), Source::Primary), "all sessions are over");
         symbols[..3].iter().for_each(|symbol| _ = symbol.set_closed(false, Now::read()));
         symbols[..3].iter().for_each(|symbol| halt(symbol));
         symbols[0].outage(Reason::ConnectionLost, Now::read());
-        assert!(!are_halted(&symbols, Source::Primary), "a halt from before an outage may be over");
+        assert!(!are_halted(symbols.iter(), Source::Primary), "a halt from before an outage may be over");
         symbols.iter().for_each(|symbol| _ = symbol.set_refused(Some(Reason::NotGranted), Now::read()));
-        assert!(!are_halted(&symbols, Source::Primary), "nothing is halted where all is refused");
+        assert!(!are_halted(symbols.iter(), Source::Primary), "nothing is halted where all is refused");
     }
 }

@@ -206,7 +206,12 @@ impl Feed {
 
     /// The longest silence within its hours.
     pub fn mute_limit(&self) -> Duration {
-        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.speaks(), self.symbols.len()))
+        self.mute_limit_of(self.symbols.len())
+    }
+
+    /// The longest silence within its hours while it has so many symbols.
+    pub fn mute_limit_of(&self, symbols: usize) -> Duration {
+        self.mute_after.unwrap_or_else(|| times::mute_after_default(self.speaks(), symbols))
     }
 
     /// The venue whose frames it reads: its own, or the one that was recorded.

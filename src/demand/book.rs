@@ -80,6 +80,11 @@ impl Book {
         self.feeds[feed].names.len()
     }
 
+    /// The names that a feed has, in any order.
+    pub(super) fn names(&self, feed: usize) -> impl Iterator<Item = &Symbol> {
+        self.feeds[feed].names.keys()
+    }
+
     /// How many names a feed may have.
     pub(super) fn limit(&self, feed: usize) -> usize {
         self.feeds[feed].limits.symbols

@@ -89,6 +89,13 @@ impl OnDemand {
         Some(DemandUsage { symbols: state.book.count(place), limit: state.book.limit(place) })
     }
 
+    /// The symbols that a feed has on demand at this moment.
+    pub fn states(&self, feed: &str) -> Vec<Arc<SymbolState>> {
+        let Some(place) = self.feeds.iter().position(|own| *own.name == *feed) else { return Vec::new() };
+        let names: Vec<Symbol> = self.lock().book.names(place).cloned().collect();
+        names.iter().filter_map(|name| self.cache.get(name)).collect()
+    }
+
     /// The states of these names, for a stream of this address, whose streams may have so many new names in a minute. A
     /// name that no feed has is subscribed, or its state is refused. `None`: not even that has room, or no feed on
     /// demand has the name.

@@ -130,7 +130,7 @@ impl FeedCounters {
     /// Counts the end of a connection that was to succeed another one, which serves on: no gap. What the venue plans is
     /// no failure.
     pub(super) fn lost_successor(&mut self, reason: DisconnectReason) {
-        if !matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
+        if !reason.is_planned() {
             self.metrics.disconnects.count(reason);
             self.counts.disconnects.count(reason);
         }

@@ -21,6 +21,10 @@ impl Discard {
 }
 
 impl Sink for Discard {
+    type Target = ();
+
+    fn add(&mut self, _: FeedSymbol, (): (), _: Now) {}
+    fn remove(&mut self, _: FeedSymbol, _: Now) {}
     fn updates(&mut self, _: &[Update], _: Now) {}
     fn outage(&mut self, _: Reason, _: Now) {}
     fn start_over(&mut self, _: Now) {}
@@ -31,7 +35,7 @@ impl Sink for Discard {
         false
     }
 
-    fn unheard(&self, _: UnixMicros) -> Unheard {
+    fn unheard(&self, _: UnixMicros, _: UnixMicros) -> Unheard {
         Unheard::default()
     }
 

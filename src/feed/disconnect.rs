@@ -43,5 +43,14 @@ labels! {
         Stuck = "stuck",
         /// The connection has reached its planned age.
         Lifetime = "lifetime",
+        /// The list has changed, and only another connection can carry it.
+        Relisted = "relisted",
+    }
+}
+
+impl DisconnectReason {
+    /// Whether nothing is wrong: another connection was due.
+    pub(super) fn is_planned(self) -> bool {
+        matches!(self, Self::Lifetime | Self::Closing | Self::Relisted)
     }
 }

@@ -13,6 +13,10 @@ pub(super) enum Event {
     Connected(Vec<Request>),
     /// These requests follow from the message that comes next.
     Ask(Vec<Request>),
+    /// The list has changed: these requests tell the venue.
+    Change(Vec<Request>),
+    /// The list has changed, and only another connection can tell the venue.
+    Replace,
     /// From now on silence is an outage, or, with `false`, normal.
     Watch(bool),
     /// The mute symbols are all halted, so their silence is normal.
@@ -54,6 +58,8 @@ pub(super) enum Action {
         /// Those among them that the venue refused without naming them, or by its silence.
         unanswered: Vec<u64>,
     },
+    /// The venue does not answer the request with this id, which ends subscriptions.
+    Unanswered(u64),
     /// No data came for too long: the symbols are stale, unless all are halted.
     Mute,
     /// Tell the sink what a recording says.

@@ -26,6 +26,10 @@ pub(super) struct Link {
     unanswered: Vec<u64>,
     /// When all requests were answered.
     live_since: Option<Instant>,
+    /// The newest request of all.
+    newest: u64,
+    /// Whether the list has changed since: what is refused then is no reason to leave.
+    is_changed: bool,
     /// When the last sign of life arrived: a frame of any kind.
     heard: Instant,
     /// When the last text or binary frame arrived.
@@ -47,13 +51,15 @@ pub(super) struct Link {
 struct Awaited {
     id: u64,
     until: Instant,
-    silence_refuses: bool,
+    silence: Silence,
 }
 
 impl Link {
     pub(super) fn new(requests: Vec<Request>, timing: &Timing, now: Instant) -> Self {
         let mut link = Self {
             since: now,
+            newest: newest(&requests).unwrap_or_default(),
+            is_changed: false,
             queue: requests.into(),
             send_not_before: now,
             awaited: VecDeque::new(),
@@ -89,7 +95,7 @@ impl Link {
             return;
         }
         let until = now + timing.acknowledgement;
-        self.awaited.push_back(Awaited { id, until, silence_refuses: silence == Silence::Refuses });
+        self.awaited.push_back(Awaited { id, until, silence });
     }
 
     pub(super) fn on(&mut self, event: Event, timing: &Timing, rules: &Rules, now: Instant) -> Result<Action, Ending> {
@@ -104,10 +110,15 @@ impl Link {
             Event::Due => Ok(self.due(timing, rules, now)?),
             Event::Message(message) => self.message(message, now),
             Event::Ask(requests) => {
-                self.queue.extend(requests);
-                self.await_the_venue(timing, now);
+                self.ask(requests, timing, now);
                 Ok(Action::Nothing)
             }
+            Event::Change(requests) => {
+                self.is_changed |= self.live_since.is_some();
+                self.ask(requests, timing, now);
+                Ok(Action::Nothing)
+            }
+            Event::Replace => Err(DisconnectReason::Relisted.into()),
             Event::Pong
             | Event::Unreadable
             | Event::Watch(_)
@@ -116,6 +127,12 @@ impl Link {
             | Event::Connected(_)
             | Event::Disconnected { .. } => Ok(Action::Nothing),
         }
+    }
+
+    fn ask(&mut self, requests: Vec<Request>, timing: &Timing, now: Instant) {
+        self.newest = self.newest.max(newest(&requests).unwrap_or_default());
+        self.queue.extend(requests);
+        self.await_the_venue(timing, now);
     }
 
     fn message(&mut self, message: Message, now: Instant) -> Result<Action, Ending> {
@@ -176,11 +193,13 @@ impl Link {
     /// Once all is answered, and again for each later refusal: some symbols are better than none, so only the refusal
     /// of all is a reason to leave.
     fn judge(&mut self, now: Instant) -> Result<Action, DisconnectReason> {
-        let is_told = self.live_since.is_some() && self.refused.is_empty();
-        if is_told || !self.all_answered() {
+        let is_live = self.live_since.is_some();
+        let is_told = is_live && self.refused.is_empty();
+        // What is refused later is told at once, however much is asked for meanwhile.
+        if is_told || !self.all_answered() && !is_live {
             return Ok(Action::Nothing);
         }
-        if self.granted == 0 && !self.refused.is_empty() {
+        if self.granted == 0 && !self.refused.is_empty() && !self.is_changed {
             return Err(DisconnectReason::Refused);
         }
         self.live_since.get_or_insert(now);
@@ -196,8 +215,10 @@ impl Link {
             return Err(self.replacement.map_or(DisconnectReason::Lifetime, |(_, reason)| reason));
         }
         while let Some(request) = self.awaited.pop_front_if(|request| request.until <= now) {
-            if !request.silence_refuses {
-                return Err(DisconnectReason::Unacknowledged);
+            match request.silence {
+                Silence::Refuses => {}
+                Silence::Ends => return Ok(Action::Unanswered(request.id)),
+                Silence::Disconnects | Silence::Accepts => return Err(DisconnectReason::Unacknowledged),
             }
             self.refused.push(request.id);
             self.unanswered.push(request.id);
@@ -254,6 +275,21 @@ impl Link {
         }
     }
 
+    /// Whether the list has changed since all requests were answered.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// The newest request of all.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The oldest request without an answer.
+    pub(super) fn oldest_open(&self) -> Option<u64> {
+        self.queue.iter().map(|request| request.id).chain(self.awaited.iter().map(|awaited| awaited.id)).min()
+    }
+
     /// Its successor is sought: from now on it keeps itself alive, and no more.
     pub(super) fn retire(&mut self) {
         self.is_retired = true;
@@ -304,4 +340,8 @@ impl Link {
     pub(super) fn is_stable(&self, timing: &Timing) -> bool {
         self.data.is_some_and(|(first, last)| last - first >= timing.stable_after)
     }
+}
+
+fn newest(requests: &[Request]) -> Option<u64> {
+    requests.iter().map(|request| request.id).max()
 }

@@ -57,9 +57,16 @@ labels! {
 #[derive(Debug, Clone)]
 pub struct UpGauge {
     gauge: Gauge,
-    /// How many connections there are, and how many of them are up. The gauge is set under the lock, so that it cannot
-    /// show an older count. A std mutex: connections change rarely.
-    connections: Arc<Mutex<(usize, usize)>>,
+    /// The gauge is set under the lock, so that it cannot show an older count. A std mutex: connections change rarely.
+    connections: Arc<Mutex<Connections>>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    all: usize,
+    up: usize,
+    /// Whether the feed runs: then it may have no symbols, and no connection.
+    runs: bool,
 }
 
 impl UpGauge {
@@ -70,28 +77,34 @@ impl UpGauge {
 
     /// Adds a connection that is down.
     pub(super) fn add(&self) {
-        self.change(|(all, _)| *all += 1);
+        self.change(|connections| connections.all += 1);
     }
 
     /// Takes back a connection that is down, as its run has ended.
     pub(super) fn remove(&self) {
-        self.change(|(all, _)| *all -= 1);
+        self.change(|connections| connections.all -= 1);
     }
 
     /// A connection is up.
     pub(super) fn up(&self) {
-        self.change(|(_, up)| *up += 1);
+        self.change(|connections| connections.up += 1);
     }
 
     /// A connection that was up is down.
     pub(super) fn down(&self) {
-        self.change(|(_, up)| *up -= 1);
+        self.change(|connections| connections.up -= 1);
     }
 
-    fn change(&self, change: impl FnOnce(&mut (usize, usize))) {
+    /// The feed runs, or no longer does.
+    pub(super) fn set_runs(&self, runs: bool) {
+        self.change(|connections| connections.runs = runs);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Connections)) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut connections);
-        let all_are_up = connections.0 > 0 && connections.0 == connections.1;
+        let Connections { all, up, runs } = *connections;
+        let all_are_up = (all > 0 || runs) && all == up;
         self.gauge.set(f64::from(u8::from(all_are_up)));
     }
 }

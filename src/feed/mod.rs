@@ -14,6 +14,8 @@ mod hours;
 mod link;
 mod metrics;
 mod pacer;
+mod placement;
+mod places;
 mod redactor;
 mod reporter;
 mod rotation;
@@ -21,6 +23,7 @@ mod session;
 mod silence;
 mod state;
 mod status;
+mod supervisor;
 mod timing;
 mod unheard;
 mod trial;
@@ -38,19 +41,26 @@ pub use unheard::Unheard;
 use crate::{
     config,
     dial::{Dialing, LookUp},
-    market::{FeedSymbol, Now, Origin, Parts, Reason, Symbol, UnixMicros, Update},
+    market::{FeedSymbol, Now, Parts, Reason, Symbol, UnixMicros, Update},
     recording::Recorder,
     venue::{self, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
-use connection::{Connection, ConnectionSetup, NewVenue};
-use pacer::ConnectPacer;
-use silence::Patience;
 use status::StatusWriter;
-use std::{io, ops::Range, sync::Arc};
-use tokio::{sync::watch, task::JoinSet};
+use std::io;
+use supervisor::Supervisor;
+use tokio::sync::{mpsc, watch};
 
 /// Takes the updates of one connection. It never waits, so nothing behind it can slow the reading of a venue.
 pub trait Sink: Send {
+    /// What the updates of a symbol change.
+    type Target: Send;
+
+    /// A symbol takes this place of the connection's list: its updates are for the target from now on.
+    fn add(&mut self, place: FeedSymbol, target: Self::Target, now: Now);
+
+    /// The symbol leaves its place, and is refused: it was removed from the list.
+    fn remove(&mut self, place: FeedSymbol, now: Now);
+
     /// Whether it takes updates right now. While it does not, its connection reads nothing from the socket, and keeps
     /// what it has read already.
     fn may_take(&self) -> bool {
@@ -74,8 +84,9 @@ pub trait Sink: Send {
     /// Whether every symbol that the venue does not refuse is halted or closed, so that silence is normal.
     fn is_halted(&self) -> bool;
 
-    /// The symbols that have had no data since then, except those that the venue refuses or that are closed.
-    fn unheard(&self, since: UnixMicros) -> Unheard;
+    /// The symbols that have had no data since then, except those that the venue refuses or that are closed, and those
+    /// that were not listed yet by the other time.
+    fn unheard(&self, since: UnixMicros, listed_by: UnixMicros) -> Unheard;
 
     /// The feed's hours have ended, or, where `closed` is false, begun. Each run says first how they are.
     fn closed(&mut self, closed: bool, now: Now);
@@ -85,6 +96,29 @@ pub trait Sink: Send {
 
     /// Some time has passed, about a second: what depends on time alone may be due.
     fn due(&mut self, _: Now) {}
+}
+
+/// Makes the sinks of a feed's connections, which come and go with its list.
+pub trait MakeSink: Send {
+    /// A connection's.
+    type Sink: Sink + 'static;
+
+    /// A sink without symbols.
+    fn make(&mut self) -> Self::Sink;
+
+    /// A symbol that no connection carries is refused.
+    fn refuse(&mut self, target: &<Self::Sink as Sink>::Target, reason: Reason, now: Now);
+}
+
+/// For sinks that do not mind refused symbols.
+impl<S: Sink + 'static, F: FnMut() -> S + Send> MakeSink for F {
+    type Sink = S;
+
+    fn make(&mut self) -> S {
+        self()
+    }
+
+    fn refuse(&mut self, _: &S::Target, _: Reason, _: Now) {}
 }
 
 /// A change of a feed's list while it runs.
@@ -99,6 +133,11 @@ pub enum ListChange<T> {
     },
     /// A symbol is removed, if it is listed.
     Remove(Symbol),
+}
+
+/// For a feed whose list never changes.
+pub fn no_changes<T>() -> mpsc::Receiver<Vec<ListChange<T>>> {
+    mpsc::channel(1).1
 }
 
 /// A feed whose settings fit its venue, and that does not run yet.
@@ -132,9 +171,10 @@ impl Feed {
         }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
-            venue(config, config.url.as_deref(), range.clone())?;
+            venue(config, config.url.as_deref(), &config.symbols[range.clone()])?;
         }
-        let (writers, status) = FeedStatus::new(ranges.len(), secrets(config), now.unix);
+        let first = if config.symbols.is_empty() { 0 } else { ranges.len() };
+        let (writers, status) = FeedStatus::with_room(first, config.connections_max, secrets(config), now.unix);
         let message_bytes_max = limits.venue_message_bytes;
         Ok(Self {
             config: config.clone(),
@@ -157,9 +197,9 @@ impl Feed {
         Self { dialing: self.dialing.with_look_up(look_up), ..self }
     }
 
-    /// The same feed, which is recorded: there is a recorder for each of its connections.
+    /// The same feed, which is recorded: there is a recorder for each connection of its list.
     pub fn with_recorders(self, recorders: Vec<Recorder>) -> Self {
-        assert_eq!(recorders.len(), self.writers.len(), "each connection has a recorder");
+        assert_eq!(recorders.len(), self.config.connection_count(), "each connection has a recorder");
         Self { recorders, ..self }
     }
 
@@ -178,16 +218,26 @@ impl Feed {
 
     /// Notes that the feed does not run, and why: its verdict is open.
     pub fn rest(&self, why: &str, now: Now) {
-        for writer in &self.writers {
+        for writer in self.open_writers() {
             writer.set(FeedState::Connecting, Some(why.to_owned()), now.unix);
         }
     }
 
     /// Notes that the feed has ended by itself, and why.
     pub fn fail(&self, why: &str, now: Now) {
-        for writer in &self.writers {
+        for writer in self.open_writers() {
             writer.set(FeedState::Failed, Some(why.to_owned()), now.unix);
         }
+    }
+
+    /// The writers of the connections that there are. Where the list is empty, the first one tells what the feed does.
+    fn open_writers(&self) -> impl Iterator<Item = &StatusWriter> {
+        let has_none = !self.writers.iter().any(StatusWriter::is_open);
+        self.writers
+            .iter()
+            .enumerate()
+            .filter(move |(place, writer)| writer.is_open() || has_none && *place == 0)
+            .map(|(_, writer)| writer)
     }
 
     /// The feed's status, from now on and while it runs.
@@ -195,59 +245,29 @@ impl Feed {
         self.status.clone()
     }
 
-    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Each of the config's connections has a
-    /// sink, in the same order. A feed without an address runs its venue's local server, if there is one.
+    /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Its list begins with the symbols of the
+    /// config, each of which has a target, in their order, and then changes. A feed without an address runs its venue's
+    /// local server, if there is one.
     ///
     /// # Errors
     /// The local server cannot start. An outage of a venue is not an error.
-    pub async fn run<S: Sink + 'static>(
+    pub async fn run<M: MakeSink>(
         self,
-        sinks: Vec<S>,
+        sinks: M,
+        targets: Vec<<M::Sink as Sink>::Target>,
+        changes: mpsc::Receiver<Vec<ListChange<<M::Sink as Sink>::Target>>>,
         metrics: FeedMetrics,
         shutdown: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let spec = self.config.venue;
         let server = start_server(&self.config)?;
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
-        let ranges: Vec<_> = self.config.connections().collect();
-        assert_eq!(sinks.len(), ranges.len(), "each connection has a sink");
-        let pacer = ConnectPacer::new(self.timing.between_connects.unwrap_or(spec.between_connects));
-        // A server of our own sends each connection a market or a recording from its start.
-        // All of a feed's connections may overlap at once, and none may be more than the venue accepts.
-        let overlaps = server.is_none() && 2 * ranges.len() <= spec.connections_max;
-        let config = Arc::new(self.config);
-        let mut recorders = self.recorders.into_iter();
-        let mut connections = JoinSet::new();
-        for ((place, range), (writer, sink)) in ranges.iter().enumerate().zip(self.writers.into_iter().zip(sinks)) {
-            let symbols = &config.symbols[range.clone()];
-            let message_bytes_max = self.message_bytes_max.unwrap_or_else(|| spec.message_bytes_max(symbols));
-            let setup = ConnectionSetup {
-                name: if ranges.len() == 1 { config.name.clone() } else { format!("{}/{}", config.name, place + 1) },
-                new_venue: new_venue(config.clone(), url.clone(), range.clone()),
-                overlaps,
-                rotate_at: config.rotate_at,
-                is_delayed: config.playback.is_some() || config.origin() == Origin::Delayed,
-                schedule: config.schedule.clone(),
-                patience: Patience { mute_after: config.mute_limit(), part_mute_after: config.part_mute_after },
-                symbols: range.len(),
-                timing: self.timing,
-                dialing: self.dialing.clone(),
-                message_bytes_max,
-                pacer: pacer.clone(),
-                place,
-                connections: ranges.len(),
-                metrics: metrics.clone(),
-                status: writer,
-                recorder: recorders.next(),
-            };
-            connections.spawn(Connection::new(setup, sink).run(shutdown.clone()));
-        }
+        let running = Supervisor::start(self, url, server.is_some(), sinks, targets, metrics, shutdown).run(changes);
         match server {
             Some(server) => tokio::select! {
                 () = server.serve => Err(io::Error::other("the local server has ended")),
-                ended = all_ended(connections) => ended,
+                ended = running => ended,
             },
-            None => all_ended(connections).await,
+            None => running.await,
         }
     }
 }
@@ -267,29 +287,8 @@ fn secrets(config: &config::Feed) -> Vec<Secret> {
     credentials.chain(config.proxy.iter().flat_map(config::Proxy::secrets)).collect()
 }
 
-/// Waits until all connections have ended.
-async fn all_ended(mut connections: JoinSet<()>) -> io::Result<()> {
-    while let Some(ended) = connections.join_next().await {
-        ended.map_err(io::Error::other)?;
-    }
-    Ok(())
-}
-
-/// Makes the venue's side of a connection of a feed that was checked, as often as it connects while another one serves.
-fn new_venue(config: Arc<config::Feed>, url: Option<String>, symbols: Range<usize>) -> NewVenue {
-    Box::new(move || {
-        venue(&config, url.as_deref(), symbols.clone())
-            .expect("the settings were checked when the feed was made, and a local server has a valid address")
-    })
-}
-
-/// The venue's side of the connection that carries these symbols of the feed.
-fn venue(config: &config::Feed, url: Option<&str>, symbols: Range<usize>) -> Result<Box<dyn Venue>, VenueError> {
-    let setup = Setup {
-        url,
-        symbols: &config.symbols[symbols],
-        credentials: config.credentials.as_ref(),
-        playback: config.playback.as_ref(),
-    };
+/// The venue's side of a connection of the feed that carries these symbols.
+fn venue(config: &config::Feed, url: Option<&str>, symbols: &[ListedSymbol]) -> Result<Box<dyn Venue>, VenueError> {
+    let setup = Setup { url, symbols, credentials: config.credentials.as_ref(), playback: config.playback.as_ref() };
     venue::new(config.venue, &setup)
 }

@@ -192,7 +192,7 @@ impl Reporter {
             detail.push_str("; raise `venue_message_bytes` in [limits]");
         }
         let tried = self.tried.take();
-        if matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing) {
+        if reason.is_planned() {
             info!(feed = self.name, %reason, ?retry_in, "replacing the connection");
             return;
         }

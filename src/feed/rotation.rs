@@ -36,14 +36,16 @@ pub(super) struct Predecessor {
     give_up_at: Instant,
     /// Since when the venue has answered all requests of the successor.
     live_since: Option<Instant>,
-    heard: Box<[Heard]>,
-    /// How many symbols the successor has not spoken for.
+    heard: Vec<Heard>,
+    /// How many symbols of both the successor has not spoken for.
     missing: usize,
 }
 
 /// What is known of a symbol.
 #[derive(Debug, Clone, Copy, Default)]
 struct Heard {
+    /// The predecessor carries the symbol, and it is of the list.
+    is_carried: bool,
     /// The successor has spoken for it, or the venue refuses it.
     by_successor: bool,
     /// The predecessor has spoken for it while the successor was live, and the successor had time to do so too.
@@ -51,15 +53,25 @@ struct Heard {
 }
 
 impl Predecessor {
-    pub(super) fn new(mut link: Box<Link>, reason: DisconnectReason, symbols: usize, now: Instant) -> Self {
+    /// `list` says of each place whether it is taken.
+    pub(super) fn new(mut link: Box<Link>, reason: DisconnectReason, list: &[bool], now: Instant) -> Self {
         link.retire();
+        let heard = list.iter().map(|&is_carried| Heard { is_carried, ..Heard::default() });
         Self {
             link,
             reason,
             give_up_at: now + WITHOUT_SUCCESSOR_MAX,
             live_since: None,
-            heard: vec![Heard::default(); symbols].into(),
-            missing: symbols,
+            heard: heard.collect(),
+            missing: list.iter().filter(|is_carried| **is_carried).count(),
+        }
+    }
+
+    /// A symbol has left this place, or another one may take it, which the predecessor does not carry.
+    pub(super) fn forget(&mut self, place: FeedSymbol) {
+        if let Some(heard) = self.heard.get_mut(place.index()) {
+            let forgotten = std::mem::take(heard);
+            self.missing -= usize::from(forgotten.is_carried && !forgotten.by_successor);
         }
     }
 
@@ -73,8 +85,10 @@ impl Predecessor {
     pub(super) fn lost_successor(&mut self, next: Instant) {
         self.give_up_at = self.give_up_at.max(next);
         self.live_since = None;
-        self.heard.fill(Heard::default());
-        self.missing = self.heard.len();
+        for heard in &mut self.heard {
+            *heard = Heard { is_carried: heard.is_carried, ..Heard::default() };
+        }
+        self.missing = self.heard.iter().filter(|heard| heard.is_carried).count();
     }
 
     /// One of the two has spoken for these symbols.
@@ -84,7 +98,7 @@ impl Predecessor {
         let overlap = timing.overlap;
         let is_early = self.live_since.is_some_and(|since| since + overlap / 10 <= now && now < since + overlap / 2);
         for symbol in symbols {
-            let heard = &mut self.heard[symbol.index()];
+            let Some(heard) = self.heard.get_mut(symbol.index()).filter(|heard| heard.is_carried) else { continue };
             match by {
                 Side::Predecessor => heard.only_by_predecessor |= is_early && !heard.by_successor,
                 Side::Successor => {
@@ -106,7 +120,10 @@ impl Predecessor {
         match event {
             Event::Disconnected { reason, .. } => Err(reason),
             // It asks for nothing any more, whatever the venue repeats.
-            Event::Ask(_) | Event::Message(Message::Closing | Message::Refused(_)) => Ok(()),
+            Event::Ask(_)
+            | Event::Change(_)
+            | Event::Replace
+            | Event::Message(Message::Closing | Message::Refused(_)) => Ok(()),
             event => self.link.on(event, timing, rules, now).map(|_| ()).map_err(|ending| ending.reason),
         }
     }

@@ -36,9 +36,12 @@ pub(super) struct Session {
     random: SmallRng,
     silence: Silence,
     stage: Stage,
-    /// How many symbols a connection has that serves on until the next one has taken over; `None` where a planned end
-    /// is a gap.
-    overlap: Option<usize>,
+    /// Whether a connection serves on until the next one has taken over; else a planned end is a gap.
+    overlaps: bool,
+    /// Of each place of the list, whether a symbol has it.
+    list: Vec<bool>,
+    /// Whether the list has become empty: then nothing is to come.
+    is_idle: bool,
     predecessor: Option<Predecessor>,
 }
 
@@ -72,14 +75,73 @@ impl Session {
             random: SmallRng::seed_from_u64(seed),
             silence: Silence::new(patience, now),
             stage: Stage::Waiting { until: now },
-            overlap: None,
+            overlaps: false,
+            list: Vec::new(),
+            is_idle: false,
             predecessor: None,
         }
     }
 
     /// The same, whose connections, each with so many symbols, serve on until the next one has taken over.
+    #[cfg(test)]
     pub(super) fn overlapping(self, symbols: usize) -> Self {
-        Self { overlap: Some(symbols), ..self }
+        Self { overlaps: true, list: vec![true; symbols], ..self }
+    }
+
+    /// Whether a connection may serve on until the next one has taken over.
+    pub(super) fn set_overlaps(&mut self, overlaps: bool) {
+        self.overlaps = overlaps;
+    }
+
+    /// The list changes: these places are left, and then these are taken.
+    pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>, removed: &[FeedSymbol], now: Instant) {
+        for place in removed {
+            self.list[place.index()] = false;
+            self.forget(*place);
+        }
+        for place in added {
+            if self.list.len() <= place.index() {
+                self.list.resize(place.index() + 1, false);
+            }
+            self.list[place.index()] = true;
+            self.forget(place);
+        }
+        let is_idle = !self.list.contains(&true);
+        if std::mem::replace(&mut self.is_idle, is_idle) && !is_idle {
+            self.silence.connected(now);
+        }
+    }
+
+    fn forget(&mut self, place: FeedSymbol) {
+        if let Some(old) = &mut self.predecessor {
+            old.forget(place);
+        }
+    }
+
+    /// How long silence is normal from now on.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        self.silence.set_patience(patience);
+    }
+
+    /// Whether the list has changed since the venue had answered all requests of this connection.
+    pub(super) fn is_changed(&self) -> bool {
+        matches!(&self.stage, Stage::Connected(link) if link.is_changed())
+    }
+
+    /// The newest request of the connection, if there is one.
+    pub(super) fn newest_request(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Connected(link) => Some(link.newest()),
+            _ => None,
+        }
+    }
+
+    /// Whether each request up to this one has its answer. Without a connection nothing is awaited.
+    pub(super) fn has_answers_up_to(&self, id: u64) -> bool {
+        match &self.stage {
+            Stage::Connected(link) => link.oldest_open().is_none_or(|open| open > id),
+            _ => true,
+        }
     }
 
     /// The next connection is replaced at this age.
@@ -139,13 +201,15 @@ impl Session {
             self.backoff.reset();
         }
         match done {
-            Ok(Action::Nothing) if is_due => match self.silence.due(now) {
+            Ok(Action::Nothing) if is_due && !self.is_idle => match self.silence.due(now) {
                 None => Action::Nothing,
                 Some(Overdue::Mute) => Action::Mute,
                 Some(Overdue::Replace) => self.leave(DisconnectReason::NoData, None, now),
             },
             Ok(action) => action,
-            Err(Ending { reason: DisconnectReason::Lifetime, .. }) => self.replace(DisconnectReason::Lifetime, now),
+            Err(Ending { reason: reason @ (DisconnectReason::Lifetime | DisconnectReason::Relisted), .. }) => {
+                self.replace(reason, now)
+            }
             Err(Ending { reason: DisconnectReason::Closing, .. }) if link.is_stable(&self.timing) => {
                 self.replace(DisconnectReason::Closing, now)
             }
@@ -185,7 +249,7 @@ impl Session {
             Stage::Connected(link) => link.deadline(&self.timing, &self.rules),
         };
         let is_served = self.predecessor.is_some() || matches!(self.stage, Stage::Connected(_));
-        let silent = self.silence.deadline().filter(|_| is_served);
+        let silent = self.silence.deadline().filter(|_| is_served && !self.is_idle);
         let handover = self.predecessor.as_ref().map(|old| old.deadline(&self.timing, &self.rules));
         [silent, handover].into_iter().flatten().fold(due, Instant::min)
     }
@@ -230,7 +294,7 @@ impl Session {
     fn leave(&mut self, reason: DisconnectReason, retry_after: Option<Duration>, now: Instant) -> Action {
         let stable = matches!(&self.stage, Stage::Connected(link) if link.is_stable(&self.timing));
         // A planned replacement is not a failure, but one that a venue asks for again and again is.
-        let planned = stable && matches!(reason, DisconnectReason::Lifetime | DisconnectReason::Closing);
+        let planned = stable && reason.is_planned();
         let random = self.random.random();
         let wait = match reason {
             _ if planned => Duration::ZERO,
@@ -258,7 +322,7 @@ impl Session {
 
     /// Whether the connection can serve on until the next one has taken over.
     fn may_rotate(&self) -> bool {
-        self.overlap.is_some() && self.predecessor.is_none() && self.is_live()
+        self.overlaps && self.predecessor.is_none() && self.is_live()
     }
 
     fn rotate(&mut self, reason: DisconnectReason, wait: Duration, now: Instant) -> Action {
@@ -266,7 +330,7 @@ impl Session {
         // A connection without a wait has had its turn.
         let next = if wait.is_zero() { Stage::Queued { until } } else { Stage::Waiting { until } };
         if let Stage::Connected(link) = std::mem::replace(&mut self.stage, next) {
-            self.predecessor = Some(Predecessor::new(link, reason, self.overlap.unwrap_or_default(), now));
+            self.predecessor = Some(Predecessor::new(link, reason, &self.list, now));
         }
         Action::Rotate { reason, retry_in: wait }
     }
@@ -278,6 +342,9 @@ impl Session {
         }
         if matches!(self.stage, Stage::Connected(_)) {
             return None; // a silence of both is judged there
+        }
+        if self.is_idle {
+            return None;
         }
         Some(match self.silence.due(now)? {
             Overdue::Mute => Action::Mute,

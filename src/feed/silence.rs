@@ -59,6 +59,11 @@ impl Silence {
         }
     }
 
+    /// How long silence is normal from now on.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
     /// From now on silence is an outage, or, with `false`, normal.
     pub(super) fn watch(&mut self, watch: bool, now: Instant) {
         if watch == self.watched_since.is_some() {

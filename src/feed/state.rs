@@ -12,7 +12,8 @@ pub enum FeedState {
     Live,
     /// The same, but no data have come for `mute_after`: its symbols are stale.
     Mute,
-    /// Connected outside the feed's hours, when nothing is expected to come.
+    /// Nothing is expected to come: it is connected outside the feed's hours, or its list is empty, which takes no
+    /// connection.
     Quiet,
     /// The last attempt or connection failed; the next one will come.
     Failed,
@@ -45,34 +46,36 @@ impl FeedState {
 #[derive(Debug)]
 pub(super) struct Board {
     /// A std mutex: states change rarely.
-    states: Mutex<Box<[FeedState]>>,
+    states: Mutex<Box<[Option<FeedState>]>>,
     state_tx: watch::Sender<FeedState>,
 }
 
 impl Board {
-    /// So many connections that are still [`FeedState::Connecting`].
-    pub(super) fn new(connections: usize) -> (Self, watch::Receiver<FeedState>) {
-        let (state_tx, state_rx) = watch::channel(FeedState::Connecting);
-        let states = Mutex::new(vec![FeedState::Connecting; connections].into());
-        (Self { states, state_tx }, state_rx)
+    /// So many connections that are still [`FeedState::Connecting`], and room for so many in all.
+    pub(super) fn new(connections: usize, room: usize) -> (Self, watch::Receiver<FeedState>) {
+        let mut states = vec![None; room.max(connections)];
+        states[..connections].fill(Some(FeedState::Connecting));
+        let (state_tx, state_rx) = watch::channel(worst(states.iter().flatten().copied()));
+        (Self { states: Mutex::new(states.into()), state_tx }, state_rx)
     }
 
-    /// A connection has this state from now on.
-    pub(super) fn set(&self, place: usize, state: FeedState) {
+    /// A connection has this state from now on; `None`: there is none.
+    pub(super) fn set(&self, place: usize, state: Option<FeedState>) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         states[place] = state;
         // Under the lock, so that the older of two changes cannot come last.
-        self.state_tx.send_replace(worst(&states));
+        self.state_tx.send_replace(worst(states.iter().flatten().copied()));
     }
 
     /// The states of the connections.
-    pub(super) fn states(&self) -> Box<[FeedState]> {
+    pub(super) fn states(&self) -> Box<[Option<FeedState>]> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The state of a feed with several connections is that of its worst.
-pub(super) fn worst(states: &[FeedState]) -> FeedState {
-    let order = [FeedState::Failed, FeedState::Connecting, FeedState::Mute, FeedState::Quiet];
-    order.into_iter().find(|state| states.contains(state)).unwrap_or(FeedState::Live)
+/// The state of a feed with several connections is that of its worst. Without symbols it has none, and waits.
+pub(super) fn worst(states: impl IntoIterator<Item = FeedState>) -> FeedState {
+    let order = [FeedState::Failed, FeedState::Connecting, FeedState::Mute, FeedState::Quiet, FeedState::Live];
+    let rank = |state: &FeedState| order.iter().position(|other| other == state);
+    states.into_iter().min_by_key(rank).unwrap_or(FeedState::Quiet)
 }

@@ -123,12 +123,24 @@ pub struct Note {
 
 impl FeedStatus {
     /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and a writer for each.
-    /// The secrets are never shown.
+    #[cfg(test)]
     pub(super) fn new(connections: usize, secrets: Vec<Secret>, now: UnixMicros) -> (Vec<StatusWriter>, Self) {
+        Self::with_room(connections, connections, secrets, now)
+    }
+
+    /// The status of a feed with this many connections, all still [`FeedState::Connecting`], and writers for so many in
+    /// all, which may come and go. The secrets are never shown.
+    pub(super) fn with_room(
+        connections: usize,
+        room: usize,
+        secrets: Vec<Secret>,
+        now: UnixMicros,
+    ) -> (Vec<StatusWriter>, Self) {
+        let room = room.max(connections);
         let redactor = Arc::new(Redactor::new(&secrets));
         let journal = || Mutex::new(Journal { since: now, ..Journal::default() });
-        let journals: Arc<[_]> = (0..connections).map(|_| journal()).collect();
-        let (board, state_rx) = Board::new(connections);
+        let journals: Arc<[_]> = (0..room).map(|_| journal()).collect();
+        let (board, state_rx) = Board::new(connections, room);
         let board = Arc::new(board);
         let writer = |place| StatusWriter {
             place,
@@ -136,7 +148,7 @@ impl FeedStatus {
             journals: journals.clone(),
             redactor: redactor.clone(),
         };
-        ((0..connections).map(writer).collect(), Self { state_rx, board, journals, redactor })
+        ((0..room).map(writer).collect(), Self { state_rx, board, journals, redactor })
     }
 
     /// The state right now: that of the worst connection.
@@ -146,12 +158,12 @@ impl FeedStatus {
 
     /// Whether the feed can serve: `Failed` only where all of its connections have failed.
     pub fn verdict(&self) -> FeedState {
-        let states = self.board.states();
+        let states: Vec<FeedState> = self.board.states().iter().flatten().copied().collect();
         if states.contains(&FeedState::Connecting) {
             return FeedState::Connecting;
         }
-        let up = states.iter().copied().filter(|state| *state != FeedState::Failed).collect::<Vec<_>>();
-        if up.is_empty() { FeedState::Failed } else { worst(&up) }
+        let up: Vec<FeedState> = states.iter().copied().filter(|state| *state != FeedState::Failed).collect();
+        if up.is_empty() { worst(states) } else { worst(up) }
     }
 
     /// How many symbols have had no data for minutes though they are subscribed.
@@ -180,15 +192,15 @@ impl FeedStatus {
     /// several are the worst, the one that has been so for longest counts.
     pub fn report(&self) -> FeedReport {
         let states = self.board.states();
-        let state = worst(&states);
+        let state = worst(states.iter().flatten().copied());
         let mut report = FeedReport {
             state,
             since: UnixMicros::default(),
             reason: None,
             url: String::new(),
             tried: String::new(),
-            connections: states.len(),
-            connections_up: states.iter().filter(|state| state.is_up()).count(),
+            connections: states.iter().flatten().count(),
+            connections_up: states.iter().flatten().filter(|state| state.is_up()).count(),
             last_message: None,
             counts: FeedCounts::default(),
             messages: Vec::new(),
@@ -196,9 +208,12 @@ impl FeedStatus {
             unheard: Unheard::default(),
         };
         let mut oldest = None;
+        let has_none = report.connections == 0;
         for (journal, connection) in self.journals.iter().zip(&states) {
             let journal = lock(journal);
-            if *connection == state && oldest.is_none_or(|oldest| journal.since < oldest) {
+            if has_none {
+                report.since = report.since.max(journal.since);
+            } else if *connection == Some(state) && oldest.is_none_or(|oldest| journal.since < oldest) {
                 oldest = Some(journal.since);
                 report.since = journal.since;
                 report.reason.clone_from(&journal.reason);
@@ -241,8 +256,33 @@ impl StatusWriter {
         &self.journals[self.place]
     }
 
-    fn state(&self) -> FeedState {
+    fn state(&self) -> Option<FeedState> {
         self.board.states()[self.place]
+    }
+
+    /// Whether there is such a connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().is_some()
+    }
+
+    /// The connection is opened, once more or for the first time.
+    pub(super) fn begin(&self, now: UnixMicros) {
+        if !self.is_open() {
+            self.set(FeedState::Connecting, None, now);
+        }
+    }
+
+    /// The connection has no symbols any more, and is closed.
+    pub(super) fn end(&self, now: UnixMicros) {
+        let mut journal = lock(self.journal());
+        *journal = Journal {
+            since: now,
+            counts: std::mem::take(&mut journal.counts),
+            last_message: journal.last_message,
+            ..Journal::default()
+        };
+        drop(journal);
+        self.board.set(self.place, None);
     }
 
     /// A websocket is open.
@@ -260,16 +300,16 @@ impl StatusWriter {
         let mut journal = lock(self.journal());
         journal.reason = reason;
         // The journal first: a reader that the state wakes finds its time.
-        if self.state() != state {
+        if self.state() != Some(state) {
             journal.since = now;
         }
         drop(journal);
-        self.board.set(self.place, state);
+        self.board.set(self.place, Some(state));
     }
 
     /// The feed's hours have ended, or begun: that changes only what it is while connected.
     pub(super) fn set_closed(&self, closed: bool, now: UnixMicros) {
-        if self.state().is_up() {
+        if self.state().is_some_and(FeedState::is_up) {
             self.set(FeedState::granted(closed), None, now);
         }
     }

@@ -1,6 +1,6 @@
 //! A try of a feed, for operators who want to know whether it would come up.
 
-use super::{Discard, Feed, FeedMetrics, venue};
+use super::{Discard, Feed, FeedMetrics, no_changes, venue};
 use crate::config::without_secrets;
 use std::{pin::pin, time::Duration};
 use tokio::{sync::watch, time::timeout};
@@ -20,15 +20,15 @@ impl Feed {
     /// Runs the feed until it is up or its first attempt has failed, for `wait` at most. Data are dropped.
     pub async fn try_out(self, wait: Duration) -> Trial {
         let runs_its_server = self.config.venue.local_server.is_some() && self.config.url.is_none();
-        let places = self.config.connections().next();
-        let venue = places.and_then(|range| venue(&self.config, self.config.url.as_deref(), range).ok());
+        let venue = venue(&self.config, self.config.url.as_deref(), &[]).ok();
         let url = venue.map(|venue| without_secrets(venue.url())).filter(|_| !runs_its_server);
         let discard = Discard::default();
-        let sinks = self.config.connections().map(|_| discard.clone()).collect();
+        let targets = vec![(); self.config.symbols.len()];
         let metrics = FeedMetrics::register(&self.config.name);
         let mut status = self.status();
         let (stop_tx, stop_rx) = watch::channel(false);
-        let mut running = pin!(self.run(sinks, metrics, stop_rx));
+        let sinks = || discard.clone();
+        let mut running = pin!(self.run(sinks, targets, no_changes(), metrics, stop_rx));
         let decided = tokio::select! {
             ended = &mut running => {
                 let why = ended.err().map_or_else(|| "it has ended".to_owned(), |error| error.to_string());

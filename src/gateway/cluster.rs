@@ -23,17 +23,17 @@ use crate::{
     },
     config::{self, FeedTier},
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing},
-    ingest::{Ingest, Outlet},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing, no_changes},
+    ingest::{MakeIngest, Outlet},
     market::Now,
-    telemetry::{CacheMetrics, Metrics},
+    telemetry::Metrics,
     wire::Epoch,
 };
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use std::{io, ops::Range, sync::Arc};
+use std::{io, sync::Arc};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::error;
 
@@ -164,7 +164,6 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             metrics: FeedMetrics::register(&feed.name),
             status: status.clone(),
             symbols: symbols.clone(),
-            connections: feed.connections().collect(),
             workers: workers.clone(),
             run: None,
         };
@@ -187,7 +186,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, standby_for: None })
+        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, standby_for: None, on_demand: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.
@@ -228,8 +227,6 @@ struct GatewayFeed {
     metrics: FeedMetrics,
     status: FeedStatus,
     symbols: Vec<Arc<SymbolState>>,
-    /// The symbols of each connection.
-    connections: Vec<Range<usize>>,
     workers: Arc<WorkerPool>,
     /// The newest run, which may have ended.
     run: Option<Run>,
@@ -245,12 +242,8 @@ struct Run {
 impl OwnedFeed for GatewayFeed {
     fn start(&mut self, outlet: Arc<dyn Outlet>) -> BoxFuture<'static, Option<String>> {
         let before = self.stop();
-        let sink = |range: &Range<usize>| {
-            let announcer = Announcer::new(self.workers.clone());
-            Ingest::new(self.symbols[range.clone()].to_vec(), announcer, CacheMetrics::register())
-                .with_outlet(outlet.clone())
-        };
-        let sinks = self.connections.iter().map(sink).collect();
+        let sinks = MakeIngest::new(self.workers.clone()).with_outlet(outlet);
+        let targets = self.symbols.clone();
         let runs = self.feed.again();
         let rests = self.feed.again();
         let metrics = self.metrics.clone();
@@ -260,7 +253,7 @@ impl OwnedFeed for GatewayFeed {
         let runs = async move {
             // The venue may allow one connection.
             before.await;
-            runs.run(sinks, metrics, stop_rx).await
+            runs.run(sinks, targets, no_changes(), metrics, stop_rx).await
         };
         let runs = tokio::spawn(async move {
             // A task of its own: a panic of the feed is an end, too.

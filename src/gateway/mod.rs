@@ -28,6 +28,7 @@ use crate::{
     },
     config::{AuthMode, DELAY_NOTES_MAX, Live},
     delay::DelayLines,
+    demand::OnDemand,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
     history::History,
@@ -58,6 +59,8 @@ pub struct Gateway {
     admin: admin::Server,
     cache: Arc<Cache>,
     history: Option<Arc<History>>,
+    /// Where feeds subscribe on demand.
+    on_demand: Option<Arc<OnDemand>>,
     permits: Permits,
     feeds: Vec<FeedRun>,
     /// Where the gateway is a node of a cluster.
@@ -149,16 +152,22 @@ impl Gateway {
         let mut feeds = Vec::new();
         let mut debug_feeds = Vec::new();
         let mut delay_lines = Vec::new();
+        let mut demand_feeds = Vec::new();
         for feed in configured {
-            let Wired { task, status, symbols, standby_for } = match &mut joining {
+            let Wired { task, status, symbols, standby_for, on_demand } = match &mut joining {
                 None => wire_feed(feed, config, &cache, &workers)?,
                 Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
             };
             let name: Arc<str> = feed.name.as_str().into();
             let line = delay_line(feed, &symbols, &cache)?;
             delay_lines.extend(line.map(|line| (name.clone(), line)));
-            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols, standby_for });
+            demand_feeds.extend(on_demand);
+            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols, on_demand: None, standby_for });
             feeds.push(task);
+        }
+        let on_demand = OnDemand::new(cache.clone(), demand_feeds).map(Arc::new);
+        for feed in &mut debug_feeds {
+            feed.on_demand = on_demand.clone().filter(|on_demand| on_demand.has(&feed.name));
         }
         let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
         let streams = permits.streams.clone();
@@ -167,7 +176,7 @@ impl Gateway {
         let [stopping, draining] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let services = api::Services {
             cache: cache.clone(),
-            on_demand: None,
+            on_demand: on_demand.clone(),
             history: history.clone(),
             streams: workers.clone(),
             permits: permits.clone(),
@@ -203,6 +212,7 @@ impl Gateway {
             admin,
             cache,
             history,
+            on_demand,
             permits,
             feeds,
             node,

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{self, Config, RECORD_BYTES_DEFAULT, Record, check_folder},
-    feed::{Discard, Feed, FeedMetrics},
+    feed::{Discard, Feed, FeedMetrics, no_changes},
     market::Now,
     recording::{self, QUEUE_BYTES, RecordMetrics, Recording},
     venue::VenueError,
@@ -71,9 +71,10 @@ pub async fn record(
     let Some(mut recording) = recording else {
         return Err(io::Error::other("the feed has no folder to record to").into());
     };
-    let sinks = feed.connections().map(|_| Discard::default()).collect();
+    let targets = vec![(); feed.symbols.len()];
     let (stop_tx, stop_rx) = watch::channel(false);
-    let mut running = std::pin::pin!(runs.run(sinks, FeedMetrics::register(&feed.name), stop_rx));
+    let metrics = FeedMetrics::register(&feed.name);
+    let mut running = std::pin::pin!(runs.run(Discard::default, targets, no_changes(), metrics, stop_rx));
     tokio::select! {
         ended = &mut running => ended?,
         failed = recording.ended() => return Ok(failed?),

@@ -6,19 +6,22 @@ use crate::{
     cache::{Cache, FailoverCounts, RegisterError, Shard, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
-    fanout::{Announcer, WorkerPool, worker_count},
-    feed::{Feed, FeedMetrics, FeedStatus, Timing},
-    ingest::{FailoverLog, Ingest},
+    demand::DemandFeed,
+    fanout::{WorkerPool, worker_count},
+    feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing},
+    ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source},
     recording::Recording,
-    telemetry::CacheMetrics,
     tls,
     venue::ListedSymbol,
 };
 use std::{io, num::NonZero, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
+
+/// How many lists of changes wait for a feed: it takes them as they come.
+const LIST_CHANGES_MAX: usize = 64;
 
 /// How a feed runs.
 pub(super) enum FeedRun {
@@ -49,10 +52,12 @@ impl FeedRun {
     }
 }
 
-/// A feed, and a sink for each of its connections.
+/// A feed, and where its updates go.
 pub(super) struct FeedTask {
     pub(super) feed: Feed,
-    sinks: Vec<Ingest>,
+    sinks: MakeIngest,
+    targets: Vec<Arc<SymbolState>>,
+    changes: mpsc::Receiver<Vec<ListChange<Arc<SymbolState>>>>,
     metrics: FeedMetrics,
     recording: Option<Recording>,
 }
@@ -60,7 +65,7 @@ pub(super) struct FeedTask {
 impl FeedTask {
     /// Runs the feed until the stop, and then waits until its recording is written.
     async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
-        self.feed.run(self.sinks, self.metrics, stop).await?;
+        self.feed.run(self.sinks, self.targets, self.changes, self.metrics, stop).await?;
         if let Some(mut recording) = self.recording {
             // It has logged why it failed, if it did, and concerns nothing else.
             let _ = recording.ended().await;
@@ -122,6 +127,8 @@ pub(super) struct Wired {
     pub(super) symbols: Vec<Arc<SymbolState>>,
     /// The name of its primary, where it is a standby, and how often one took over from the other.
     pub(super) standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
+    /// Where streams ask for its symbols.
+    pub(super) on_demand: Option<DemandFeed>,
 }
 
 /// The feeds in the order of the configuration, standbys last: their symbols are those of other feeds.
@@ -151,27 +158,21 @@ pub(super) fn wire_feed(
         Some(_) => Some(Source::Standby),
         None => config.feeds.iter().any(is_primary).then_some(Source::Primary),
     };
-    let mut sinks = Vec::new();
     // The first connection of the standby logs the failovers of both.
-    let mut log = standby_for.clone();
-    for range in feed.connections() {
-        let announcer = Announcer::new(workers.clone());
-        let sink = Ingest::new(symbols[range].to_vec(), announcer, CacheMetrics::register());
-        sinks.push(match (source, log.take()) {
-            (None, _) => sink,
-            (Some(source), None) => sink.of_two(source, None),
-            (Some(source), Some((primary, counts))) => {
-                sink.of_two(source, Some(FailoverLog::new(primary, feed.name.as_str().into(), counts)))
-            }
-        });
-    }
+    let log = standby_for.clone();
+    let log = log.map(|(primary, counts)| FailoverLog::new(primary, feed.name.as_str().into(), counts));
+    let sinks = MakeIngest::new(workers.clone());
+    let sinks = if let Some(source) = source { sinks.of_two(source, log) } else { sinks };
     let metrics = FeedMetrics::register(&feed.name);
     let runs = Feed::new(feed, &config.limits, now)
         .map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
     let (runs, recording) = record_while_serving(runs, feed)?;
     let status = runs.status();
-    let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, metrics, recording }));
-    Ok(Wired { task, status, symbols, standby_for })
+    let (changes_tx, changes) = mpsc::channel(LIST_CHANGES_MAX);
+    let on_demand = DemandFeed::new(feed, changes_tx);
+    let targets = symbols.clone();
+    let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, targets, changes, metrics, recording }));
+    Ok(Wired { task, status, symbols, standby_for, on_demand })
 }
 
 /// Gives the symbols of a standby to it as their second feed.

@@ -16,6 +16,11 @@ impl UnixMicros {
     pub fn plausible(self, now: Self) -> Option<Self> {
         (self >= Self::EARLIEST && self.0 <= now.0.saturating_add(Self::AHEAD_MAX_MICROS)).then_some(self)
     }
+
+    /// The time so much earlier.
+    pub fn before(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_micros()).unwrap_or(i64::MAX)))
+    }
 }
 
 /// One reading of both clocks: the monotonic one for deadlines, the calendar for the wire and for people.

@@ -11,6 +11,8 @@ labels! {
         Shape = "shape",
         /// The message is of a symbol that was not asked for.
         UnknownSymbol = "unknown_symbol",
+        /// The message is of a symbol that was asked for, and is listed no longer: it was on its way.
+        RemovedSymbol = "removed_symbol",
         /// A field that such a message always has is missing.
         Missing = "missing",
         /// A field is not a number.

@@ -25,7 +25,7 @@ mod sim;
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
-pub use protocol::{Batch, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
+pub use protocol::{Batch, Change, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
 pub use script::{Act, Script, ScriptedEvent};
 pub use spec::{
     AssetClass, ListedSymbol, LocalServer, Options, Playback, Setup, Spec, Speed, StartServer, VenueOption,

@@ -1,6 +1,6 @@
 //! What a feed and a venue say to each other.
 
-use super::DecodeError;
+use super::{DecodeError, ListedSymbol};
 use crate::{
     market::{Decimal, FeedSymbol, Field, Reason, Update},
     telemetry::labels::Tally,
@@ -32,10 +32,24 @@ pub trait Venue: Send {
     /// granted. Where all are refused, the connection is left.
     fn refused(&self) -> Vec<(FeedSymbol, Reason)>;
 
-    /// The venue did not answer the request with this id, for which [`Silence::Refuses`] holds, or refused it after
-    /// [`Silence::Accepts`] without naming it. Called before [`Venue::refused`]; the kit's `refused(Some(id), …)`
-    /// records it.
+    /// The list of symbols changes: these places are left, and then these are taken. Says how the connection that is
+    /// open learns of it; [`Venue::open`] asks for the list as it is then. A place that was left is not taken again
+    /// before every request so far has its answer. A symbol that cannot be asked for is one of [`Venue::refused`].
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change;
+
+    /// The venue did not answer the request with this id, for which [`Silence::Refuses`] or [`Silence::Ends`] holds, or
+    /// refused it after [`Silence::Accepts`] without naming it. Called before [`Venue::refused`]; the kit's
+    /// `refused(Some(id), …)` records it.
     fn unanswered(&mut self, _id: u64) {}
+}
+
+/// How an open connection learns that its list has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// By these requests, in the venue's order and batches. None where it is not open, or asks for the list later.
+    Requests(Vec<Request>),
+    /// The venue cannot change it: another connection has to replace it.
+    Reconnect,
 }
 
 /// What frames contain.
@@ -147,6 +161,8 @@ pub enum Silence {
     /// The venue accepts the request as soon as it is sent: it does not answer such requests. It may still refuse one
     /// later.
     Accepts,
+    /// Nothing: the request ends a subscription, and what still comes of it is dropped.
+    Ends,
 }
 
 /// Without its text, which may contain a secret.

@@ -3,12 +3,14 @@
 use crate::{
     cache::{Cache, FailoverCounts, SymbolState, WorkerIndex},
     cluster::handle::ClusterHandle,
+    demand::OnDemand,
     fanout::{Announcer, Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
     market::{Snapshot, Source},
 };
 use std::{
+    borrow::Cow,
     sync::{Arc, mpsc::Receiver},
     time::Instant,
 };
@@ -36,8 +38,10 @@ pub struct DebugFeed {
     pub venue: &'static str,
     /// How it is doing.
     pub status: FeedStatus,
-    /// Its symbols.
+    /// Its symbols; those on demand are not among them.
     pub symbols: Vec<Arc<SymbolState>>,
+    /// Where it subscribes on demand.
+    pub on_demand: Option<Arc<OnDemand>>,
     /// The name of its primary, where it is a standby, and how often one took over from the other.
     pub standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
 }
@@ -48,9 +52,18 @@ impl DebugFeed {
         if self.standby_for.is_some() { Source::Standby } else { Source::Primary }
     }
 
+    /// Its symbols at this moment.
+    pub fn listed(&self) -> Cow<'_, [Arc<SymbolState>]> {
+        match &self.on_demand {
+            Some(on_demand) => on_demand.states(&self.name).into(),
+            None => Cow::Borrowed(&self.symbols),
+        }
+    }
+
     /// What it says of each of its symbols.
     pub fn said(&self) -> impl Iterator<Item = Snapshot> {
-        self.symbols.iter().map(|symbol| symbol.said_by(self.source()))
+        let source = self.source();
+        self.listed().into_owned().into_iter().map(move |symbol| symbol.said_by(source))
     }
 
     /// How many of its symbols that have two feeds show prices of this one.

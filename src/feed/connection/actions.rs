@@ -40,6 +40,10 @@ impl<S: Sink> Connection<S> {
                 }
                 self.live(&refused)
             }
+            Action::Unanswered(id) => {
+                self.venue.unanswered(id);
+                None
+            }
             Action::Mute => self.mute(),
             Action::Played(played) => {
                 self.played(played);
@@ -66,6 +70,7 @@ impl<S: Sink> Connection<S> {
     }
 
     fn connect(&mut self) {
+        self.limit_messages();
         let dialer = self.dialer.clone();
         let url = self.venue.url().to_owned();
         self.attempt = Some(Box::pin(async move { dialer.open(&url).await }));
@@ -108,7 +113,7 @@ impl<S: Sink> Connection<S> {
     /// The venue has answered all requests: publishes what it refuses. It is an end where no symbol is granted.
     fn live(&mut self, requests: &[u64]) -> Option<Event> {
         let refused = self.venue.refused();
-        if self.symbols > 0 && refused.len() == self.symbols {
+        if self.places.len() > 0 && refused.len() == self.places.len() && !self.session.is_changed() {
             // Each request may be granted in part, and still no symbol in all of its requests.
             return Some(Event::Disconnected { reason: DisconnectReason::Refused, retry_after: None });
         }
@@ -164,15 +169,16 @@ impl<S: Sink> Connection<S> {
 
     /// Every symbol with the reason for its refusal, where the venue denies access or has refused all symbols.
     fn all_refused(&mut self, reason: DisconnectReason) -> Option<Vec<(FeedSymbol, Reason)>> {
-        let for_all = |reason| FeedSymbol::all(self.symbols).map(|symbol| (symbol, reason)).collect();
-        if let Some(denied) = self.denied.take() {
+        let for_all = |reason| self.places.taken().map(|symbol| (symbol, reason)).collect();
+        if let Some(denied) = self.denied {
+            self.denied = None;
             return Some(for_all(denied));
         }
         if reason != DisconnectReason::Refused {
             return None;
         }
         let refused = self.venue.refused();
-        Some(if refused.len() == self.symbols { refused } else { for_all(Reason::NotGranted) })
+        Some(if refused.len() == self.places.len() { refused } else { for_all(Reason::NotGranted) })
     }
 
     /// Drops the attempt to connect, if there is one.
@@ -230,7 +236,7 @@ pub(super) fn outage_reason(reason: DisconnectReason) -> Reason {
     match reason {
         DisconnectReason::NoData => Reason::Mute,
         DisconnectReason::Gap => Reason::Gap,
-        DisconnectReason::Lifetime | DisconnectReason::Closing => Reason::Reconnect,
+        reason if reason.is_planned() => Reason::Reconnect,
         _ => Reason::ConnectionLost,
     }
 }

@@ -130,14 +130,15 @@ impl<S: Sink> Connection<S> {
     }
 
     fn read_slice(&mut self, frame: &[u8], now: Now) -> Event {
-        let dropped_before = self.batch.errors.total();
+        let dropped_before = self.dropped();
         let before = self.batch.updates.len();
         let read = self.venue.read(frame, &mut self.batch);
         if self.predecessor.is_some() {
             self.session.heard(Side::Successor, &self.batch.updates[before..], now.instant);
         }
         self.count_read(&read, dropped_before, frame, now);
-        if !self.batch.requests.is_empty() {
+        if let Some(newest) = self.batch.requests.iter().map(|request| request.id).max() {
+            self.places.rest_until(newest);
             self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));
         }
         for answer in std::mem::take(&mut self.batch.answers) {
@@ -168,6 +169,11 @@ impl<S: Sink> Connection<S> {
         Event::Message(message)
     }
 
+    /// What was dropped so far, but for data of removed symbols: those are not a mistake.
+    pub(super) fn dropped(&self) -> u64 {
+        self.batch.errors.total() - self.batch.errors.of(DecodeError::RemovedSymbol)
+    }
+
     /// Counts what could not be read of a frame.
     pub(super) fn count_read(
         &mut self,
@@ -178,8 +184,10 @@ impl<S: Sink> Connection<S> {
     ) {
         if let Err(reason) = read {
             self.batch.errors.count(*reason);
-            self.reporter.trouble(reason.label(), frame, now);
-        } else if self.batch.errors.total() > dropped_before {
+            if *reason != DecodeError::RemovedSymbol {
+                self.reporter.trouble(reason.label(), frame, now);
+            }
+        } else if self.dropped() > dropped_before {
             self.reporter.trouble("fields were dropped", frame, now);
         }
     }

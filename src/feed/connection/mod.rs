@@ -6,6 +6,7 @@
 
 mod actions;
 mod frames;
+mod listing;
 mod predecessor;
 
 use super::{
@@ -15,9 +16,9 @@ use super::{
     event::Event,
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
+    places::Places,
     reporter::Reporter,
     session::Session,
-    silence::Patience,
     status::StatusWriter,
     unheard::{Unheard, UnheardWatch},
 };
@@ -29,14 +30,19 @@ use crate::{
     venue::{Batch, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
+pub(super) use listing::{MessageLimit, Relisting};
 use predecessor::Predecessor;
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -47,14 +53,14 @@ const STOPPED: &str = "stopped";
 /// What a socket brings next; `None` where it has ended.
 type NextFrame = Option<Result<Frame, Error>>;
 
-/// Makes the venue's side of another connection.
+/// Makes the venue's side of another connection, whose list is empty.
 pub(super) type NewVenue = Box<dyn Fn() -> Box<dyn Venue> + Send>;
 
 /// Opens a socket. The session's deadline bounds it.
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, SocketError>> + Send>>;
 
 /// The task of one connection of a feed.
-pub(super) struct Connection<S> {
+pub(super) struct Connection<S: Sink> {
     venue: Box<dyn Venue>,
     /// For a connection that begins while another one is still read.
     new_venue: NewVenue,
@@ -83,8 +89,13 @@ pub(super) struct Connection<S> {
     closed: Option<bool>,
     /// Why the venue denies access, if the last message said so.
     denied: Option<Reason>,
-    /// How many symbols the connection has.
-    symbols: usize,
+    /// The list, and its changes. Without a sender, the connection ends.
+    places: Places,
+    relistings: mpsc::Receiver<Relisting<S::Target>>,
+    /// The longest message that the open socket takes, and of how many symbols.
+    message_limit: MessageLimit,
+    /// Whether the venue lets another connection of the feed's overlap.
+    overlaps: Overlaps,
     reporter: Reporter,
     unheard: UnheardWatch,
     /// Where the feed is recorded.
@@ -95,13 +106,15 @@ pub(super) struct Connection<S> {
 const HELD: Duration = Duration::from_millis(10);
 
 /// What a feed's task waits for.
-enum Input {
+enum Input<T> {
     Due,
     Hours,
     Publish,
     Opened(Box<Result<Socket, SocketError>>),
     /// The sink took no updates for a while.
     Held,
+    /// The list changes; `None`: the connection is needed no longer.
+    Relist(Option<Relisting<T>>),
     /// The sink takes updates again: these were read before.
     HandOn,
     Frame(NextFrame),
@@ -110,35 +123,52 @@ enum Input {
 }
 
 /// The settings of one connection of a feed.
-pub(super) struct ConnectionSetup {
+pub(super) struct ConnectionSetup<T> {
     /// The feed's name, with the number of the connection where there are several.
     pub(super) name: String,
     pub(super) new_venue: NewVenue,
     /// Whether the venue lets a connection serve on until the next one has taken over.
-    pub(super) overlaps: bool,
+    pub(super) overlaps: Overlaps,
+    /// The first list.
+    pub(super) first: Relisting<T>,
+    pub(super) relistings: mpsc::Receiver<Relisting<T>>,
     /// When it is replaced, instead of as late as the venue allows.
     pub(super) rotate_at: Option<DailyMinute>,
     /// Whether the data are old on purpose.
     pub(super) is_delayed: bool,
     pub(super) schedule: Schedule,
-    pub(super) patience: Patience,
-    pub(super) symbols: usize,
     pub(super) timing: Timing,
     pub(super) dialing: Dialing,
-    pub(super) message_bytes_max: usize,
+    pub(super) message_limit: MessageLimit,
     pub(super) pacer: ConnectPacer,
     /// The place of the connection among those of its feed.
     pub(super) place: usize,
-    /// How many connections the feed has.
+    /// How many connections the feed may have.
     pub(super) connections: usize,
     pub(super) metrics: FeedMetrics,
     pub(super) status: StatusWriter,
     pub(super) recorder: Option<Recorder>,
 }
 
+/// Whether a feed's connections may overlap with those that replace them.
+#[derive(Debug, Clone)]
+pub(super) struct Overlaps {
+    /// The most connections that the venue accepts; none may overlap where it is 0.
+    pub(super) connections_max: usize,
+    /// How many the feed has.
+    pub(super) connections: Arc<AtomicUsize>,
+}
+
+impl Overlaps {
+    /// All of the feed's connections may overlap at once, and none may be more than the venue accepts.
+    fn are_allowed(&self) -> bool {
+        2 * self.connections.load(Ordering::Relaxed) <= self.connections_max
+    }
+}
+
 impl<S: Sink> Connection<S> {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(setup: ConnectionSetup, sink: S) -> Self {
+    pub(super) fn new(setup: ConnectionSetup<S::Target>, sink: S) -> Self {
         let now = Instant::now();
         let venue = (setup.new_venue)();
         let rules = venue.rules();
@@ -152,15 +182,19 @@ impl<S: Sink> Connection<S> {
         };
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let session = Session::new(setup.timing, rules, setup.patience, setup.pacer, rand::random(), now);
-        Self {
+        let patience = setup.first.patience;
+        let session = Session::new(setup.timing, rules, patience, setup.pacer, rand::random(), now);
+        let mut connection = Self {
             counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
-            session: if setup.overlaps { session.overlapping(setup.symbols) } else { session },
+            session,
             hours: HoursWatch::new(setup.schedule, now),
             closed: None,
             denied: None,
-            symbols: setup.symbols,
-            dialer: Dialer::new(setup.dialing, setup.message_bytes_max),
+            places: Places::default(),
+            relistings: setup.relistings,
+            dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
+            message_limit: setup.message_limit,
+            overlaps: setup.overlaps,
             attempt: None,
             lifetime: rules.lifetime,
             rotate_at: setup.rotate_at,
@@ -177,10 +211,13 @@ impl<S: Sink> Connection<S> {
             new_venue: setup.new_venue,
             sink,
             timing: setup.timing,
-        }
+        };
+        // Nothing is open yet, so nothing follows from it.
+        connection.relist(setup.first);
+        connection
     }
 
-    /// Keeps the feed up until `shutdown` turns true, or its sender is gone.
+    /// Keeps the feed up until `shutdown` turns true, its sender is gone, or that of the list's changes.
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         tokio::select! {
             biased;
@@ -194,10 +231,14 @@ impl<S: Sink> Connection<S> {
         self.reporter.stopped();
     }
 
-    /// Never ends by itself. It may be dropped at any await: all state is in `self`.
+    /// Ends once the connection is needed no longer. It may be dropped at any await: all state is in `self`.
     async fn keep_up(&mut self) {
         loop {
-            let mut action = match self.input().await {
+            let input = self.input().await;
+            self.session.set_overlaps(self.overlaps.are_allowed());
+            let mut action = match input {
+                Input::Relist(None) => return,
+                Input::Relist(Some(relisting)) => self.relist(relisting),
                 Input::Due => self.session.on(Event::Due, Instant::now()),
                 Input::Hours => {
                     self.look_at_hours();
@@ -241,7 +282,7 @@ impl<S: Sink> Connection<S> {
         self.closed.unwrap_or(false)
     }
 
-    async fn input(&mut self) -> Input {
+    async fn input(&mut self) -> Input<S::Target> {
         let due = sleep_until(self.session.deadline().into());
         let hours = sleep_until(self.hours.deadline().into());
         let opened = async {
@@ -273,6 +314,7 @@ impl<S: Sink> Connection<S> {
             () = hours => Input::Hours,
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
+            relisting = self.relistings.recv() => Input::Relist(relisting),
             opened = opened => Input::Opened(Box::new(opened)),
             frame = frame => frame,
         }
@@ -280,7 +322,8 @@ impl<S: Sink> Connection<S> {
 
     fn look_for_unheard(&mut self, now: Now) {
         if let Some(since) = self.unheard.due(now.instant) {
-            self.reporter.unheard(self.sink.unheard(since), now);
+            let listed_by = now.unix.before(self.timing.unheard_after);
+            self.reporter.unheard(self.sink.unheard(since, listed_by), now);
         } else if !self.unheard.is_on(now.instant) {
             self.reporter.unheard(Unheard::default(), now);
         }
@@ -306,7 +349,7 @@ impl<S: Sink> Connection<S> {
 }
 
 /// The next frame of both connections. The predecessor's goes first: what it brings is older.
-async fn next_frame(predecessor: &mut Option<Predecessor>, socket: &mut Option<Socket>) -> Input {
+async fn next_frame<T>(predecessor: &mut Option<Predecessor>, socket: &mut Option<Socket>) -> Input<T> {
     let gives_way = predecessor.as_ref().is_some_and(Predecessor::gives_way);
     let old = async {
         match predecessor {

@@ -46,7 +46,8 @@ impl<S: Sink> Connection<S> {
     /// The connection becomes the predecessor of the next one.
     pub(super) fn rotate(&mut self, reason: DisconnectReason, retry_in: Duration) {
         let Some(socket) = self.socket.take() else { return };
-        let venue = std::mem::replace(&mut self.venue, (self.new_venue)());
+        let another = self.another_venue();
+        let venue = std::mem::replace(&mut self.venue, another);
         let held = self.held.take();
         self.predecessor = Some(Predecessor { venue, socket, held, batches: 0, is_recorded: true });
         self.reporter.rotates(reason, retry_in);
@@ -140,8 +141,8 @@ impl<S: Sink> Connection<S> {
     /// Reads a frame in slices, as those of the successor are.
     fn read_predecessor_frame(&mut self, frame: &[u8], now: Now) -> Action {
         loop {
+            let dropped_before = self.dropped();
             let Some(old) = &mut self.predecessor else { return Action::Nothing };
-            let dropped_before = self.batch.errors.total();
             let before = self.batch.updates.len();
             let read = old.venue.read(frame, &mut self.batch);
             self.session.heard(Side::Predecessor, &self.batch.updates[before..], now.instant);

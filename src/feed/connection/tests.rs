@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::{
-    feed::{FeedStatus, Timing, Unheard},
-    market::{FeedSymbol, Parts, UnixMicros, Update},
-    venue::{DecodeError, Failure, Message, Request, Silence},
+    feed::{FeedStatus, ListChange, Timing, Unheard, silence::Patience},
+    market::{FeedSymbol, Parts, Symbol, UnixMicros, Update},
+    venue::{Change, DecodeError, Failure, ListedSymbol, Message, Request, Silence},
 };
 use futures_util::SinkExt;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ struct Scripted {
     requests: Vec<Request>,
     /// Refused whatever else comes.
     refused: Vec<(FeedSymbol, Reason)>,
+    /// How it answers a change of the list.
+    changed: Change,
 }
 
 impl Venue for Scripted {
@@ -69,6 +71,10 @@ impl Venue for Scripted {
         self.refused.clone()
     }
 
+    fn change(&mut self, _: &[(FeedSymbol, ListedSymbol)], _: &[FeedSymbol]) -> Change {
+        self.changed.clone()
+    }
+
     fn unanswered(&mut self, id: u64) {
         self.refused.push((FeedSymbol(id as u32), Reason::NotGranted));
     }
@@ -81,11 +87,20 @@ enum Seen {
     Mute(Parts),
     Refused(Vec<(FeedSymbol, Reason)>),
     Updates(Vec<u32>),
+    Removed(FeedSymbol),
 }
 
 struct Collector(mpsc::UnboundedSender<Seen>, Arc<AtomicBool>);
 
 impl Sink for Collector {
+    type Target = ();
+
+    fn add(&mut self, _: FeedSymbol, (): (), _: Now) {}
+
+    fn remove(&mut self, place: FeedSymbol, _: Now) {
+        self.0.send(Seen::Removed(place)).unwrap();
+    }
+
     fn may_take(&self) -> bool {
         !self.1.load(Ordering::Relaxed)
     }
@@ -108,7 +123,7 @@ impl Sink for Collector {
         false
     }
 
-    fn unheard(&self, _: UnixMicros) -> Unheard {
+    fn unheard(&self, _: UnixMicros, _: UnixMicros) -> Unheard {
         Unheard::default()
     }
 
@@ -128,38 +143,48 @@ struct Rig {
     peer: WebSocketStream<TcpStream>,
     /// Whether the sink takes no updates.
     is_full: Arc<AtomicBool>,
+    relistings_tx: mpsc::Sender<Relisting<()>>,
     /// Dropping it ends the connection.
     _shutdown_tx: watch::Sender<bool>,
 }
 
 impl Rig {
     async fn start(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>) -> Self {
-        Self::with(requests, refused, false).await
+        Self::with(requests, refused, false, Change::Requests(vec![request(9)])).await
     }
 
-    /// A connection that is replaced without a gap, if it `overlaps` with the next one.
-    async fn with(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>, overlaps: bool) -> Self {
+    /// A connection that is replaced without a gap, if it `overlaps` with the next one. Its venue answers changes of the
+    /// list by `changed`.
+    async fn with(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>, overlaps: bool, changed: Change) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());
         let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
+        let count = if overlaps { 6 } else { 2 }; // as many as `many x` has
+        let add = |number| ListChange::Add { symbol: symbol(number), target: () };
+        let patience = Patience { mute_after: Duration::from_secs(60), part_mute_after: None };
+        let (relistings_tx, relistings) = mpsc::channel(1);
         let setup = ConnectionSetup {
             name: "test".to_owned(),
             new_venue: Box::new(move || {
-                Box::new(Scripted { url: url.clone(), requests: requests.clone(), refused: refused.clone() })
+                let (requests, refused, changed) = (requests.clone(), refused.clone(), changed.clone());
+                Box::new(Scripted { url: url.clone(), requests, refused, changed })
             }),
-            overlaps,
+            overlaps: Overlaps {
+                connections_max: if overlaps { 2 } else { 0 },
+                connections: Arc::new(AtomicUsize::new(1)),
+            },
+            first: Relisting { changes: (0..count).map(add).collect(), patience },
+            relistings,
             rotate_at: None,
             is_delayed: false,
             schedule: Schedule::always(),
-            patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None },
-            symbols: if overlaps { 6 } else { 2 }, // as many as `many x` has
             timing: Timing {
                 acknowledgement: Duration::from_millis(100),
                 stable_after: Duration::ZERO,
                 ..Timing::default()
             },
             dialing: crate::feed::dial::plain(),
-            message_bytes_max: 1 << 20,
+            message_limit: MessageLimit::new(Some(1 << 20), crate::venue::DEFAULT),
             pacer: ConnectPacer::new(Duration::ZERO),
             place: 0,
             connections: 1,
@@ -174,7 +199,7 @@ impl Rig {
         let (stream, _) = listener.accept().await.unwrap();
         let mut peer = accept_async(stream).await.unwrap();
         peer.next().await.unwrap().unwrap(); // the first request
-        let mut rig = Self { listener, seen_rx, peer, is_full, _shutdown_tx: shutdown_tx };
+        let mut rig = Self { listener, seen_rx, peer, is_full, relistings_tx, _shutdown_tx: shutdown_tx };
         assert_eq!(rig.seen().await, Seen::Closed(false), "each run says first how the hours are");
         rig
     }
@@ -186,6 +211,10 @@ impl Rig {
     async fn seen(&mut self) -> Seen {
         tokio::time::timeout(Duration::from_secs(10), self.seen_rx.recv()).await.unwrap().unwrap()
     }
+}
+
+fn symbol(number: u32) -> ListedSymbol {
+    format!("S{number}").parse::<Symbol>().unwrap().into()
 }
 
 fn request(id: u64) -> Request {
@@ -262,7 +291,7 @@ async fn while_the_sink_takes_no_updates_none_are_lost_and_none_are_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_of_the_old_connection_that_the_sink_does_not_take_waits_without_a_spin() {
-    let mut rig = Rig::with(vec![request(1)], vec![], true).await;
+    let mut rig = Rig::with(vec![request(1)], vec![], true, Change::Reconnect).await;
     rig.says("1").await;
     assert_eq!(rig.seen().await, Seen::Refused(vec![]));
     rig.says("many x").await;
@@ -277,4 +306,66 @@ async fn a_frame_of_the_old_connection_that_the_sink_does_not_take_waits_without
     while let Some(Ok(_)) = next.next().await {}
     rig.is_full.store(false, Ordering::Relaxed);
     assert_eq!(rig.seen().await, Seen::Updates(before));
+}
+
+fn relisting(changes: Vec<ListChange<()>>) -> Relisting<()> {
+    Relisting { changes, patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None } }
+}
+
+#[tokio::test]
+async fn a_change_of_the_list_is_asked_for_on_the_living_connection() {
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    let changes = vec![ListChange::Add { symbol: symbol(7), target: () }, ListChange::Remove(symbol(0).symbol)];
+    rig.relistings_tx.send(relisting(changes)).await.unwrap();
+    assert_eq!(rig.seen().await, Seen::Removed(FeedSymbol(0)));
+    assert_eq!(rig.peer.next().await.unwrap().unwrap(), Wire::text("9"));
+    rig.says("many x").await;
+    assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()), "no outage, and the others go on");
+    drop(rig.relistings_tx);
+    assert!(matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))), "it is needed no longer");
+    assert!(rig.seen_rx.recv().await.is_none(), "which is no outage");
+}
+
+#[tokio::test]
+async fn where_the_venue_cannot_change_the_list_the_connection_is_replaced() {
+    for overlaps in [true, false] {
+        let mut rig = Rig::with(vec![request(1)], vec![], overlaps, Change::Reconnect).await;
+        rig.says("1").await;
+        assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+        rig.says("many x").await;
+        assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
+        rig.relistings_tx.send(relisting(vec![ListChange::Add { symbol: symbol(7), target: () }])).await.unwrap();
+        if !overlaps {
+            assert_eq!(rig.seen().await, Seen::Outage(Reason::Reconnect));
+        }
+        let (stream, _) = rig.listener.accept().await.unwrap();
+        let mut next = accept_async(stream).await.unwrap();
+        assert_eq!(next.next().await.unwrap().unwrap(), Wire::text("1"));
+        next.send(Wire::text("1")).await.unwrap();
+        next.send(Wire::text("many x")).await.unwrap();
+        let taken_over = async { while !matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))) {} };
+        tokio::time::timeout(Duration::from_secs(20), taken_over).await.unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            seen.push(rig.seen().await);
+        }
+        assert!(!seen.contains(&Seen::Outage(Reason::Reconnect)), "{overlaps}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn updates_of_a_removed_symbol_that_wait_for_the_sink_are_dropped() {
+    let mut rig = Rig::start(vec![request(1)], vec![]).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    rig.is_full.store(true, Ordering::Relaxed);
+    rig.says("many x").await;
+    rig.relistings_tx.send(relisting(vec![ListChange::Remove(symbol(1).symbol)])).await.unwrap();
+    assert_eq!(rig.seen().await, Seen::Removed(FeedSymbol(1)));
+    rig.is_full.store(false, Ordering::Relaxed);
+    let Seen::Updates(updates) = rig.seen().await else { panic!("no updates") };
+    // The frame may have been read after the removal, by a venue that minds no list.
+    assert!(updates == [0, 2, 3, 4, 5] || updates == [0, 1, 2, 3, 4, 5], "{updates:?}");
 }

@@ -64,6 +64,12 @@ impl Dialer {
         Self { dialer: dial::Dialer::new(dialing), websocket }
     }
 
+    /// The longest message of the websockets that it opens from now on.
+    pub(super) fn set_message_bytes_max(&mut self, message_bytes_max: usize) {
+        let websocket = self.websocket;
+        self.websocket = websocket.max_message_size(Some(message_bytes_max)).max_frame_size(Some(message_bytes_max));
+    }
+
     /// Opens a websocket; over TLS for `wss://`. The caller bounds the time.
     ///
     /// # Errors

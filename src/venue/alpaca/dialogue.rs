@@ -4,10 +4,11 @@
 use crate::{
     market::{FeedSymbol, Reason},
     venue::{
-        Failure, Message, Request, Silence,
-        kit::{Form, Names, Subscription},
+        Failure, ListedSymbol, Message, Request, Silence,
+        kit::{Aim, Form, Names, Subscription},
     },
 };
+use std::collections::HashSet;
 
 /// The venue speaks first: it says that we are connected.
 pub(super) const WELCOME: u64 = 0;
@@ -47,20 +48,40 @@ impl Channels {
 #[derive(Debug)]
 pub(super) struct Dialogue {
     subscription: Subscription<Channels>,
-    asked_for_extras: bool,
+    /// Whether the venue has answered for all prices of the first list.
+    has_prices: bool,
+    /// The symbols whose extras were asked for.
+    has_extras: HashSet<FeedSymbol>,
 }
 
 impl Dialogue {
     /// Asks for the prices of all symbols.
     pub(super) fn begin(names: &Names) -> (Self, Vec<Request>) {
-        let mut subscription = Subscription::new(&FORM, names.len());
+        let mut subscription = Subscription::new(&FORM, names);
         let requests = subscription.restart(&[Channels::Prices], names);
-        (Self { subscription, asked_for_extras: false }, requests)
+        (Self { subscription, has_prices: false, has_extras: HashSet::new() }, requests)
+    }
+
+    /// The list changes.
+    pub(super) fn change(
+        &mut self,
+        added: &[(FeedSymbol, ListedSymbol)],
+        removed: &[FeedSymbol],
+        names: &mut Names,
+    ) -> Vec<Request> {
+        removed.iter().for_each(|symbol| _ = self.has_extras.remove(symbol));
+        let kinds: (&[_], &[_]) = (&[Channels::Prices], &[Channels::Prices, Channels::Extras]);
+        self.subscription.change(kinds, (added, removed), names)
+    }
+
+    /// The venue does not answer this request, which ends subscriptions.
+    pub(super) fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
     }
 
     /// The channels of the oldest request, which the next answer is to.
     pub(super) fn awaits(&self) -> Option<Channels> {
-        self.subscription.oldest()
+        self.subscription.oldest().map(|(_, channels)| channels)
     }
 
     /// The answer to the oldest request; `is_listed` says whether it lists a name in all of the request's channels.
@@ -92,19 +113,21 @@ impl Dialogue {
         self.subscription.refusals()
     }
 
-    /// Once all prices have their answer: asks for the extras of the granted symbols. Where none is granted, that is a
-    /// failure.
+    /// Once all prices have their answer: asks for the extras of the granted symbols. Where none of the first list is
+    /// granted, that is a failure.
     fn go_on(&mut self, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
-        if self.asked_for_extras || !self.subscription.is_answered() {
+        if !self.subscription.is_answered() {
             return None;
         }
-        self.asked_for_extras = true;
-        let granted = self.subscription.all_granted();
+        let is_first = !std::mem::replace(&mut self.has_prices, true);
+        let mut granted = self.subscription.all_granted();
         if granted.is_empty()
+            && is_first
             && let Some((_, reason)) = self.subscription.refusals().first()
         {
             return Some(Message::Failed(Failure::Fatal(*reason)));
         }
+        granted.retain(|symbol| self.has_extras.insert(*symbol));
         requests.extend(self.subscription.ask(Channels::Extras, &granted, names));
         None
     }
@@ -120,8 +143,8 @@ fn fit(channels: Channels, names: &[&str]) -> usize {
     fit.count()
 }
 
-fn subscribe(_: u64, channels: Channels, names: &[&str]) -> String {
-    let mut request = serde_json::json!({ "action": "subscribe" });
+fn subscribe(aim: Aim, _: u64, channels: Channels, names: &[&str]) -> String {
+    let mut request = serde_json::json!({ "action": aim.word("subscribe", "unsubscribe") });
     for channel in channels.names() {
         request[*channel] = serde_json::json!(names);
     }

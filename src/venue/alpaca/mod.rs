@@ -23,8 +23,8 @@ mod event;
 mod status;
 
 use super::{
-    AssetClass, Batch, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request, Rules,
-    Secret, Setup, Spec, Venue, VenueError,
+    AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request,
+    Rules, Secret, Setup, Spec, Venue, VenueError,
     kit::{
         Names, address,
         raw::{self, Value},
@@ -220,6 +220,24 @@ impl Venue for Alpaca {
         match &self.stage {
             Stage::Subscribed(dialogue) => dialogue.refusals(),
             Stage::Connected | Stage::LogIn => Vec::new(),
+        }
+    }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        Change::Requests(match &mut self.stage {
+            Stage::Subscribed(dialogue) => dialogue.change(added, removed, &mut self.names),
+            // The list is asked for after the login.
+            Stage::Connected | Stage::LogIn => {
+                removed.iter().for_each(|symbol| self.names.remove(*symbol));
+                added.iter().for_each(|(symbol, listed)| _ = self.names.add(*symbol, listed));
+                Vec::new()
+            }
+        })
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        if let Stage::Subscribed(dialogue) = &mut self.stage {
+            dialogue.unanswered(id);
         }
     }
 }

@@ -29,8 +29,9 @@ mod statistics;
 mod usdm;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Silence, Spec, Venue, VenueError,
-    kit::{Form, Names, Subscription, address},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,
+    Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::Answer;
@@ -104,7 +105,7 @@ static SPOT: Market = Market {
 static FORM: Form<()> = Form {
     first_id: 1,
     fit: |(), _| SYMBOLS_PER_REQUEST,
-    write: |id, (), names| subscribe(id, STREAMS, names),
+    write: |aim, id, (), names| subscribe(aim, id, STREAMS, names),
     silence: Silence::Disconnects,
     is_required: |()| true,
 };
@@ -122,7 +123,7 @@ impl Binance {
     fn new(market: &Market, setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(market.base_url), market.path)?;
         let names = Names::new(market.spec, setup.symbols)?;
-        let subscription = Subscription::new(market.form, names.len());
+        let subscription = Subscription::new(market.form, &names);
         Ok(Self { url, rules: market.rules, names, subscription })
     }
 }
@@ -154,6 +155,14 @@ impl Venue for Binance {
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
     }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        Change::Requests(self.subscription.change((&[()], &[()]), (added, removed), &mut self.names))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
+    }
 }
 
 /// `BTC-USDT` is `BTCUSDT` there. A symbol with other separators, or more than one, is not a spot pair.
@@ -165,13 +174,13 @@ fn derive(symbol: &Symbol) -> Option<String> {
     Some(symbol.replace('-', ""))
 }
 
-fn subscribe(id: u64, streams: &[&str], names: &[&str]) -> String {
+fn subscribe(aim: Aim, id: u64, streams: &[&str], names: &[&str]) -> String {
     let params: Vec<String> = names
         .iter()
         .map(|name| name.to_lowercase())
         .flat_map(|name| streams.iter().map(move |stream| format!("{name}@{stream}")))
         .collect();
-    serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": id }).to_string()
+    serde_json::json!({ "method": aim.word("SUBSCRIBE", "UNSUBSCRIBE"), "params": params, "id": id }).to_string()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(super) static FUTURES: Market = Market {
 static FORM: Form<()> = Form {
     first_id: 1,
     fit: |(), _| SYMBOLS_PER_REQUEST,
-    write: |id, (), names| subscribe(id, STREAMS, names),
+    write: |aim, id, (), names| subscribe(aim, id, STREAMS, names),
     silence: Silence::Disconnects,
     is_required: |()| true,
 };

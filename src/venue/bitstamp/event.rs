@@ -7,7 +7,7 @@ use crate::{
     venue::{
         Batch, DecodeError, Message,
         kit::{
-            Names,
+            Aim, Names,
             object::{self, Object},
             raw::{Exact, Raw, TimeUnit, Value, required},
             scan,
@@ -33,18 +33,30 @@ impl Channel {
         }
     }
 
-    /// The channel and the symbol of a name. `None` for a channel that is not subscribed.
-    fn find(name: &str, names: &Names) -> Option<Result<(Self, FeedSymbol), DecodeError>> {
+    /// The channel of a name, and the rest of it. `None` for a channel that is not subscribed.
+    fn split(name: &str) -> Option<(Self, &str)> {
         let of = |channel: Self| name.strip_prefix(channel.prefix()).map(|symbol| (channel, symbol));
-        let (channel, symbol) = Self::ALL.into_iter().find_map(of)?;
-        Some(names.symbol(symbol).map(|symbol| (channel, symbol)).ok_or(DecodeError::UnknownSymbol))
+        Self::ALL.into_iter().find_map(of)
+    }
+
+    /// The channel and the symbol of a name in a message of data.
+    fn find(name: &str, names: &Names) -> Option<Result<(Self, FeedSymbol), DecodeError>> {
+        let (channel, symbol) = Self::split(name)?;
+        Some(names.data_of(symbol).map(|symbol| (channel, symbol)))
+    }
+
+    /// The same in an answer.
+    fn find_answer(name: &str, names: &Names) -> Option<Result<(Self, FeedSymbol), DecodeError>> {
+        let (channel, symbol) = Self::split(name)?;
+        Some(names.answer_of(symbol).map(|symbol| (channel, symbol)))
     }
 }
 
 /// What a frame was, before the subscription has taken the answers.
 pub(super) enum Event {
     Message(Message),
-    Granted(Channel, FeedSymbol),
+    /// A channel is granted, or no longer subscribed.
+    Granted(Aim, Channel, FeedSymbol),
     /// A request is refused: for this channel, or the venue does not say for which.
     Refused(Option<(Channel, FeedSymbol)>),
 }
@@ -66,11 +78,14 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
     match event.as_ref() {
         "trade" => Data::Trade(frame.data()?).read(&channel, names, batch),
         "data" => Data::Book(frame.data::<Levels<'_>>()?.best(&mut batch.errors)).read(&channel, names, batch),
-        "bts:subscription_succeeded" => match Channel::find(&channel, names) {
-            Some(found) => found.map(|(channel, symbol)| Event::Granted(channel, symbol)),
-            None => Ok(Event::Message(Message::Control)),
-        },
-        "bts:error" => match Channel::find(&channel, names) {
+        answer @ ("bts:subscription_succeeded" | "bts:unsubscription_succeeded") => {
+            let aim = if answer == "bts:subscription_succeeded" { Aim::Begin } else { Aim::End };
+            match Channel::find_answer(&channel, names) {
+                Some(found) => found.map(|(channel, symbol)| Event::Granted(aim, channel, symbol)),
+                None => Ok(Event::Message(Message::Control)),
+            }
+        }
+        "bts:error" => match Channel::find_answer(&channel, names) {
             Some(found) => found.map(|found| Event::Refused(Some(found))),
             None if frame.is_about_a_subscription() => Ok(Event::Refused(None)),
             None => {
@@ -78,7 +93,7 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
                 Ok(Event::Message(Message::Control))
             }
         },
-        "bts:heartbeat" | "bts:unsubscription_succeeded" => Ok(Event::Message(Message::Control)),
+        "bts:heartbeat" => Ok(Event::Message(Message::Control)),
         "bts:request_reconnect" => Ok(Event::Message(Message::Closing)),
         _ => Ok(Event::Message(Message::Other)),
     }

@@ -28,9 +28,9 @@ mod endpoint;
 mod event;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Ping, Request, Rules, Setup, Silence, Spec, Venue,
-    VenueError,
-    kit::{Form, Names, Subscription, address},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Ping, Request, Rules, Setup,
+    Silence, Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::{Channel, Event};
@@ -94,12 +94,12 @@ impl Bitstamp {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), "")?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let subscription = Subscription::new(&FORM, names.len());
+        let subscription = Subscription::new(&FORM, &names);
         Ok(Self { url, names, subscription, refusals: 0 })
     }
 
-    fn answered(&mut self, channel: Channel, symbol: FeedSymbol, is_granted: bool) -> Message {
-        match self.subscription.awaiting(channel, symbol) {
+    fn answered(&mut self, aim: Aim, channel: Channel, symbol: FeedSymbol, is_granted: bool) -> Message {
+        match self.subscription.awaiting(aim, channel, symbol, &self.names) {
             Some(id) if is_granted => self.subscription.granted(id),
             Some(id) => self.subscription.refused(Some(id), Reason::NotGranted),
             // The venue repeats itself.
@@ -142,8 +142,8 @@ impl Venue for Bitstamp {
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let answer = match event::read(frame, &self.names, batch)? {
             Event::Message(message) => return Ok(message),
-            Event::Granted(channel, symbol) => self.answered(channel, symbol, true),
-            Event::Refused(Some((channel, symbol))) => self.answered(channel, symbol, false),
+            Event::Granted(aim, channel, symbol) => self.answered(aim, channel, symbol, true),
+            Event::Refused(Some((channel, symbol))) => self.answered(Aim::Begin, channel, symbol, false),
             Event::Refused(None) => {
                 self.refusals += 1;
                 batch.refuses_symbol = true;
@@ -155,6 +155,10 @@ impl Venue for Bitstamp {
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
+    }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        Change::Requests(self.subscription.change((&Channel::ALL, &Channel::ALL), (added, removed), &mut self.names))
     }
 
     fn unanswered(&mut self, id: u64) {
@@ -174,9 +178,10 @@ fn derive(symbol: &Symbol) -> Option<String> {
     Some(symbol.replace('-', "").to_lowercase())
 }
 
-fn subscribe(_: u64, channel: Channel, names: &[&str]) -> String {
+fn subscribe(aim: Aim, _: u64, channel: Channel, names: &[&str]) -> String {
     let channels: String = names.iter().map(|name| format!("{}{name}", channel.prefix())).collect();
-    serde_json::json!({ "event": "bts:subscribe", "data": { "channel": channels } }).to_string()
+    serde_json::json!({ "event": aim.word("bts:subscribe", "bts:unsubscribe"), "data": { "channel": channels } })
+        .to_string()
 }
 
 #[cfg(test)]

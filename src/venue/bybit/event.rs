@@ -8,7 +8,7 @@ use crate::{
         Batch, DecodeError, Message,
         bybit::{book::Book, trades},
         kit::{
-            Names,
+            Aim, Names,
             raw::{self, Exact, Plain, Raw, TimeUnit, Value, unless_zero},
             scan,
         },
@@ -21,9 +21,9 @@ use std::borrow::Cow;
 pub(super) enum Answer<'a> {
     Message(Message),
     /// The request, or the oldest one, is granted.
-    Granted(Option<u64>),
+    Granted(Aim, Option<u64>),
     /// The request, or the oldest one, is refused; why.
-    Refused(Option<u64>, Cow<'a, str>),
+    Refused(Aim, Option<u64>, Cow<'a, str>),
 }
 
 /// Of which symbols a connection has brought a book or a ticker, so that a delta has something to add to.
@@ -36,6 +36,18 @@ pub(super) struct Bases {
 impl Bases {
     pub(super) fn new(symbols: usize) -> Self {
         Self { books: vec![false; symbols], tickers: vec![false; symbols] }
+    }
+
+    /// These places are taken.
+    pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>) {
+        for place in added.map(FeedSymbol::index) {
+            for known in [&mut self.books, &mut self.tickers] {
+                if known.len() <= place {
+                    known.resize(place + 1, false);
+                }
+                known[place] = false;
+            }
+        }
     }
 }
 
@@ -87,12 +99,16 @@ impl<'a> Envelope<'a> {
     /// An answer to a request or a ping. Its keys, and which of them it has, differ by category and over the years.
     fn answer(&self, batch: &mut Batch) -> Answer<'a> {
         let op = self.op.text().unwrap_or_default();
-        let is_subscribe = matches!(op.as_ref(), "subscribe" | "");
-        match self.success.raw() {
-            Raw::Flag(true) if op == "subscribe" => Answer::Granted(self.req_id.id(&mut batch.errors)),
-            Raw::Flag(false) if is_subscribe => {
+        let aim = match op.as_ref() {
+            "subscribe" | "" => Some(Aim::Begin),
+            "unsubscribe" => Some(Aim::End),
+            _ => None,
+        };
+        match (self.success.raw(), aim) {
+            (Raw::Flag(true), Some(aim)) if op != "" => Answer::Granted(aim, self.req_id.id(&mut batch.errors)),
+            (Raw::Flag(false), Some(aim)) => {
                 let why = self.ret_msg.text().unwrap_or_default();
-                Answer::Refused(self.req_id.id(&mut batch.errors), why)
+                Answer::Refused(aim, self.req_id.id(&mut batch.errors), why)
             }
             _ if matches!(op.as_ref(), "ping" | "pong" | "unsubscribe") => Answer::Message(Message::Control),
             _ => Answer::Message(Message::Other),
@@ -239,7 +255,7 @@ impl Reader<'_> {
         let Some((channel, name)) = Channel::of(topic).filter(|(channel, _)| self.has(*channel)) else {
             return Ok(Message::Other);
         };
-        let symbol = self.names.symbol(name).ok_or(DecodeError::UnknownSymbol)?;
+        let symbol = self.names.data_of(name)?;
         let Raw::Json(data) = envelope.data.raw() else { return Err(DecodeError::Shape) };
         match channel {
             Channel::Trades => match trades::read(data, self.category, symbol, self.batch)? {

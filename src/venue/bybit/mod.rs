@@ -35,9 +35,9 @@ mod event;
 mod trades;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Ping, Request, Rules, Setup, Silence, Spec, Venue,
-    VenueError,
-    kit::{Form, Names, Subscription, address},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Ping, Request, Rules, Setup,
+    Silence, Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Reason};
 use category::{Category, Channel};
@@ -161,17 +161,18 @@ impl Bybit {
         let base = setup.url.unwrap_or("wss://stream.bybit.com");
         let url = address::join(base, &format!("/v5/public/{}", category.path()))?;
         let names = Names::new(spec, setup.symbols)?;
-        let subscription = Subscription::new(form, names.len());
+        let subscription = Subscription::new(form, &names);
         let bases = Bases::new(names.len());
         Ok(Self { url, category, names, subscription, bases })
     }
 
     /// A request is refused as a whole: for a topic that the connection holds, which the venue names, or for a name
     /// that it does not know.
-    fn ask_in_parts(&mut self, id: Option<u64>, why: &str, batch: &mut Batch) -> Message {
+    fn ask_in_parts(&mut self, aim: Aim, id: Option<u64>, why: &str, batch: &mut Batch) -> Message {
+        let id = id.or_else(|| self.subscription.oldest_id(aim));
         let requests = &mut batch.requests;
         let topic = why.split_once("already subscribed,topic:").map(|(_, topic)| topic.trim());
-        match topic.and_then(Channel::of).and_then(|(_, name)| self.names.symbol(name)) {
+        match topic.and_then(Channel::of).and_then(|(_, name)| self.names.answer_of(name).ok()) {
             Some(held) => self.subscription.refused_for_held(id, held, &self.names, requests),
             None => self.subscription.refused_for_one(id, Reason::NotGranted, &self.names, requests),
         }
@@ -201,22 +202,33 @@ impl Venue for Bybit {
         let answer = event::read(frame, self.category, &self.names, &mut self.bases, batch)?;
         Ok(match answer {
             Answer::Message(message) => message,
-            Answer::Granted(id) => match id.or_else(|| self.subscription.oldest_id()) {
+            Answer::Granted(aim, id) => match id.or_else(|| self.subscription.oldest_id(aim)) {
                 Some(id) => self.subscription.granted(id),
                 None => Message::Control,
             },
-            Answer::Refused(id, why) => self.ask_in_parts(id, &why, batch),
+            Answer::Refused(aim, id, why) => self.ask_in_parts(aim, id, &why, batch),
         })
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
     }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        self.bases.relist(added.iter().map(|(symbol, _)| *symbol));
+        let channels = self.category.channels();
+        Change::Requests(self.subscription.change((channels, channels), (added, removed), &mut self.names))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
+    }
 }
 
-fn subscribe(id: u64, channel: Channel, names: &[&str]) -> String {
+fn subscribe(aim: Aim, id: u64, channel: Channel, names: &[&str]) -> String {
     let topics: Vec<String> = names.iter().map(|name| format!("{}{name}", channel.prefix())).collect();
-    serde_json::json!({ "op": "subscribe", "req_id": id.to_string(), "args": topics }).to_string()
+    serde_json::json!({ "op": aim.word("subscribe", "unsubscribe"), "req_id": id.to_string(), "args": topics })
+        .to_string()
 }
 
 #[cfg(test)]

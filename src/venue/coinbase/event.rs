@@ -278,7 +278,7 @@ impl Reader<'_> {
                     self.status(symbol, is_online, time);
                 }
             }
-            Err(DecodeError::UnknownSymbol) => is_for_others = true,
+            Err(DecodeError::UnknownSymbol | DecodeError::RemovedSymbol) => is_for_others = true,
             Err(reason) => self.note(Err(reason)),
         });
         if is_for_others && !is_for_us {
@@ -303,7 +303,7 @@ impl Product<'_> {
     fn status(&self, names: &Names) -> Result<(FeedSymbol, bool), DecodeError> {
         let id = self.id.text().ok_or(DecodeError::Shape)?;
         let in_usd = super::data_name(&id);
-        let symbol = names.symbol(in_usd.as_deref().unwrap_or(&id)).ok_or(DecodeError::UnknownSymbol)?;
+        let symbol = names.data_of(in_usd.as_deref().unwrap_or(&id))?;
         if in_usd.is_some() && names.of(symbol) != id {
             // A book that was asked for in USD has a product of its own.
             return Err(DecodeError::UnknownSymbol);

@@ -37,9 +37,9 @@ mod endpoint;
 mod event;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence, Spec,
-    Venue, VenueError,
-    kit::{Form, Names, Subscription, address, frame_count::FrameCount},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,
+    Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol, Update};
 use answer::Listed;
@@ -113,9 +113,8 @@ impl Channel {
     const ALL: [Self; 4] = [Self::Heartbeats, Self::Trades, Self::Ticker, Self::Status];
     /// Without these a symbol is refused.
     const PRICES: [Self; 2] = [Self::Trades, Self::Ticker];
-    /// Asked for once some product is granted, so that heartbeats alone keep no connection. Without them the venue
-    /// closes a quiet channel after a minute.
-    const EXTRAS: [Self; 2] = [Self::Heartbeats, Self::Status];
+    /// What a product may be subscribed to.
+    const OF_PRODUCTS: [Self; 3] = [Self::Trades, Self::Ticker, Self::Status];
 
     fn name(self) -> &'static str {
         match self {
@@ -141,7 +140,10 @@ struct Coinbase {
     url: String,
     names: Names,
     subscription: Subscription<Channel>,
-    asked_for_extras: bool,
+    /// Whether the connection has asked for heartbeats.
+    asked_for_heartbeats: bool,
+    /// The products whose status was asked for.
+    has_extras: HashSet<FeedSymbol>,
     frames: FrameCount,
     /// The products that were not online when the venue last spoke of them, on an earlier connection too.
     halted: HashSet<FeedSymbol>,
@@ -153,12 +155,13 @@ impl Coinbase {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), "/")?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let subscription = Subscription::new(&FORM, names.len());
+        let subscription = Subscription::new(&FORM, &names);
         Ok(Self {
             url,
             names,
             subscription,
-            asked_for_extras: false,
+            asked_for_heartbeats: false,
+            has_extras: HashSet::new(),
             frames: FrameCount::default(),
             halted: HashSet::new(),
             updates: Vec::new(),
@@ -195,23 +198,29 @@ impl Coinbase {
     /// The oldest request is refused, for a product that the venue does not name.
     fn refused_one(&mut self, batch: &mut Batch) -> Message {
         let message = match self.subscription.oldest() {
-            Some(Channel::Heartbeats) => self.subscription.refused(None, Reason::NotGranted),
+            Some((_, Channel::Heartbeats)) => self.subscription.refused(None, Reason::NotGranted),
             _ => self.subscription.refused_for_one(None, Reason::NotGranted, &self.names, &mut batch.requests),
         };
         self.ask_for_extras(batch);
         message
     }
 
-    /// Once all prices have their answer: asks for the extras of the granted products.
+    /// Once all prices have their answer: asks for the extras of the granted products, and with the first of them for
+    /// heartbeats, which alone keep no connection. Without them the venue closes a quiet channel after a minute.
     fn ask_for_extras(&mut self, batch: &mut Batch) {
-        if self.asked_for_extras || !self.subscription.is_answered() {
+        if !self.subscription.is_answered() {
             return;
         }
-        self.asked_for_extras = true;
-        let granted = self.subscription.all_granted();
-        for channel in Channel::EXTRAS {
-            batch.requests.extend(self.subscription.ask(channel, &granted, &self.names));
+        let mut granted = self.subscription.all_granted();
+        granted.retain(|symbol| self.has_extras.insert(*symbol));
+        if granted.is_empty() {
+            return;
         }
+        if !std::mem::replace(&mut self.asked_for_heartbeats, true) {
+            let any = &granted[..1];
+            batch.requests.extend(self.subscription.ask(Channel::Heartbeats, any, &self.names));
+        }
+        batch.requests.extend(self.subscription.ask(Channel::Status, &granted, &self.names));
     }
 }
 
@@ -227,7 +236,8 @@ impl Venue for Coinbase {
     fn open(&mut self) -> Vec<Request> {
         self.frames = FrameCount::default();
         self.updates.clear();
-        self.asked_for_extras = false;
+        self.asked_for_heartbeats = false;
+        self.has_extras.clear();
         self.subscription.restart(&Channel::PRICES, &self.names)
     }
 
@@ -265,6 +275,22 @@ impl Venue for Coinbase {
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
     }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        for symbol in removed {
+            self.halted.remove(symbol);
+            self.has_extras.remove(symbol);
+        }
+        Change::Requests(self.subscription.change(
+            (&Channel::PRICES, &Channel::OF_PRODUCTS),
+            (added, removed),
+            &mut self.names,
+        ))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
+    }
 }
 
 /// `BTC-USD` is `BTC-USD` there.
@@ -283,8 +309,8 @@ fn data_name(name: &str) -> Option<String> {
     name.strip_suffix("-USDC").map(|base| format!("{base}-USD"))
 }
 
-fn subscribe(_: u64, channel: Channel, names: &[&str]) -> String {
-    let mut request = serde_json::json!({ "type": "subscribe", "channel": channel.name() });
+fn subscribe(aim: Aim, _: u64, channel: Channel, names: &[&str]) -> String {
+    let mut request = serde_json::json!({ "type": aim.word("subscribe", "unsubscribe"), "channel": channel.name() });
     if channel != Channel::Heartbeats {
         request["product_ids"] = serde_json::json!(names);
     }

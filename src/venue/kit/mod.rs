@@ -14,7 +14,7 @@ mod subscription;
 mod time_unit;
 
 pub(super) use names::Names;
-pub(super) use subscription::{Form, Subscription};
+pub(super) use subscription::{Aim, Form, Subscription};
 
 #[cfg(test)]
 mod testing;

@@ -2,16 +2,67 @@
 
 use super::raw::Value;
 use crate::{
-    market::FeedSymbol,
+    market::{FeedSymbol, Symbol},
     venue::{DecodeError, ListedSymbol, NAME_BYTES_MAX, Spec, VenueError},
 };
 use std::collections::hash_map::Entry;
 
-/// A venue's names of a connection's symbols, in their order, and the way back.
+/// A venue's names of a connection's symbols, by their places, and the way back.
 #[derive(Debug)]
 pub(in crate::venue) struct Names {
-    names: Vec<Box<str>>,
+    rule: NameRule,
+    places: Vec<Place>,
+    /// The places of the list, by the names that their data arrive under.
     symbols: foldhash::HashMap<Box<str>, FeedSymbol>,
+    /// The places that were left, by the names that their data arrived under.
+    left: foldhash::HashMap<Box<str>, Vec<FeedSymbol>>,
+}
+
+/// How a venue's names follow from symbols: of its spec.
+#[derive(Debug, Clone, Copy)]
+struct NameRule {
+    venue: &'static str,
+    derive: fn(&Symbol) -> Option<String>,
+    data_name: fn(&str) -> Option<String>,
+}
+
+/// What is at a place.
+#[derive(Debug)]
+enum Place {
+    Free,
+    /// A symbol of the list that has no name of its own at the venue.
+    Nameless,
+    Listed(Name),
+    /// A symbol that is listed no longer: it may be named until its place is taken again.
+    Left(Name),
+}
+
+/// How a symbol is called.
+#[derive(Debug)]
+struct Name {
+    /// It is asked for by this one.
+    name: Box<str>,
+    /// Its data arrive under this one, if that is another.
+    data_name: Option<Box<str>>,
+}
+
+impl Name {
+    fn new(rule: NameRule, listed: &ListedSymbol) -> Result<Self, VenueError> {
+        let name = match &listed.venue_name {
+            Some(name) => name.clone(),
+            None => (rule.derive)(&listed.symbol)
+                .ok_or_else(|| VenueError::NotDerivable { symbol: listed.symbol.clone(), venue: rule.venue })?,
+        };
+        if !is_name(&name) {
+            return Err(VenueError::BadName { symbol: listed.symbol.clone(), name });
+        }
+        let data_name = (rule.data_name)(&name).map(Into::into);
+        Ok(Self { name: name.into(), data_name })
+    }
+
+    fn of_data(&self) -> &str {
+        self.data_name.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl Names {
@@ -20,27 +71,83 @@ impl Names {
     /// # Errors
     /// [`VenueError`] of the first symbol without a name, or with another one's.
     pub(in crate::venue) fn new(spec: &Spec, symbols: &[ListedSymbol]) -> Result<Self, VenueError> {
-        let mut names = Self { names: Vec::with_capacity(symbols.len()), symbols: foldhash::HashMap::default() };
+        let mut names = Self {
+            rule: NameRule { venue: spec.name, derive: spec.derive, data_name: spec.data_name },
+            places: Vec::with_capacity(symbols.len()),
+            symbols: foldhash::HashMap::default(),
+            left: foldhash::HashMap::default(),
+        };
         for (place, listed) in FeedSymbol::all(symbols.len()).zip(symbols) {
-            let name = match &listed.venue_name {
-                Some(name) => name.clone(),
-                None => (spec.derive)(&listed.symbol)
-                    .ok_or_else(|| VenueError::NotDerivable { symbol: listed.symbol.clone(), venue: spec.name })?,
-            };
-            if !is_name(&name) {
-                return Err(VenueError::BadName { symbol: listed.symbol.clone(), name });
+            let name = Name::new(names.rule, listed)?;
+            let data_name = name.of_data().to_owned();
+            if let Err(taken) = names.take(place, name) {
+                let first = symbols[taken.index()].symbol.clone();
+                return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name: data_name });
             }
-            let data_name = (spec.data_name)(&name).unwrap_or_else(|| name.clone());
-            match names.symbols.entry(data_name.as_str().into()) {
-                Entry::Vacant(free) => free.insert(place),
-                Entry::Occupied(taken) => {
-                    let first = symbols[taken.get().index()].symbol.clone();
-                    return Err(VenueError::NamesMeet { first, second: listed.symbol.clone(), name: data_name });
-                }
-            };
-            names.names.push(name.into());
         }
         Ok(names)
+    }
+
+    /// Gives a place a name; an error is the place that has the same.
+    fn take(&mut self, place: FeedSymbol, name: Name) -> Result<(), FeedSymbol> {
+        match self.symbols.entry(name.of_data().into()) {
+            Entry::Vacant(free) => free.insert(place),
+            Entry::Occupied(taken) => return Err(*taken.get()),
+        };
+        *self.at(place) = Place::Listed(name);
+        Ok(())
+    }
+
+    fn at(&mut self, place: FeedSymbol) -> &mut Place {
+        if self.places.len() <= place.index() {
+            self.places.resize_with(place.index() + 1, || Place::Free);
+        }
+        &mut self.places[place.index()]
+    }
+
+    /// A symbol takes this place. Returns whether the venue has a name for it, and one that no other symbol has.
+    pub(in crate::venue) fn add(&mut self, place: FeedSymbol, listed: &ListedSymbol) -> bool {
+        self.forget(place);
+        *self.at(place) = Place::Nameless;
+        Name::new(self.rule, listed).is_ok_and(|name| self.take(place, name).is_ok())
+    }
+
+    /// The symbol leaves its place: its data are no longer taken. Its name is known until the place is taken again.
+    pub(in crate::venue) fn remove(&mut self, place: FeedSymbol) {
+        match std::mem::replace(self.at(place), Place::Free) {
+            Place::Listed(name) => {
+                self.symbols.remove(name.of_data());
+                self.left.entry(name.of_data().into()).or_default().push(place);
+                *self.at(place) = Place::Left(name);
+            }
+            Place::Left(name) => *self.at(place) = Place::Left(name),
+            Place::Free | Place::Nameless => {}
+        }
+    }
+
+    /// Nothing that comes can mean the symbol that has left this place.
+    fn forget(&mut self, place: FeedSymbol) {
+        self.remove(place);
+        if let Place::Left(name) = std::mem::replace(self.at(place), Place::Free)
+            && let Entry::Occupied(mut places) = self.left.entry(name.of_data().into())
+        {
+            places.get_mut().retain(|left| *left != place);
+            if places.get().is_empty() {
+                places.remove();
+            }
+        }
+    }
+
+    /// The places of the list.
+    pub(in crate::venue) fn listed(&self) -> impl Iterator<Item = FeedSymbol> {
+        let is_listed = |place: &FeedSymbol| matches!(self.places[place.index()], Place::Listed(_));
+        FeedSymbol::all(self.places.len()).filter(is_listed)
+    }
+
+    /// The places of the list whose symbols have no name of their own at the venue.
+    pub(in crate::venue) fn nameless(&self) -> impl Iterator<Item = FeedSymbol> {
+        let is_nameless = |place: &FeedSymbol| matches!(self.places[place.index()], Place::Nameless);
+        FeedSymbol::all(self.places.len()).filter(is_nameless)
     }
 
     /// The symbol whose data arrive under this name.
@@ -48,23 +155,60 @@ impl Names {
         self.symbols.get(name).copied()
     }
 
-    /// The symbol that a field of a message names.
+    /// The same, for data.
+    ///
+    /// # Errors
+    /// It is the name of no symbol, or of one that has left: then the data were on their way.
+    pub(in crate::venue) fn data_of(&self, name: &str) -> Result<FeedSymbol, DecodeError> {
+        self.symbol(name).ok_or_else(|| self.missing(name))
+    }
+
+    #[cold]
+    fn missing(&self, name: &str) -> DecodeError {
+        if self.left.contains_key(name) { DecodeError::RemovedSymbol } else { DecodeError::UnknownSymbol }
+    }
+
+    /// The same, for answers, which may be to requests from before a symbol left.
+    ///
+    /// # Errors
+    /// It is, and was, the name of no symbol.
+    pub(in crate::venue) fn answer_of(&self, name: &str) -> Result<FeedSymbol, DecodeError> {
+        let left = || self.left.get(name).and_then(|places| places.first()).copied();
+        self.symbol(name).or_else(left).ok_or(DecodeError::UnknownSymbol)
+    }
+
+    /// Whether an answer for one of these symbols may mean the other: one was listed again after the other had left.
+    pub(in crate::venue) fn is_same(&self, one: FeedSymbol, other: FeedSymbol) -> bool {
+        one == other || !self.left.is_empty() && self.of(one) == self.of(other)
+    }
+
+    /// The symbol that a field of a message of data names.
     ///
     /// # Errors
     /// The field is not a name, or names another symbol than those of this connection.
     pub(in crate::venue) fn find<'a>(&self, field: impl Value<'a>) -> Result<FeedSymbol, DecodeError> {
-        let name = field.text().ok_or(DecodeError::Shape)?;
-        self.symbol(&name).ok_or(DecodeError::UnknownSymbol)
+        self.data_of(&field.text().ok_or(DecodeError::Shape)?)
     }
 
-    /// The name that a symbol of this connection is asked for by.
+    /// The symbol that a field of an answer names.
+    ///
+    /// # Errors
+    /// As those of [`Names::find`].
+    pub(in crate::venue) fn find_answer<'a>(&self, field: impl Value<'a>) -> Result<FeedSymbol, DecodeError> {
+        self.answer_of(&field.text().ok_or(DecodeError::Shape)?)
+    }
+
+    /// The name that the symbol at this place is asked for by, or was.
     pub(in crate::venue) fn of(&self, symbol: FeedSymbol) -> &str {
-        &self.names[symbol.index()]
+        match self.places.get(symbol.index()) {
+            Some(Place::Listed(name) | Place::Left(name)) => &name.name,
+            Some(Place::Free | Place::Nameless) | None => "",
+        }
     }
 
-    /// The number of symbols.
+    /// The number of places.
     pub(in crate::venue) fn len(&self) -> usize {
-        self.names.len()
+        self.places.len()
     }
 }
 

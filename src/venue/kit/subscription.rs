@@ -1,9 +1,10 @@
 //! Subscribing: requests in batches, answers per request or per symbol, and halving a batch that is refused as a whole.
+//! Ends of subscriptions are asked for in the same way.
 
 use super::Names;
 use crate::{
     market::{FeedSymbol, Reason},
-    venue::{Batch, Message, Request, Silence},
+    venue::{Batch, ListedSymbol, Message, Request, Silence},
 };
 use std::collections::VecDeque;
 
@@ -22,17 +23,37 @@ pub(in crate::venue) struct Form<C> {
     /// How many of these names fit into one request.
     pub(in crate::venue) fit: fn(C, &[&str]) -> usize,
     /// Writes a request.
-    pub(in crate::venue) write: fn(u64, C, &[&str]) -> String,
+    pub(in crate::venue) write: fn(Aim, u64, C, &[&str]) -> String,
     /// What it means that the venue does not answer a request.
     pub(in crate::venue) silence: Silence,
     /// Whether a symbol is refused without this kind. Other kinds are extras.
     pub(in crate::venue) is_required: fn(C) -> bool,
 }
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::venue) enum Aim {
+    /// To begin subscriptions.
+    Begin,
+    /// To end them.
+    End,
+}
+
+impl Aim {
+    /// The word that asks for it.
+    pub(in crate::venue) fn word(self, begin: &'static str, end: &'static str) -> &'static str {
+        match self {
+            Self::Begin => begin,
+            Self::End => end,
+        }
+    }
+}
+
 /// A request without a whole answer.
 #[derive(Debug)]
 struct Asked<C> {
     id: u64,
+    aim: Aim,
     kind: C,
     symbols: Vec<FeedSymbol>,
     /// How often these symbols were asked for before.
@@ -46,6 +67,8 @@ struct Asked<C> {
 /// The state of a symbol's subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
+    /// The place is not of the list.
+    Free,
     Open,
     Granted,
     Refused(Reason),
@@ -65,32 +88,64 @@ pub(in crate::venue) struct Subscription<C: 'static> {
 }
 
 impl<C: Copy + PartialEq> Subscription<C> {
-    /// The subscriptions of a connection with this many symbols; nothing is asked for yet.
-    pub(in crate::venue) fn new(form: &'static Form<C>, symbols: usize) -> Self {
-        Self {
-            form,
-            asked: VecDeque::new(),
-            accepted: Vec::new(),
-            next_id: form.first_id,
-            verdicts: vec![Verdict::Open; symbols],
-            halvings: 0,
-        }
+    /// The subscriptions of a connection with these symbols; nothing is asked for yet.
+    pub(in crate::venue) fn new(form: &'static Form<C>, names: &Names) -> Self {
+        let mut verdicts = vec![Verdict::Free; names.len()];
+        names.listed().for_each(|symbol| verdicts[symbol.index()] = Verdict::Open);
+        names.nameless().for_each(|symbol| verdicts[symbol.index()] = Verdict::Refused(Reason::NotGranted));
+        Self { form, asked: VecDeque::new(), accepted: Vec::new(), next_id: form.first_id, verdicts, halvings: 0 }
     }
 
     /// Begins a connection: forgets the last one, and asks for all symbols, one kind after the other.
     pub(in crate::venue) fn restart(&mut self, kinds: &[C], names: &Names) -> Vec<Request> {
-        *self = Self::new(self.form, self.verdicts.len());
-        let all: Vec<FeedSymbol> = FeedSymbol::all(self.verdicts.len()).collect();
+        *self = Self::new(self.form, names);
+        let all: Vec<FeedSymbol> = names.listed().collect();
         kinds.iter().flat_map(|&kind| self.ask(kind, &all, names)).collect()
+    }
+
+    /// The list changes: asks for the end of these subscriptions, of the kinds that `ended` has, and then for the
+    /// symbols that are added. A symbol that the venue has refused has none.
+    pub(in crate::venue) fn change(
+        &mut self,
+        (begun, ended): (&[C], &[C]),
+        (added, removed): (&[(FeedSymbol, ListedSymbol)], &[FeedSymbol]),
+        names: &mut Names,
+    ) -> Vec<Request> {
+        let mut ends = Vec::new();
+        for &symbol in removed {
+            names.remove(symbol);
+            let verdict = std::mem::replace(self.verdict(symbol), Verdict::Free);
+            ends.extend(matches!(verdict, Verdict::Open | Verdict::Granted).then_some(symbol));
+            for accepted in &mut self.accepted {
+                accepted.symbols.retain(|asked| *asked != symbol);
+            }
+        }
+        let mut begins = Vec::new();
+        for (symbol, listed) in added {
+            let is_named = names.add(*symbol, listed);
+            *self.verdict(*symbol) = if is_named { Verdict::Open } else { Verdict::Refused(Reason::NotGranted) };
+            begins.extend(is_named.then_some(*symbol));
+        }
+        let ends = ended.iter().flat_map(|&kind| self.request(Aim::End, kind, &ends, 0, names)).collect::<Vec<_>>();
+        let begins = begun.iter().flat_map(|&kind| self.ask(kind, &begins, names));
+        ends.into_iter().chain(begins).collect()
+    }
+
+    fn verdict(&mut self, symbol: FeedSymbol) -> &mut Verdict {
+        if self.verdicts.len() <= symbol.index() {
+            self.verdicts.resize(symbol.index() + 1, Verdict::Free);
+        }
+        &mut self.verdicts[symbol.index()]
     }
 
     /// Asks for these symbols, in as many requests as it takes.
     pub(in crate::venue) fn ask(&mut self, kind: C, symbols: &[FeedSymbol], names: &Names) -> Vec<Request> {
-        self.ask_again(kind, symbols, 0, names)
+        self.request(Aim::Begin, kind, symbols, 0, names)
     }
 
-    fn ask_again(&mut self, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
+    fn request(&mut self, aim: Aim, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
         let all: Vec<&str> = symbols.iter().map(|&symbol| names.of(symbol)).collect();
+        let silence = if aim == Aim::End { Silence::Ends } else { self.form.silence };
         let mut requests = Vec::new();
         let mut from = 0;
         while from < symbols.len() {
@@ -98,12 +153,12 @@ impl<C: Copy + PartialEq> Subscription<C> {
             let batch = from..from + count;
             let id = self.next_id;
             self.next_id += 1;
-            let text = Some((self.form.write)(id, kind, &all[batch.clone()]));
-            requests.push(Request { id, text, silence: self.form.silence });
+            let text = Some((self.form.write)(aim, id, kind, &all[batch.clone()]));
+            requests.push(Request { id, text, silence });
             from += count;
             let symbols = symbols[batch].to_vec();
-            let mut asked = Asked { id, kind, symbols, round, unanswered: Vec::new(), is_granted: false };
-            if self.form.silence == Silence::Accepts {
+            let mut asked = Asked { id, aim, kind, symbols, round, unanswered: Vec::new(), is_granted: false };
+            if silence == Silence::Accepts {
                 self.judge(kind, &asked.symbols, Verdict::Granted);
                 self.accepted.push(asked);
                 continue;
@@ -115,13 +170,13 @@ impl<C: Copy + PartialEq> Subscription<C> {
     }
 
     /// What the oldest unanswered request asks for.
-    pub(in crate::venue) fn oldest(&self) -> Option<C> {
-        self.asked.front().map(|asked| asked.kind)
+    pub(in crate::venue) fn oldest(&self) -> Option<(Aim, C)> {
+        self.asked.front().map(|asked| (asked.aim, asked.kind))
     }
 
-    /// The id of the oldest unanswered request, for an answer that names none.
-    pub(in crate::venue) fn oldest_id(&self) -> Option<u64> {
-        self.asked.front().map(|asked| asked.id)
+    /// The id of the oldest unanswered request with this aim, for an answer that names none.
+    pub(in crate::venue) fn oldest_id(&self, aim: Aim) -> Option<u64> {
+        self.asked.iter().find(|asked| asked.aim == aim).map(|asked| asked.id)
     }
 
     /// Takes the request with this id, or the oldest one, off the list: it has its answer.
@@ -145,15 +200,22 @@ impl<C: Copy + PartialEq> Subscription<C> {
 
     /// The venue grants the whole request.
     pub(in crate::venue) fn granted(&mut self, id: u64) -> Message {
-        if let Some(asked) = self.take(Some(id)) {
+        if let Some(asked) = self.take(Some(id)).filter(|asked| asked.aim == Aim::Begin) {
             self.judge(asked.kind, &asked.symbols, Verdict::Granted);
         }
         Message::Acknowledged(id)
     }
 
-    /// The venue refuses the whole request, for all of its symbols.
+    /// The venue refuses the whole request, for all of its symbols. What it refuses to end, it does not send.
     pub(in crate::venue) fn refused(&mut self, id: Option<u64>, reason: Reason) -> Message {
         let Some(asked) = self.take(id) else { return Message::Refused(id) };
+        self.all_refused(&asked, reason)
+    }
+
+    fn all_refused(&mut self, asked: &Asked<C>, reason: Reason) -> Message {
+        if asked.aim == Aim::End {
+            return Message::Acknowledged(asked.id);
+        }
         self.judge(asked.kind, &asked.symbols, Verdict::Refused(reason));
         Message::Refused(Some(asked.id))
     }
@@ -169,14 +231,12 @@ impl<C: Copy + PartialEq> Subscription<C> {
     ) -> Message {
         let Some(asked) = self.take(id) else { return Message::Refused(id) };
         match self.halve(&asked, names) {
+            Some(halves) if halves.is_empty() => Message::Acknowledged(asked.id),
             Some(halves) => {
                 requests.extend(halves);
                 Message::Superseded(asked.id)
             }
-            None => {
-                self.judge(asked.kind, &asked.symbols, Verdict::Refused(reason));
-                Message::Refused(Some(asked.id))
-            }
+            None => self.all_refused(&asked, reason),
         }
     }
 
@@ -189,32 +249,48 @@ impl<C: Copy + PartialEq> Subscription<C> {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let Some(id) = id.or_else(|| self.oldest_id()) else { return Message::Refused(id) };
-        let has_it = |asked: &Asked<C>| asked.id == id && asked.symbols.contains(&held);
+        let Some(id) = id.or_else(|| self.oldest_id(Aim::Begin)) else { return Message::Refused(id) };
+        let has_it = |asked: &Asked<C>| {
+            asked.id == id && asked.aim == Aim::Begin && asked.symbols.iter().any(|&symbol| names.is_same(symbol, held))
+        };
         if !self.asked.iter().any(has_it) {
             return self.refused_for_one(Some(id), Reason::NotGranted, names, requests);
         }
-        let Some(Asked { kind, mut symbols, round, .. }) = self.take(Some(id)) else {
-            return Message::Refused(Some(id));
-        };
-        self.judge(kind, &[held], Verdict::Granted);
-        symbols.retain(|&symbol| symbol != held);
-        if symbols.is_empty() {
+        let Some(asked) = self.take(Some(id)) else { return Message::Refused(Some(id)) };
+        let (held, others): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
+            asked.symbols.iter().partition(|&&symbol| names.is_same(symbol, held));
+        self.judge(asked.kind, &held, Verdict::Granted);
+        let others = self.still_listed(others);
+        if others.is_empty() {
             return Message::Acknowledged(id);
         }
-        requests.extend(self.ask_again(kind, &symbols, round, names));
+        requests.extend(self.request(Aim::Begin, asked.kind, &others, asked.round, names));
         Message::Superseded(id)
     }
 
-    /// Asks for the halves of a refused request. `None` where it has only one symbol, or was halved too often.
+    /// Those of these symbols that are of the list still.
+    fn still_listed(&self, mut symbols: Vec<FeedSymbol>) -> Vec<FeedSymbol> {
+        symbols.retain(|symbol| self.verdicts[symbol.index()] != Verdict::Free);
+        symbols
+    }
+
+    /// Asks for the halves of a refused request, or for what is left of it where symbols have left meanwhile. `None`
+    /// where it has only one symbol, or was halved too often.
     fn halve(&mut self, asked: &Asked<C>, names: &Names) -> Option<Vec<Request>> {
+        let left = match asked.aim {
+            Aim::Begin => self.still_listed(asked.symbols.clone()),
+            Aim::End => asked.symbols.clone(),
+        };
+        if left.is_empty() {
+            return Some(Vec::new());
+        }
         if asked.symbols.len() < 2 || self.halvings == HALVINGS_MAX {
             return None;
         }
         self.halvings += 1;
-        let (left, right) = asked.symbols.split_at(asked.symbols.len() / 2);
-        let mut requests = self.ask_again(asked.kind, left, asked.round, names);
-        requests.extend(self.ask_again(asked.kind, right, asked.round, names));
+        let (first, second) = left.split_at(left.len() / 2);
+        let mut requests = self.request(asked.aim, asked.kind, first, asked.round, names);
+        requests.extend(self.request(asked.aim, asked.kind, second, asked.round, names));
         Some(requests)
     }
 
@@ -237,7 +313,10 @@ impl<C: Copy + PartialEq> Subscription<C> {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let is_whole = |asked: &&Asked<C>| asked.symbols.iter().all(|&symbol| is_listed(asked.kind, names.of(symbol)));
+        let is_whole = |asked: &&Asked<C>| {
+            let is_done = |&symbol: &FeedSymbol| is_listed(asked.kind, names.of(symbol)) == (asked.aim == Aim::Begin);
+            asked.symbols.iter().all(is_done)
+        };
         let whole = self.asked.iter().find(is_whole).map(|asked| asked.id);
         self.answered_by_list(whole, is_listed, names, requests)
     }
@@ -249,7 +328,16 @@ impl<C: Copy + PartialEq> Subscription<C> {
         names: &Names,
         requests: &mut Vec<Request>,
     ) -> Message {
-        let Some(Asked { id, kind, symbols, round, .. }) = self.take(id) else { return Message::Other };
+        let Some(asked) = self.take(id) else { return Message::Other };
+        let Asked { id, aim, kind, symbols, round, .. } = asked;
+        if aim == Aim::End {
+            // What it lists still was asked for again since, or it does not end it.
+            return Message::Acknowledged(id);
+        }
+        let symbols = self.still_listed(symbols);
+        if symbols.is_empty() {
+            return Message::Acknowledged(id);
+        }
         let (listed, missing): (Vec<FeedSymbol>, Vec<FeedSymbol>) =
             symbols.into_iter().partition(|&symbol| is_listed(kind, names.of(symbol)));
         self.judge(kind, &listed, Verdict::Granted);
@@ -257,7 +345,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
             return Message::Acknowledged(id);
         }
         if round < ROUNDS_MAX {
-            requests.extend(self.ask_again(kind, &missing, round + 1, names));
+            requests.extend(self.request(Aim::Begin, kind, &missing, round + 1, names));
             return if listed.is_empty() { Message::Superseded(id) } else { Message::Acknowledged(id) };
         }
         self.judge(kind, &missing, Verdict::Refused(Reason::NotGranted));
@@ -267,24 +355,28 @@ impl<C: Copy + PartialEq> Subscription<C> {
     }
 
     /// The venue answers for one symbol of a request. The request has its answer when all of its symbols have one: it
-    /// is acknowledged if one of them is granted.
+    /// is acknowledged if one of them is granted, or if it is for an end.
     pub(in crate::venue) fn answered(
         &mut self,
         id: u64,
         symbol: FeedSymbol,
         refused: Option<Reason>,
+        names: &Names,
         batch: &mut Batch,
     ) -> Message {
         let Some(place) = self.asked.iter().position(|asked| asked.id == id) else { return Message::Control };
         let asked = &mut self.asked[place];
-        let Some(answered) = asked.unanswered.iter().position(|&open| open == symbol) else { return Message::Control };
-        asked.unanswered.remove(answered);
-        asked.is_granted |= refused.is_none();
-        batch.refuses_symbol |= refused.is_some();
-        let kind = asked.kind;
+        let is_it = |&open: &FeedSymbol| names.is_same(open, symbol);
+        let Some(answered) = asked.unanswered.iter().position(is_it) else { return Message::Control };
+        let symbol = asked.unanswered.remove(answered);
+        let Asked { aim, kind, .. } = *asked;
+        asked.is_granted |= refused.is_none() || aim == Aim::End;
         let is_granted = asked.is_granted;
         let is_whole = asked.unanswered.is_empty();
-        self.judge(kind, &[symbol], refused.map_or(Verdict::Granted, Verdict::Refused));
+        if aim == Aim::Begin {
+            batch.refuses_symbol |= refused.is_some();
+            self.judge(kind, &[symbol], refused.map_or(Verdict::Granted, Verdict::Refused));
+        }
         if !is_whole {
             return Message::Control;
         }
@@ -294,8 +386,10 @@ impl<C: Copy + PartialEq> Subscription<C> {
 
     /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not
     /// the request.
-    pub(in crate::venue) fn awaiting(&self, kind: C, symbol: FeedSymbol) -> Option<u64> {
-        let awaits = |asked: &&Asked<C>| asked.kind == kind && asked.unanswered.contains(&symbol);
+    pub(in crate::venue) fn awaiting(&self, aim: Aim, kind: C, symbol: FeedSymbol, names: &Names) -> Option<u64> {
+        let awaits = |asked: &&Asked<C>| {
+            (asked.aim, asked.kind) == (aim, kind) && asked.unanswered.iter().any(|&open| names.is_same(open, symbol))
+        };
         self.asked.iter().find(awaits).map(|asked| asked.id)
     }
 
@@ -306,7 +400,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
         }
         for symbol in symbols {
             let known = &mut self.verdicts[symbol.index()];
-            if !matches!(known, Verdict::Refused(_)) {
+            if !matches!(known, Verdict::Refused(_) | Verdict::Free) {
                 *known = verdict;
             }
         }
@@ -322,7 +416,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
     pub(in crate::venue) fn refusals(&self) -> Vec<(FeedSymbol, Reason)> {
         let refusal = |(symbol, verdict): (FeedSymbol, &Verdict)| match verdict {
             Verdict::Refused(reason) => Some((symbol, *reason)),
-            Verdict::Open | Verdict::Granted => None,
+            Verdict::Free | Verdict::Open | Verdict::Granted => None,
         };
         FeedSymbol::all(self.verdicts.len()).zip(&self.verdicts).filter_map(refusal).collect()
     }

@@ -13,22 +13,21 @@ enum Channel {
 
 const BOTH: [Channel; 2] = [Channel::Trades, Channel::Quotes];
 
+fn write(aim: Aim, id: u64, channel: Channel, names: &[&str]) -> String {
+    format!("{id} {}{channel:?} {}", aim.word("", "-"), names.join(" "))
+}
+
 static FORM: Form<Channel> = Form {
     first_id: 1,
     fit: |_, _| usize::MAX,
-    write: |id, channel, names| format!("{id} {channel:?} {}", names.join(" ")),
+    write,
     silence: Silence::Disconnects,
     is_required: |channel| channel != Channel::Status,
 };
 
 /// A venue that answers no request.
-static SILENT: Form<Channel> = Form {
-    first_id: 1,
-    fit: |_, _| usize::MAX,
-    write: |id, channel, names| format!("{id} {channel:?} {}", names.join(" ")),
-    silence: Silence::Accepts,
-    is_required: |_| true,
-};
+static SILENT: Form<Channel> =
+    Form { first_id: 1, fit: |_, _| usize::MAX, write, silence: Silence::Accepts, is_required: |_| true };
 
 fn names(count: usize) -> Names {
     let names: Vec<String> = (0..count).map(|number| format!("S{number}")).collect();
@@ -70,13 +69,14 @@ fn answer(
 #[test]
 fn a_symbol_that_is_refused_in_one_channel_is_refused_and_the_others_are_granted() {
     let names = names(3);
-    let mut subscription = Subscription::new(&FORM, 3);
+    let mut subscription = Subscription::new(&FORM, &names);
     let asked = subscription.restart(&BOTH, &names);
     assert_eq!(texts(&asked), ["1 Trades S0 S1 S2", "2 Quotes S0 S1 S2"]);
     let mut batch = Batch::default();
     let mut says = |subscription: &mut Subscription<Channel>, channel, symbol, refused: bool| {
-        let id = subscription.awaiting(channel, FeedSymbol(symbol)).unwrap();
-        let message = subscription.answered(id, FeedSymbol(symbol), refused.then_some(Reason::NotGranted), &mut batch);
+        let id = subscription.awaiting(Aim::Begin, channel, FeedSymbol(symbol), &names).unwrap();
+        let refused = refused.then_some(Reason::NotGranted);
+        let message = subscription.answered(id, FeedSymbol(symbol), refused, &names, &mut batch);
         (message, std::mem::take(&mut batch.refuses_symbol))
     };
     // The channels are answered in turns.
@@ -86,7 +86,10 @@ fn a_symbol_that_is_refused_in_one_channel_is_refused_and_the_others_are_granted
     assert_eq!(says(&mut subscription, Channel::Quotes, 0, false), (Message::Control, false));
     assert_eq!(says(&mut subscription, Channel::Quotes, 2, false), (Message::Acknowledged(2), false));
     assert_eq!(says(&mut subscription, Channel::Trades, 0, false), (Message::Acknowledged(1), false));
-    assert!(subscription.is_answered() && subscription.awaiting(Channel::Trades, FeedSymbol(0)).is_none());
+    assert!(
+        subscription.is_answered()
+            && subscription.awaiting(Aim::Begin, Channel::Trades, FeedSymbol(0), &names).is_none()
+    );
     assert_eq!(subscription.refusals(), refusals(&[1]));
     assert_eq!(subscription.all_granted(), [FeedSymbol(0), FeedSymbol(2)]);
 
@@ -97,7 +100,7 @@ fn a_symbol_that_is_refused_in_one_channel_is_refused_and_the_others_are_granted
 #[test]
 fn an_extra_that_is_refused_refuses_no_symbol() {
     let names = names(2);
-    let mut subscription = Subscription::new(&FORM, 2);
+    let mut subscription = Subscription::new(&FORM, &names);
     subscription.restart(&[Channel::Trades, Channel::Status], &names);
     assert_eq!(subscription.refused(Some(2), Reason::NotEntitled), Message::Refused(Some(2)));
     assert_eq!(subscription.granted(1), Message::Acknowledged(1));
@@ -107,7 +110,7 @@ fn an_extra_that_is_refused_refuses_no_symbol() {
 #[test]
 fn a_bad_symbol_is_found_in_halves_in_each_channel() {
     let names = names(100);
-    let mut subscription = Subscription::new(&FORM, 100);
+    let mut subscription = Subscription::new(&FORM, &names);
     let asked = subscription.restart(&BOTH, &names);
     let messages = answer(&mut subscription, &names, asked, |wanted| !wanted.contains(&"S77"));
     assert_eq!(subscription.refusals(), refusals(&[77]));
@@ -118,7 +121,7 @@ fn a_bad_symbol_is_found_in_halves_in_each_channel() {
 #[test]
 fn symbols_that_are_all_bad_leave_no_request_that_counts_as_granted() {
     let names = names(4);
-    let mut subscription = Subscription::new(&FORM, 4);
+    let mut subscription = Subscription::new(&FORM, &names);
     let asked = subscription.restart(&[Channel::Trades], &names);
     let messages = answer(&mut subscription, &names, asked, |_| false);
     assert!(messages.iter().all(|message| matches!(message, Message::Superseded(_) | Message::Refused(_))));
@@ -129,7 +132,7 @@ fn symbols_that_are_all_bad_leave_no_request_that_counts_as_granted() {
 fn rule_10_halving_ends_and_refuses_what_is_left() {
     const COUNT: usize = 2 * HALVINGS_MAX as usize;
     let names = names(COUNT);
-    let mut subscription = Subscription::new(&FORM, COUNT);
+    let mut subscription = Subscription::new(&FORM, &names);
     let asked = subscription.restart(&[Channel::Trades], &names);
     // Every other symbol is bad: it would take twice the halvings that are allowed.
     let is_good = |name: &&str| name.ends_with(['0', '2', '4', '6', '8']);
@@ -149,7 +152,7 @@ fn rule_10_halving_ends_and_refuses_what_is_left() {
 #[test]
 fn a_list_of_all_that_is_subscribed_answers_the_oldest_request() {
     let names = names(3);
-    let mut subscription = Subscription::new(&FORM, 3);
+    let mut subscription = Subscription::new(&FORM, &names);
     subscription.restart(&BOTH, &names);
     let mut requests = Vec::new();
     let mut lists = |subscription: &mut Subscription<Channel>, listed: &[&str]| {
@@ -168,9 +171,9 @@ fn a_list_of_all_that_is_subscribed_answers_the_oldest_request() {
 #[test]
 fn a_request_that_is_refused_for_a_held_symbol_is_asked_again_without_it() {
     let names = names(4);
-    let mut subscription = Subscription::new(&FORM, 4);
+    let mut subscription = Subscription::new(&FORM, &names);
     subscription.restart(&[Channel::Trades], &names);
-    assert_eq!(subscription.oldest_id(), Some(1));
+    assert_eq!(subscription.oldest_id(Aim::Begin), Some(1));
     let mut requests = Vec::new();
     let mut held = |subscription: &mut Subscription<Channel>, id, symbol| {
         let message = subscription.refused_for_held(id, FeedSymbol(symbol), &names, &mut requests);
@@ -190,7 +193,7 @@ fn a_request_that_is_refused_for_a_held_symbol_is_asked_again_without_it() {
 #[test]
 fn a_list_by_kind_answers_the_request_that_it_lists_whole() {
     let names = names(3);
-    let mut subscription = Subscription::new(&FORM, 3);
+    let mut subscription = Subscription::new(&FORM, &names);
     subscription.restart(&BOTH, &names);
     let mut requests = Vec::new();
     let mut lists = |subscription: &mut Subscription<Channel>, trades: &[&str], quotes: &[&str]| {
@@ -210,7 +213,7 @@ fn a_list_by_kind_answers_the_request_that_it_lists_whole() {
 #[test]
 fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
     let names = names(2);
-    let mut subscription = Subscription::new(&SILENT, 2);
+    let mut subscription = Subscription::new(&SILENT, &names);
     let asked = subscription.restart(&BOTH, &names);
     assert!(asked.iter().all(|request| request.silence == Silence::Accepts) && subscription.is_answered());
     assert_eq!((subscription.refusals(), subscription.all_granted().len()), (vec![], 2));
@@ -219,7 +222,7 @@ fn a_venue_that_answers_nothing_grants_what_is_asked_for() {
 #[test]
 fn a_refusal_after_a_grant_by_silence_is_recorded_once_and_ends_with_the_connection() {
     let names = names(4);
-    let mut subscription = Subscription::new(&SILENT, 4);
+    let mut subscription = Subscription::new(&SILENT, &names);
     subscription.restart(&BOTH, &names);
     subscription.ask(Channel::Trades, &[FeedSymbol(3)], &names);
     assert!(subscription.is_answered() && subscription.refusals().is_empty());
@@ -233,4 +236,106 @@ fn a_refusal_after_a_grant_by_silence_is_recorded_once_and_ends_with_the_connect
     subscription.restart(&BOTH, &names);
     assert_eq!(subscription.refused(Some(3), Reason::NotGranted), Message::Refused(Some(3)));
     assert!(subscription.refusals().is_empty(), "of another connection");
+}
+
+/// The list `S0 S1 S2`, all granted in both channels.
+fn all_granted() -> (Names, Subscription<Channel>) {
+    let names = names(3);
+    let mut subscription = Subscription::new(&FORM, &names);
+    subscription.restart(&BOTH, &names);
+    subscription.granted(1);
+    subscription.granted(2);
+    (names, subscription)
+}
+
+fn listed(name: &str) -> ListedSymbol {
+    name.parse::<crate::market::Symbol>().unwrap().into()
+}
+
+fn change(
+    (names, subscription): &mut (Names, Subscription<Channel>),
+    added: &[(u32, &str)],
+    removed: &[u32],
+) -> Vec<String> {
+    let added: Vec<_> = added.iter().map(|(place, name)| (FeedSymbol(*place), listed(name))).collect();
+    let removed: Vec<_> = removed.iter().copied().map(FeedSymbol).collect();
+    let requests = subscription.change((&BOTH, &BOTH), (&added, &removed), names);
+    assert!(requests.iter().all(|request| {
+        request.silence == if request.text.as_ref().unwrap().contains('-') { Silence::Ends } else { FORM.silence }
+    }));
+    requests.into_iter().filter_map(|request| request.text).collect()
+}
+
+#[test]
+fn a_change_ends_what_is_removed_and_then_asks_for_what_is_added() {
+    let mut rig = all_granted();
+    let asked = change(&mut rig, &[(3, "S9")], &[1]);
+    assert_eq!(asked, ["3 -Trades S1", "4 -Quotes S1", "5 Trades S9", "6 Quotes S9"]);
+    let (names, subscription) = &mut rig;
+    assert_eq!(names.data_of("S1"), Err(crate::venue::DecodeError::RemovedSymbol));
+    assert_eq!(names.symbol("S9"), Some(FeedSymbol(3)));
+    assert_eq!(subscription.granted(3), Message::Acknowledged(3));
+    assert_eq!(subscription.refused(Some(4), Reason::NotGranted), Message::Acknowledged(4), "then it has none");
+    assert_eq!(subscription.granted(5), Message::Acknowledged(5));
+    assert_eq!(subscription.refused(Some(6), Reason::NotGranted), Message::Refused(Some(6)));
+    assert_eq!((subscription.refusals(), subscription.is_answered()), (refusals(&[3]), true), "for itself alone");
+    let again: Vec<_> = subscription.restart(&BOTH, names).into_iter().filter_map(|request| request.text).collect();
+    assert_eq!(again, ["1 Trades S0 S2 S9", "2 Quotes S0 S2 S9"], "a new connection asks for the list as it is");
+}
+
+#[test]
+fn a_symbol_that_the_venue_refuses_is_not_ended_and_one_without_a_name_of_its_own_is_not_asked_for() {
+    let mut rig = all_granted();
+    change(&mut rig, &[(3, "S9")], &[]);
+    rig.1.refused(Some(3), Reason::NotGranted);
+    rig.1.granted(4);
+    assert_eq!(change(&mut rig, &[(4, "S2")], &[3]), [""; 0], "S2 is listed");
+    assert_eq!(rig.1.refusals(), refusals(&[4]));
+    assert_eq!(change(&mut rig, &[], &[4]), [""; 0]);
+    assert_eq!((rig.1.refusals(), rig.0.symbol("S2")), (vec![], Some(FeedSymbol(2))), "the first has its name still");
+}
+
+#[test]
+fn answers_that_name_the_symbol_alone_are_for_the_older_of_two_requests() {
+    let mut rig = all_granted();
+    let mut batch = Batch::default();
+    change(&mut rig, &[(3, "S9")], &[]);
+    change(&mut rig, &[(4, "S9")], &[3]);
+    let (names, subscription) = &mut rig;
+    let mut says = |aim, channel| {
+        let symbol = names.answer_of("S9").unwrap();
+        let id = subscription.awaiting(aim, channel, symbol, names)?;
+        subscription.answered(id, symbol, None, names, &mut batch);
+        Some(id)
+    };
+    // 3, 4: begin; 5, 6: end; 7, 8: begin.
+    assert_eq!([Channel::Trades, Channel::Quotes].map(|channel| says(Aim::Begin, channel)), [Some(3), Some(4)]);
+    assert_eq!(says(Aim::Begin, Channel::Trades), Some(7));
+    assert_eq!(says(Aim::End, Channel::Quotes), Some(6));
+    assert_eq!(says(Aim::Begin, Channel::Quotes), Some(8));
+    assert_eq!(says(Aim::Begin, Channel::Quotes), None);
+    assert_eq!(says(Aim::End, Channel::Trades), Some(5));
+    assert!(subscription.is_answered() && subscription.all_granted().contains(&FeedSymbol(4)));
+}
+
+#[test]
+fn what_is_asked_again_leaves_out_what_was_removed_meanwhile() {
+    let names = names(4);
+    let mut subscription = Subscription::new(&FORM, &names);
+    subscription.restart(&[Channel::Trades], &names);
+    let mut rig = (names, subscription);
+    change(&mut rig, &[], &[0, 1, 3]);
+    let mut again = Vec::new();
+    let (names, subscription) = &mut rig;
+    assert_eq!(subscription.refused_for_one(Some(1), Reason::NotGranted, names, &mut again), Message::Superseded(1));
+    assert_eq!(texts(&again), ["4 Trades S2"], "it may be good");
+    assert_eq!(subscription.granted(4), Message::Acknowledged(4));
+    // An end that is refused as a whole, too, is asked for in parts.
+    again.clear();
+    assert_eq!(subscription.refused_for_one(Some(2), Reason::NotGranted, names, &mut again), Message::Superseded(2));
+    assert_eq!(texts(&again), ["5 -Trades S0", "6 -Trades S1 S3"]);
+    assert_eq!(subscription.refused_for_one(Some(5), Reason::NotGranted, names, &mut again), Message::Acknowledged(5));
+    let is_listed = |_, name: &str| matches!(name, "S2");
+    assert_eq!(subscription.listed_by_kind(is_listed, names, &mut again), Message::Acknowledged(3));
+    assert_eq!((subscription.refusals(), subscription.all_granted()), (vec![], vec![FeedSymbol(2)]));
 }

@@ -6,7 +6,7 @@ use crate::{
     venue::{
         Batch, DecodeError, Failure, Message,
         kit::{
-            Names,
+            Aim, Names,
             object::{self, Object},
             raw::{Exact, Raw, Value},
         },
@@ -20,15 +20,17 @@ pub(super) enum Event {
     System {
         is_online: bool,
     },
-    /// A symbol is granted.
+    /// A symbol is granted, or no longer subscribed.
     Granted {
         id: Option<u64>,
+        aim: Aim,
         channel: Channel,
         symbol: FeedSymbol,
     },
     /// A symbol is refused, or the whole request.
     Refused {
         id: Option<u64>,
+        aim: Aim,
         symbol: Option<FeedSymbol>,
     },
 }
@@ -119,20 +121,26 @@ impl Frame<'_> {
             if error.starts_with("Exceeded msg rate") {
                 return Ok(failed(Failure::Passing { retry_after: None }));
             }
-            if self.method.is_there() && self.method.text().is_none_or(|method| method != "subscribe") {
-                return Ok(Event::Message(Message::Control));
-            }
-            let symbol = if self.symbol.is_there() { Some(names.find(self.symbol)?) } else { None };
-            return Ok(Event::Refused { id, symbol });
+            let aim = if self.method.is_there() { self.aim() } else { Some(Aim::Begin) };
+            let Some(aim) = aim else { return Ok(Event::Message(Message::Control)) };
+            let symbol = if self.symbol.is_there() { Some(names.find_answer(self.symbol)?) } else { None };
+            return Ok(Event::Refused { id, aim, symbol });
         }
-        if self.method.text().is_none_or(|method| method != "subscribe") {
-            return Ok(Event::Message(Message::Control));
-        }
+        let Some(aim) = self.aim() else { return Ok(Event::Message(Message::Control)) };
         let Raw::Json(result) = self.result.raw() else { return Err(DecodeError::Shape) };
         let granted: Granted<'_> = object::read(result.as_bytes())?;
         let channel = granted.channel.text().ok_or(DecodeError::Shape)?;
         let Some(channel) = Channel::find(&channel) else { return Ok(Event::Message(Message::Control)) };
-        Ok(Event::Granted { id, channel, symbol: names.find(granted.symbol)? })
+        Ok(Event::Granted { id, aim, channel, symbol: names.find_answer(granted.symbol)? })
+    }
+
+    /// What the request that it answers was for.
+    fn aim(&self) -> Option<Aim> {
+        match self.method.text()?.as_ref() {
+            "subscribe" => Some(Aim::Begin),
+            "unsubscribe" => Some(Aim::End),
+            _ => None,
+        }
     }
 }
 

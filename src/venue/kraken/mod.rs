@@ -35,8 +35,9 @@ mod event;
 mod system;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Request, Rules, Setup, Silence, Spec, Venue, VenueError,
-    kit::{Form, Names, Subscription, address},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,
+    Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
 use data::Channel;
@@ -113,7 +114,7 @@ impl Kraken {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let subscription = Subscription::new(&FORM, names.len());
+        let subscription = Subscription::new(&FORM, &names);
         let system = System::new(names.len());
         Ok(Self { url, names, subscription, system })
     }
@@ -121,14 +122,15 @@ impl Kraken {
     /// An answer for one symbol.
     fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>, batch: &mut Batch) -> Message {
         match id {
-            Some(id) => self.subscription.answered(id, symbol, refusal, batch),
+            Some(id) => self.subscription.answered(id, symbol, refusal, &self.names, batch),
             None => Message::Control,
         }
     }
 
     /// The oldest request that has no answer for this symbol: a refusal names neither the request nor the channel.
-    fn oldest_with(&self, symbol: FeedSymbol) -> Option<u64> {
-        Channel::ALL.into_iter().filter_map(|channel| self.subscription.awaiting(channel, symbol)).min()
+    fn oldest_with(&self, aim: Aim, symbol: FeedSymbol) -> Option<u64> {
+        let awaiting = |channel| self.subscription.awaiting(aim, channel, symbol, &self.names);
+        Channel::ALL.into_iter().filter_map(awaiting).min()
     }
 }
 
@@ -153,20 +155,32 @@ impl Venue for Kraken {
         Ok(match event? {
             Event::Message(message) => message,
             Event::System { is_online } => self.system.tell(is_online, batch),
-            Event::Granted { id, channel, symbol } => {
-                let id = id.or_else(|| self.subscription.awaiting(channel, symbol));
+            Event::Granted { id, aim, channel, symbol } => {
+                let id = id.or_else(|| self.subscription.awaiting(aim, channel, symbol, &self.names));
                 self.answered(id, symbol, None, batch)
             }
-            Event::Refused { id, symbol: Some(symbol) } => {
-                let id = id.or_else(|| self.oldest_with(symbol));
+            Event::Refused { id, aim, symbol: Some(symbol) } => {
+                let id = id.or_else(|| self.oldest_with(aim, symbol));
                 self.answered(id, symbol, Some(Reason::NotGranted), batch)
             }
-            Event::Refused { id, symbol: None } => self.subscription.refused(id, Reason::NotGranted),
+            Event::Refused { id, aim, symbol: None } => {
+                let id = id.or_else(|| self.subscription.oldest_id(aim));
+                self.subscription.refused(id, Reason::NotGranted)
+            }
         })
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
+    }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        self.system.relist(added.iter().map(|(symbol, _)| *symbol), removed);
+        Change::Requests(self.subscription.change((&Channel::ALL, &Channel::ALL), (added, removed), &mut self.names))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
     }
 }
 
@@ -179,12 +193,15 @@ fn derive(symbol: &Symbol) -> Option<String> {
 }
 
 /// The venue's defaults have changed over time, so nothing is left to them.
-fn subscribe(id: u64, channel: Channel, names: &[&str]) -> String {
-    let mut params = serde_json::json!({ "channel": channel.name(), "snapshot": true, "symbol": names });
+fn subscribe(aim: Aim, id: u64, channel: Channel, names: &[&str]) -> String {
+    let mut params = serde_json::json!({ "channel": channel.name(), "symbol": names });
+    if aim == Aim::Begin {
+        params["snapshot"] = true.into();
+    }
     if channel == Channel::Ticker {
         params["event_trigger"] = "bbo".into();
     }
-    serde_json::json!({ "method": "subscribe", "params": params, "req_id": id }).to_string()
+    serde_json::json!({ "method": aim.word("subscribe", "unsubscribe"), "params": params, "req_id": id }).to_string()
 }
 
 #[cfg(test)]

@@ -15,10 +15,13 @@ pub(super) struct System {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
+    is_listed: bool,
     /// This connection has brought data of the symbol.
     is_heard: bool,
     /// Its next update resumes it.
     resumes: bool,
+    /// Its next update halts it: it was listed while nothing matches.
+    halts: bool,
 }
 
 const HALTED: StatusUpdate = status(Field::Set(Halt::Other));
@@ -37,7 +40,20 @@ const fn status(halted: Field<Halt>) -> StatusUpdate {
 impl System {
     /// Of a venue that is online, until it says otherwise.
     pub(super) fn new(symbols: usize) -> Self {
-        Self { is_online: true, symbols: vec![Told::default(); symbols] }
+        Self { is_online: true, symbols: vec![Told { is_listed: true, ..Told::default() }; symbols] }
+    }
+
+    /// The list changes: these places are left, and then these are taken.
+    pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>, removed: &[FeedSymbol]) {
+        for place in removed {
+            self.symbols[place.index()] = Told::default();
+        }
+        for place in added {
+            if self.symbols.len() <= place.index() {
+                self.symbols.resize(place.index() + 1, Told::default());
+            }
+            self.symbols[place.index()] = Told { is_listed: true, halts: !self.is_online, ..Told::default() };
+        }
     }
 
     /// Begins a connection. What the symbols were told on the last one stands.
@@ -52,6 +68,9 @@ impl System {
             told.is_heard = true;
             if std::mem::take(&mut told.resumes) {
                 update.status = Some(RESUMED);
+            }
+            if std::mem::take(&mut told.halts) {
+                update.status = Some(HALTED);
             }
         }
     }
@@ -70,8 +89,9 @@ impl System {
                 break;
             }
             let told = &mut self.symbols[symbol.index()];
-            told.resumes = is_online && !told.is_heard;
-            if !told.resumes {
+            told.resumes = is_online && !told.is_heard && !told.halts;
+            told.halts = false;
+            if told.is_listed && !told.resumes {
                 let status = Some(if is_online { RESUMED } else { HALTED });
                 batch.updates.push(Update { symbol, status, ..Update::default() });
             }

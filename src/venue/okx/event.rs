@@ -7,7 +7,7 @@ use crate::{
     venue::{
         Batch, DecodeError,
         kit::{
-            Names,
+            Aim, Names,
             raw::{self, Exact, Plain, TimeUnit, Value, required, unless_zero},
             record::record,
             scan,
@@ -26,8 +26,8 @@ const CLOSING: u64 = 64_008;
 pub(super) enum Event {
     /// Market data; its updates were appended.
     Data,
-    /// A channel of a symbol is granted.
-    Granted(Channel, FeedSymbol),
+    /// A channel of a symbol is granted, or no longer subscribed.
+    Done(Aim, Channel, FeedSymbol),
     /// An error, with its code and what it says.
     Error {
         code: u64,
@@ -111,10 +111,11 @@ impl Frame<'_> {
     fn event(&self, names: &Names, errors: &mut Tally<DecodeError>) -> Result<Event, DecodeError> {
         let code = self.code.id(errors).unwrap_or_default();
         Ok(match &*self.event.text().ok_or(DecodeError::Shape)? {
-            "subscribe" => {
+            word @ ("subscribe" | "unsubscribe") => {
+                let aim = if word == "subscribe" { Aim::Begin } else { Aim::End };
                 let arg = self.arg.as_ref().ok_or(DecodeError::Shape)?;
                 match arg.channel() {
-                    Some(channel) => Event::Granted(channel, names.find(arg.name)?),
+                    Some(channel) => Event::Done(aim, channel, names.find_answer(arg.name)?),
                     None => Event::Other,
                 }
             }

@@ -35,9 +35,9 @@ mod endpoint;
 mod event;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Failure, Message, Ping, Request, Rules, Setup, Silence, Spec,
-    Venue, VenueError,
-    kit::{Form, Names, Subscription, address},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Ping, Request, Rules,
+    Setup, Silence, Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::Event;
@@ -132,20 +132,21 @@ impl Okx {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let subscription = Subscription::new(&FORM, names.len());
+        let subscription = Subscription::new(&FORM, &names);
         Ok(Self { url, names, subscription })
     }
 
     /// An answer for one channel of a symbol. The venue repeats those of a repeated request.
     fn answered(
         &mut self,
+        aim: Aim,
         channel: Channel,
         symbol: FeedSymbol,
         refused: Option<Reason>,
         batch: &mut Batch,
     ) -> Message {
-        match self.subscription.awaiting(channel, symbol) {
-            Some(id) => self.subscription.answered(id, symbol, refused, batch),
+        match self.subscription.awaiting(aim, channel, symbol, &self.names) {
+            Some(id) => self.subscription.answered(id, symbol, refused, &self.names, batch),
             None => Message::Control,
         }
     }
@@ -154,15 +155,17 @@ impl Okx {
         if code == TOO_MANY_REQUESTS {
             return Message::Failed(Failure::Passing { retry_after: None });
         }
-        let Some(symbol) = value_of(message, "instId:").and_then(|name| self.names.symbol(name)) else {
+        let Some(symbol) = value_of(message, "instId:").and_then(|name| self.names.answer_of(name).ok()) else {
             return self.subscription.refused_for_one(None, Reason::NotGranted, &self.names, &mut batch.requests);
         };
         let named = value_of(message, "channel:");
-        let is_awaited = |channel: &Channel| {
-            named.is_none_or(|name| name == channel.name()) && self.subscription.awaiting(*channel, symbol).is_some()
+        let is_awaited = |(aim, channel): &(Aim, Channel)| {
+            named.is_none_or(|name| name == channel.name())
+                && self.subscription.awaiting(*aim, *channel, symbol, &self.names).is_some()
         };
-        match Channel::ALL.into_iter().find(is_awaited) {
-            Some(channel) => self.answered(channel, symbol, Some(Reason::NotGranted), batch),
+        let all = [Aim::Begin, Aim::End].into_iter().flat_map(|aim| Channel::ALL.map(|channel| (aim, channel)));
+        match all.into_iter().find(is_awaited) {
+            Some((aim, channel)) => self.answered(aim, channel, symbol, Some(Reason::NotGranted), batch),
             None => Message::Control,
         }
     }
@@ -195,7 +198,7 @@ impl Venue for Okx {
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         Ok(match event::read(frame, &self.names, batch)? {
             Event::Data => Message::Data,
-            Event::Granted(channel, symbol) => self.answered(channel, symbol, None, batch),
+            Event::Done(aim, channel, symbol) => self.answered(aim, channel, symbol, None, batch),
             Event::Error { code, message } => self.error(code, &message, batch),
             Event::Control => Message::Control,
             Event::Closing => Message::Closing,
@@ -206,6 +209,14 @@ impl Venue for Okx {
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
+    }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        Change::Requests(self.subscription.change((&Channel::ALL, &Channel::ALL), (added, removed), &mut self.names))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
     }
 }
 
@@ -223,10 +234,10 @@ fn derive(symbol: &Symbol) -> Option<String> {
     })
 }
 
-fn subscribe(_: u64, channel: Channel, names: &[&str]) -> String {
+fn subscribe(aim: Aim, _: u64, channel: Channel, names: &[&str]) -> String {
     let arg = |name: &&str| serde_json::json!({ "channel": channel.name(), "instId": name });
     let args: Vec<serde_json::Value> = names.iter().map(arg).collect();
-    serde_json::json!({ "op": "subscribe", "args": args }).to_string()
+    serde_json::json!({ "op": aim.word("subscribe", "unsubscribe"), "args": args }).to_string()
 }
 
 #[cfg(test)]

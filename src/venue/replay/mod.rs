@@ -21,8 +21,8 @@ mod server;
 mod wire;
 
 use super::{
-    AssetClass, Batch, Credentials, CredentialsRule, DecodeError, Message, Played, Request, Rules, Secret, Setup, Spec,
-    StartServer, Venue, VenueError,
+    AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, ListedSymbol, Message, Played, Request,
+    Rules, Secret, Setup, Spec, StartServer, Venue, VenueError,
 };
 use crate::{
     market::{FeedSymbol, Hours, Origin, Reason},
@@ -99,7 +99,8 @@ impl Replay {
         let has_hole = answers.contains(&Message::Gap);
         // A recording may have more symbols than the feed plays: that is not a mistake of the venue.
         batch.errors.forget(DecodeError::UnknownSymbol);
-        if read == Err(DecodeError::UnknownSymbol) {
+        batch.errors.forget(DecodeError::RemovedSymbol);
+        if matches!(read, Err(DecodeError::UnknownSymbol | DecodeError::RemovedSymbol)) {
             return Ok(Message::Other);
         }
         Ok(match read? {
@@ -168,6 +169,14 @@ impl Venue for Replay {
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         Vec::new()
+    }
+
+    /// Nothing is asked for, so the readers alone have to know.
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        for reader in &mut self.readers {
+            reader.change(added, removed);
+        }
+        Change::Requests(Vec::new())
     }
 }
 

@@ -117,7 +117,7 @@ impl<'a, V: Value<'a>> Frame<V> {
         if !matches!(kind.as_ref(), "trade" | "quote" | "stats" | "status") {
             return Ok(Event::Other);
         }
-        let symbol = self.symbol(names)?.ok_or(DecodeError::Shape)?;
+        let symbol = names.find(self.symbol)?;
         let update = self.update(&kind, symbol, batch);
         batch.push(update);
         Ok(Event::Data)
@@ -126,8 +126,8 @@ impl<'a, V: Value<'a>> Frame<V> {
     fn operation(&self, operation: &str, names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
         let id = self.id.id(&mut batch.errors);
         Ok(match (operation, id) {
-            ("ack", id) => Event::Granted { id, symbol: self.symbol(names)? },
-            ("refuse", id) => Event::Refused { id, symbol: self.symbol(names)? },
+            ("ack", id) => Event::Granted { id, symbol: self.answered(names)? },
+            ("refuse", id) => Event::Refused { id, symbol: self.answered(names)? },
             ("split", id) => Event::Split { id },
             ("heartbeat", _) => Event::Heartbeat { sent: self.sent.id(&mut batch.errors) },
             ("closing", _) => Event::Closing,
@@ -135,10 +135,10 @@ impl<'a, V: Value<'a>> Frame<V> {
         })
     }
 
-    /// The symbol that the frame names, if it names one.
-    fn symbol(&self, names: &Names) -> Result<Option<FeedSymbol>, DecodeError> {
+    /// The symbol that an answer names, if it names one.
+    fn answered(&self, names: &Names) -> Result<Option<FeedSymbol>, DecodeError> {
         let Some(name) = self.symbol.text() else { return Ok(None) };
-        names.symbol(&name).map(Some).ok_or(DecodeError::UnknownSymbol)
+        names.answer_of(&name).map(Some)
     }
 
     fn update(&self, kind: &str, symbol: FeedSymbol, batch: &mut Batch) -> Update {

@@ -2,6 +2,7 @@
 //!
 //! ```json
 //! {"op":"subscribe","id":1,"symbols":["AAPL","MSFT"]}
+//! {"op":"unsubscribe","id":2,"symbols":["MSFT"]}
 //! {"op":"ack","id":1}                         granted, whole
 //! {"op":"ack","id":1,"symbol":"AAPL"}         granted, for one symbol; the id may be missing
 //! {"op":"refuse","id":1}                      refused, whole
@@ -25,9 +26,9 @@ mod server;
 mod stage;
 
 use super::{
-    AssetClass, Batch, CredentialsRule, DecodeError, Message, Options, Ping, Request, Rules, Setup, Silence, Spec,
-    StartServer, Venue, VenueError, VenueOption,
-    kit::{Form, Names, Subscription, address, frame_count::FrameCount},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Options, Ping, Request, Rules,
+    Setup, Silence, Spec, StartServer, Venue, VenueError, VenueOption,
+    kit::{Aim, Form, Names, Subscription, address, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason};
 use event::Event;
@@ -116,7 +117,7 @@ impl Sim {
         // The discard port: a feed without a local server finds nothing there.
         let url = address::join(setup.url.unwrap_or("ws://127.0.0.1:9"), "/")?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let subscription = Subscription::new(&FORM, names.len());
+        let subscription = Subscription::new(&FORM, &names);
         Ok(Self { url, names, subscription, frames: FrameCount::default() })
     }
 
@@ -129,8 +130,9 @@ impl Sim {
 
     /// An answer for one symbol. It may leave out the request.
     fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>, batch: &mut Batch) -> Message {
-        match id.or_else(|| self.subscription.awaiting((), symbol)) {
-            Some(id) => self.subscription.answered(id, symbol, refusal, batch),
+        let awaiting = |aim| self.subscription.awaiting(aim, (), symbol, &self.names);
+        match id.or_else(|| awaiting(Aim::Begin)).or_else(|| awaiting(Aim::End)) {
+            Some(id) => self.subscription.answered(id, symbol, refusal, &self.names, batch),
             None => Message::Control,
         }
     }
@@ -180,10 +182,18 @@ impl Venue for Sim {
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
     }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        Change::Requests(self.subscription.change((&[()], &[()]), (added, removed), &mut self.names))
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
+    }
 }
 
-fn subscribe(id: u64, (): (), names: &[&str]) -> String {
-    serde_json::json!({ "op": "subscribe", "id": id, "symbols": names }).to_string()
+fn subscribe(aim: Aim, id: u64, (): (), names: &[&str]) -> String {
+    serde_json::json!({ "op": aim.word("subscribe", "unsubscribe"), "id": id, "symbols": names }).to_string()
 }
 
 #[cfg(test)]

@@ -121,6 +121,21 @@ impl RandomWalk {
         first
     }
 
+    /// The symbol walks no longer. Returns whether it did.
+    pub(super) fn remove(&mut self, symbol: &Symbol) -> bool {
+        let Some(place) = self.instruments.iter().position(|instrument| instrument.symbol == *symbol) else {
+            return false;
+        };
+        self.instruments.remove(place);
+        self.known.remove(symbol);
+        self.held_back = match self.held_back.take() {
+            Some((held, _)) if held == place => None,
+            Some((held, trade)) => Some((held - usize::from(held > place), trade)),
+            None => None,
+        };
+        true
+    }
+
     /// One step of one symbol, and its message: mostly trades and quotes, statistics now and then. `None`
     /// where no symbol walks, and where this one does not trade.
     pub(super) fn step(&mut self, time: UnixMicros, trades: impl Fn(&Symbol) -> bool) -> Option<String> {

@@ -150,6 +150,13 @@ impl Client {
             return vec![r#"{"op":"refuse"}"#.to_owned()];
         };
         let id = request.id;
+        if request.op == "unsubscribe" {
+            for symbol in request.symbols.iter().filter_map(|name| name.parse::<Symbol>().ok()) {
+                self.walk.remove(&symbol);
+                self.stage.forget(&symbol);
+            }
+            return vec![format!(r#"{{"op":"ack","id":{id}}}"#)];
+        }
         if request.op != "subscribe" || request.symbols.len() > SYMBOLS_MAX - self.walk.len() {
             return vec![format!(r#"{{"op":"refuse","id":{id}}}"#)];
         }
@@ -349,6 +356,19 @@ mod tests {
         let answers = client.answer(r#"{"op":"subscribe","id":6,"symbols":["GE","KO"]}"#, now);
         assert_eq!(answers, [r#"{"op":"split","id":6}"#]);
         assert_eq!(client.answer("ping", now), ["pong"]);
+    }
+
+    #[test]
+    fn a_symbol_that_is_unsubscribed_moves_no_longer_and_may_be_asked_for_again() {
+        let (mut client, start) = asked(100.0);
+        assert_eq!(
+            client.answer(r#"{"op":"unsubscribe","id":5,"symbols":["AAPL","GE"]}"#, start),
+            [r#"{"op":"ack","id":5}"#]
+        );
+        let sent = client.updates(start.after(Duration::from_millis(900)));
+        assert!(sent.len() > 50 && sent.iter().all(|update| update.contains(r#""symbol":"V""#)), "{sent:?}");
+        let again = client.answer(r#"{"op":"subscribe","id":6,"symbols":["AAPL"]}"#, start);
+        assert_eq!((again.len(), again[0].as_str()), (4, r#"{"op":"ack","id":6}"#));
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl Stage {
         status.map(|status| status.message(symbol, now))
     }
 
+    /// The client asks for the symbol no longer.
+    pub(super) fn forget(&mut self, symbol: &Symbol) {
+        self.symbols.retain(|told| told.symbol != *symbol);
+    }
+
     /// Plays what has become due.
     pub(super) fn perform(&mut self, now: Now) -> Cue {
         let time = self.time(now);
