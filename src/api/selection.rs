@@ -166,10 +166,16 @@ mod tests {
         access::Refusal,
         auth::{Groups, Lists, Policy},
         cache::RingLimits,
+        config,
+        demand::DemandFeed,
         market::{Now, Origin, SymbolError},
+        venue,
         wire::Epoch,
     };
-    use std::time::Duration;
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        time::Duration,
+    };
 
     fn select(list: &str, limit: usize) -> Result<(String, String), ApiError> {
         select_as(&Rights::All, list, limit).map(|[known, unknown, _]| (known, unknown))
@@ -208,6 +214,58 @@ mod tests {
         assert_eq!(select_as(&grant(&["*"], &[]), list, 3), Err(ApiError::TooManySymbols { limit: 3 }));
         assert_eq!(select_as(&Rights::Unknown, list, 4), Err(Refusal::NoKeys.into()));
         assert_eq!(select_as(&Rights::Unknown, "NOPE", 4), Err(Refusal::NoKeys.into()));
+    }
+
+    /// Feeds that subscribe `X-…` on demand.
+    fn on_demand(cache: &Arc<Cache>) -> OnDemand {
+        let settings = config::OnDemand {
+            patterns: vec!["X-*".parse().unwrap()],
+            symbols_max: 8,
+            linger: Duration::from_secs(60),
+        };
+        let feed = config::Feed { on_demand: Some(settings), ..config::Feed::new(venue::DEFAULT, Vec::new()) };
+        let feed = DemandFeed::new(&feed, tokio::sync::mpsc::channel(8).0).unwrap();
+        OnDemand::new(cache.clone(), vec![feed]).unwrap()
+    }
+
+    #[test]
+    fn a_symbol_is_subscribed_for_a_stream_whose_client_may_read_it_and_in_its_place() {
+        let cache = Arc::new(Cache::new(Epoch::new(1), RingLimits { count: 8, age: Duration::from_secs(1) }));
+        cache.register("AAPL".parse().unwrap(), "listed".into(), Origin::Sim, Now::read()).unwrap();
+        let on_demand = on_demand(&cache);
+        let by = || IpAddr::V4(Ipv4Addr::LOCALHOST).into();
+        let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let granted = |live: &[&str], delayed: &[&str]| {
+            let lists = Lists { live: patterns(live), delayed: patterns(delayed) };
+            Rights::Granted(Policy::new(Groups::default(), &Lists::default(), &lists, 1).anonymous())
+        };
+        let select = |rights: &Rights, list: &str, subscribes| {
+            let market = Market { cache: &cache, on_demand: Some(&on_demand), subscribes };
+            Selection::new(list.split(','), rights, market, 9)
+        };
+        let names = |symbols: &[Symbol]| symbols.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        // None of these has a symbol subscribed.
+        assert_eq!(select(&Rights::All, "X-1", false).err(), Some(ApiError::NotSubscribed));
+        assert_eq!(names(&select(&Rights::All, "AAPL,X-1", false).unwrap().unknown), "X-1");
+        for rights in [granted(&["AAPL"], &[]), granted(&["AAPL"], &["*"])] {
+            let mut denied = select(&rights, "AAPL,X-1,NOPE", true).unwrap();
+            denied.subscribe(&on_demand, by(), 9, Now::read());
+            assert_eq!((names(&denied.denied), names(&denied.unknown)), ("X-1".to_owned(), "NOPE".to_owned()));
+        }
+        assert_eq!(cache.len(), 1);
+
+        let mut selection = select(&granted(&["*"], &[]), "X-2,AAPL,NOPE,X-1", true).unwrap();
+        assert_eq!((selection.count(), selection.known.len()), (4, 1));
+        selection.subscribe(&on_demand, by(), 9, Now::read());
+        let known: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
+        assert_eq!((names(&known), names(&selection.unknown)), ("X-2 AAPL X-1".to_owned(), "NOPE".to_owned()));
+        assert_eq!(cache.len(), 3);
+        // Subscribed by now, it is as secret as before.
+        let denied = select(&granted(&["AAPL"], &[]), "AAPL,X-1", true).unwrap();
+        assert_eq!(names(&denied.denied), "X-1");
+        let mut again = select(&Rights::All, "X-1,AAPL", true).unwrap();
+        again.subscribe(&on_demand, by(), 9, Now::read());
+        assert!(Arc::ptr_eq(&again.known[0], &selection.known[2]));
     }
 
     #[test]

@@ -98,7 +98,7 @@ static SPOT: Market = Market {
     base_url: BASE_URL,
     path: PATH,
     form: &FORM,
-    rules: Rules { between_requests: BETWEEN_REQUESTS, lifetime: Some(LIFETIME), ping: None, heartbeat_timeout: None },
+    rules: Rules { between_requests: BETWEEN_REQUESTS, requests_per_hour: None, lifetime: Some(LIFETIME), ping: None, heartbeat_timeout: None },
 };
 
 /// Subscriptions: trades, quotes and statistics of each symbol.

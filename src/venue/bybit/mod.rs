@@ -187,6 +187,7 @@ impl Venue for Bybit {
     fn rules(&self) -> Rules {
         Rules {
             between_requests: BETWEEN_REQUESTS,
+            requests_per_hour: None,
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),

@@ -146,6 +146,7 @@ impl Venue for Sim {
     fn rules(&self) -> Rules {
         Rules {
             between_requests: BETWEEN_REQUESTS,
+            requests_per_hour: None,
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
