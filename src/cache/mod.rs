@@ -66,8 +66,8 @@ pub const SHARDS_MAX: usize = 64;
 /// The states of one tier.
 type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
 
-/// All symbols of the gateway, which may come and go. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
-/// `seq` and frames of their own.
+/// All symbols of the gateway, which may come and go. A symbol has a live state, a delayed one, or both: two states
+/// with an id, a ring, a `seq` and frames of their own.
 pub struct Cache {
     live: States,
     delayed: States,
@@ -135,9 +135,9 @@ impl Cache {
 
     /// Adds a symbol whose live prices `feed` brings.
     ///
-    /// A state that was [retired](Self::retire) and that something still holds is taken back, if it is of the same feed:
-    /// then it is refused until it is [readmitted](SymbolState::readmit). Otherwise the state is new. Its `seq` is above
-    /// each that the symbol ever had in this epoch.
+    /// A state that was [retired](Self::retire) and that something still holds is taken back, if it is of the same
+    /// feed: then it is refused until it is [readmitted](SymbolState::readmit). Otherwise the state is new. Its `seq`
+    /// is above each that the symbol ever had in this epoch.
     ///
     /// # Errors
     /// [`RegisterError`]: the symbol is registered already, or the cache is full.

@@ -18,7 +18,7 @@ use toml::{
 
 /// What `on_demand_symbols` is without the key: what the watchlists of a few hundred people have.
 pub const ON_DEMAND_SYMBOLS_DEFAULT: usize = 1_000;
-/// The range of `linger`: less would subscribe again with each page that is loaded anew.
+/// The range of `linger`: less would subscribe again each time that a page is loaded.
 pub const LINGER_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 /// What `linger` is without the key: a page that is loaded again, or a client that reconnects, is back by then.
 pub(super) const LINGER: Duration = Duration::from_secs(60);

@@ -131,7 +131,7 @@ impl Book {
         Ok(())
     }
 
-    /// The same for a name that streams want already, whoever asked for it: only the feed's own limit counts.
+    /// The same for a name that streams want already, of any address: only the feed's own limit counts.
     pub(super) fn hold_again(&mut self, feed: usize, symbol: &Symbol, by: ClientAddress, now: Instant) -> bool {
         let FeedBook { limits, names, shares } = &mut self.feeds[feed];
         let has_room = names.len() < limits.symbols;

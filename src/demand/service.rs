@@ -39,7 +39,7 @@ struct Lists {
     pending: Vec<ListChange<Arc<SymbolState>>>,
     /// The names that were dropped a short time ago. A stream that was opened in the same moment may want one.
     dropped: HashMap<Symbol, Dropped>,
-    /// The refused states of names that there was no room for, as long as streams hold them.
+    /// The refused states of names that had no room, as long as streams hold them.
     orphans: HashMap<Symbol, Weak<SymbolState>>,
 }
 
@@ -155,7 +155,7 @@ impl OnDemand {
         Some(state)
     }
 
-    /// The refused state of a name that there is no room for. All streams share it.
+    /// The refused state of a name that has no room. All streams share it.
     fn orphan(&self, feed: &DemandFeed, list: &mut Lists, name: &Symbol, now: Now) -> Option<Arc<SymbolState>> {
         if let Some(held) = list.orphans.get(name).and_then(Weak::upgrade) {
             return Some(held);
