@@ -10,6 +10,7 @@ use super::{
 use crate::{
     access::Refusal,
     cache::Cache,
+    demand::DemandLease,
     fanout::{Change, ChangeRights},
     market::{Now, Parts, Symbol},
     server::{Request, Rights},
@@ -70,9 +71,8 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 pub(super) fn change(request: &Request, context: &Context) -> Result<Change, ApiError> {
     let per_minute = context.live.current().limits.new_symbols_per_address;
     read(request, &context.cache, context.market(SUBSCRIBES), context.symbols_max(), |selection| {
-        if let (Some(on_demand), Some(client)) = (&context.on_demand, request.client) {
-            selection.subscribe(on_demand, client, per_minute, Now::read());
-        }
+        let (on_demand, client) = context.on_demand.as_ref().zip(request.client)?;
+        selection.subscribe(on_demand, client, per_minute, Now::read())
     })
 }
 
@@ -82,7 +82,7 @@ fn read(
     cache: &Arc<Cache>,
     market: Market<'_>,
     limit: usize,
-    subscribe: impl FnOnce(&mut Selection),
+    subscribe: impl FnOnce(&mut Selection) -> Option<DemandLease>,
 ) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on } = request.body.json(&request.headers)?;
     let rev = rev.map(|Rev::Number(rev)| rev);
@@ -97,9 +97,11 @@ fn read(
         ApiError::NoSymbols => ApiError::EmptyList,
         error => rights::explained(error, &request.headers),
     })?;
+    let mut held: Option<Box<dyn Send>> = None;
     let (symbols, unknown, denied) = match selection {
         Some(mut selection) => {
-            subscribe(&mut selection);
+            // A lease of nothing replaces the one of the old list too.
+            held = subscribe(&mut selection).map(|lease| Box::new(lease) as Box<dyn Send>).or(Some(Box::new(())));
             let Selection { known, unknown, denied, .. } = selection;
             if known.is_empty() {
                 return Err(ApiError::NoRoomForList);
@@ -109,7 +111,7 @@ fn read(
         None => (None, Vec::new(), Vec::new()),
     };
     let rights = change_rights(&request.rights, cache, denied.into())?;
-    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, rights })
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, held, rights })
 }
 
 /// The rights that replace those of the stream's client.
@@ -179,7 +181,7 @@ mod tests {
             client: None,
         };
         let market = Market { cache: &cache, on_demand: None, subscribes: SUBSCRIBES };
-        read(&request, &cache, market, 2, |_| {})
+        read(&request, &cache, market, 2, |_| None)
     }
 
     #[test]

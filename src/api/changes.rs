@@ -176,7 +176,7 @@ mod tests {
         let stream = Control { address, name: StreamName::new(1) };
         let apply = || {
             let change =
-                Change { rev: None, symbols: None, unknown: Box::default(), parts: None, interval: None, rights: None };
+                Change { rev: None, symbols: None, unknown: Box::default(), parts: None, interval: None, held: None, rights: None };
             changes.apply(stream, change)
         };
         let held: Vec<_> = (0..UNDER_WAY_MAX).map(|_| changes.under_way.try_acquire().unwrap()).collect();

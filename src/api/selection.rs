@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cache::{Cache, SymbolState},
-    demand::OnDemand,
+    demand::{DemandLease, OnDemand},
     limits::ClientAddress,
     market::{Now, Symbol, Tier},
     server::{Query, Quoted, Rights},
@@ -120,12 +120,18 @@ impl Selection {
     }
 
     /// Asks for those that are on demand, for a stream of this client. Afterwards all are known but those that have no
-    /// room.
-    pub(super) fn subscribe(&mut self, on_demand: &OnDemand, by: ClientAddress, per_minute: usize, now: Now) {
+    /// room. The stream holds what is returned as long as it has them.
+    pub(super) fn subscribe(
+        &mut self,
+        on_demand: &Arc<OnDemand>,
+        by: ClientAddress,
+        per_minute: usize,
+        now: Now,
+    ) -> Option<DemandLease> {
         let demanded = std::mem::take(&mut self.demanded);
         let is_on_demand = |state: &SymbolState| state.tier() == Tier::Live && on_demand.has(&state.feed());
         if demanded.is_empty() && !self.known.iter().any(|state| is_on_demand(state)) {
-            return;
+            return None;
         }
         let mut known = std::mem::take(&mut self.known).into_iter();
         let mut demanded = demanded.into_iter().peekable();
@@ -140,7 +146,8 @@ impl Selection {
             states.push(if is_on_demand(&state) { Err(state.symbol().clone()) } else { Ok(state) });
         }
         let names: Vec<Symbol> = states.iter().filter_map(|state| state.as_ref().err().cloned()).collect();
-        let mut asked = on_demand.ask(&names, by, per_minute, now).into_iter();
+        let (asked, lease) = on_demand.ask(&names, by, per_minute, now);
+        let mut asked = asked.into_iter();
         for state in states {
             match state {
                 Ok(state) => self.known.push(state),
@@ -150,6 +157,7 @@ impl Selection {
                 },
             }
         }
+        Some(lease)
     }
 
     /// Those of the known ones whose prices are delayed, in the same order.
@@ -217,7 +225,7 @@ mod tests {
     }
 
     /// Feeds that subscribe `X-…` on demand.
-    fn on_demand(cache: &Arc<Cache>) -> OnDemand {
+    fn on_demand(cache: &Arc<Cache>) -> Arc<OnDemand> {
         let settings = config::OnDemand {
             patterns: vec!["X-*".parse().unwrap()],
             symbols_max: 8,
@@ -225,7 +233,7 @@ mod tests {
         };
         let feed = config::Feed { on_demand: Some(settings), ..config::Feed::new(venue::DEFAULT, Vec::new()) };
         let feed = DemandFeed::new(&feed, tokio::sync::mpsc::channel(8).0).unwrap();
-        OnDemand::new(cache.clone(), vec![feed]).unwrap()
+        Arc::new(OnDemand::new(cache.clone(), vec![feed]).unwrap())
     }
 
     #[test]
@@ -249,14 +257,14 @@ mod tests {
         assert_eq!(names(&select(&Rights::All, "AAPL,X-1", false).unwrap().unknown), "X-1");
         for rights in [granted(&["AAPL"], &[]), granted(&["AAPL"], &["*"])] {
             let mut denied = select(&rights, "AAPL,X-1,NOPE", true).unwrap();
-            denied.subscribe(&on_demand, by(), 9, Now::read());
+            assert!(denied.subscribe(&on_demand, by(), 9, Now::read()).is_none());
             assert_eq!((names(&denied.denied), names(&denied.unknown)), ("X-1".to_owned(), "NOPE".to_owned()));
         }
         assert_eq!(cache.len(), 1);
 
         let mut selection = select(&granted(&["*"], &[]), "X-2,AAPL,NOPE,X-1", true).unwrap();
         assert_eq!((selection.count(), selection.known.len()), (4, 1));
-        selection.subscribe(&on_demand, by(), 9, Now::read());
+        let _lease = selection.subscribe(&on_demand, by(), 9, Now::read()).unwrap();
         let known: Vec<Symbol> = selection.known.iter().map(|state| state.symbol().clone()).collect();
         assert_eq!((names(&known), names(&selection.unknown)), ("X-2 AAPL X-1".to_owned(), "NOPE".to_owned()));
         assert_eq!(cache.len(), 3);
@@ -264,7 +272,7 @@ mod tests {
         let denied = select(&granted(&["AAPL"], &[]), "AAPL,X-1", true).unwrap();
         assert_eq!(names(&denied.denied), "X-1");
         let mut again = select(&Rights::All, "X-1,AAPL", true).unwrap();
-        again.subscribe(&on_demand, by(), 9, Now::read());
+        let _lease = again.subscribe(&on_demand, by(), 9, Now::read());
         assert!(Arc::ptr_eq(&again.known[0], &selection.known[2]));
     }
 

@@ -50,6 +50,8 @@ struct HeldPermit {
     of_subject: Option<SharePermit<Subject>>,
     subscriptions: Permit<Subscription>,
     list: AddressPermit,
+    /// The symbols on demand that it has.
+    on_demand: Option<Box<dyn Send>>,
     live: Live,
 }
 
@@ -65,6 +67,10 @@ impl StreamPermit for HeldPermit {
             self.subscriptions.resize(before); // fewer, which is always possible
         }
         fits
+    }
+
+    fn keep(&mut self, held: Box<dyn Send>) {
+        self.on_demand = Some(held);
     }
 
     fn fits(&self, streams: usize) -> bool {
@@ -118,7 +124,15 @@ impl ClientStreams {
             _ => None,
         };
         let live = self.live.clone();
-        Ok(HeldPermit { _stream: stream, _of_address: of_address, of_subject, subscriptions, list, live })
+        Ok(HeldPermit {
+            _stream: stream,
+            _of_address: of_address,
+            of_subject,
+            subscriptions,
+            list,
+            on_demand: None,
+            live,
+        })
     }
 }
 
@@ -136,10 +150,13 @@ impl Streams for ClientStreams {
         let permitted = request.and_then(|mut request| {
             // A stream remembers those too that it does not carry.
             let symbols = request.selection.count();
-            let permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
+            let mut permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
             if let Some(on_demand) = &self.on_demand {
                 let per_minute = config.limits.new_symbols_per_address;
-                request.selection.subscribe(on_demand, client.address.into(), per_minute, Now::read());
+                let by = client.address.into();
+                if let Some(lease) = request.selection.subscribe(on_demand, by, per_minute, Now::read()) {
+                    permit.keep(Box::new(lease));
+                }
                 if request.selection.known.is_empty() {
                     return Err(Rejection::Subscriptions);
                 }

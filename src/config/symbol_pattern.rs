@@ -56,13 +56,37 @@ impl fmt::Display for SymbolPattern {
 impl SymbolPattern {
     /// Whether it stands for this symbol.
     pub fn matches(&self, symbol: &Symbol) -> bool {
-        meet(self.0.as_bytes(), symbol.as_str().as_bytes())
+        matches(self.0.as_bytes(), symbol.as_str().as_bytes())
     }
 
     /// Whether some string is of both patterns.
     pub fn meets(&self, other: &Self) -> bool {
         meet(self.0.as_bytes(), other.0.as_bytes())
     }
+}
+
+/// Whether a pattern stands for this text. An asterisk takes as little as it can, and more where the rest does not fit.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut place, mut at) = (0, 0);
+    let mut last_asterisk: Option<(usize, usize)> = None;
+    while at < text.len() {
+        match pattern.get(place) {
+            Some(b'*') => {
+                last_asterisk = Some((place, at));
+                place += 1;
+            }
+            Some(byte) if *byte == text[at] => {
+                place += 1;
+                at += 1;
+            }
+            _ => {
+                let Some((asterisk, taken)) = last_asterisk else { return false };
+                last_asterisk = Some((asterisk, taken + 1));
+                (place, at) = (asterisk + 1, taken + 1);
+            }
+        }
+    }
+    pattern[place..].iter().all(|byte| *byte == b'*')
 }
 
 /// Whether some string is of both patterns. `reached[j]`: what stands before a place of the one and before place `j` of

@@ -1,6 +1,6 @@
 //! Which names feeds have on demand, and who may ask for another one: pure.
 
-use crate::{cache::Demand, limits::ClientAddress, market::Symbol};
+use crate::{limits::ClientAddress, market::Symbol};
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct DemandLimits {
     /// The most names at a time.
     pub(super) symbols: usize,
-    /// The most of them that streams of one address have asked for.
+    /// The most of them that the streams of one address have.
     pub(super) per_address: usize,
     /// How long a name stays that no stream wants.
     pub(super) linger: Duration,
@@ -25,7 +25,7 @@ pub(super) struct DemandLimits {
 pub(super) enum TurnedAway {
     /// The feed has as many names as it may.
     Full,
-    /// The streams of this address have asked for as many as they may.
+    /// The streams of this address have as many as they may.
     Share,
     /// The streams of this address have asked for too many in the last minute.
     Rate,
@@ -56,16 +56,16 @@ pub(super) struct Book {
 struct FeedBook {
     limits: DemandLimits,
     names: HashMap<Symbol, Held>,
-    /// How many of them the streams of each address have asked for first.
+    /// How many names the streams of each address have.
     shares: HashMap<ClientAddress, usize>,
 }
 
 #[derive(Debug)]
 struct Held {
-    /// Who asked for it first.
-    by: ClientAddress,
-    /// When a stream asked for it last.
-    asked: Instant,
+    /// How many streams of each address have it.
+    holders: HashMap<ClientAddress, u32>,
+    /// When a stream asked for it last, or gave it back.
+    used: Instant,
 }
 
 impl Book {
@@ -90,22 +90,11 @@ impl Book {
         self.feeds[feed].limits.symbols
     }
 
-    /// A stream asks for a name that its feed has: it lingers from now on. Returns whether the feed has it.
-    pub(super) fn touch(&mut self, feed: usize, symbol: &Symbol, now: Instant) -> bool {
-        match self.feeds[feed].names.get_mut(symbol) {
-            Some(held) => {
-                held.asked = now;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// A stream of this address, which may have so many new names in a minute, asks for a name that no feed has. It is
-    /// held from now on.
+    /// A stream of this address, which may have so many new names in a minute, asks for a name: it has it from now on.
+    /// Returns whether the feed did not have the name before.
     ///
     /// # Errors
-    /// Why it is not.
+    /// Why the stream does not have it.
     pub(super) fn hold(
         &mut self,
         feed: usize,
@@ -113,67 +102,57 @@ impl Book {
         by: ClientAddress,
         per_minute: usize,
         now: Instant,
-    ) -> Result<(), TurnedAway> {
+    ) -> Result<bool, TurnedAway> {
         let FeedBook { limits, names, shares } = &mut self.feeds[feed];
-        if names.len() >= limits.symbols {
+        let is_new = !names.contains_key(symbol);
+        let is_its_own = names.get(symbol).is_some_and(|held| held.holders.contains_key(&by));
+        if is_new && names.len() >= limits.symbols {
             return Err(TurnedAway::Full);
         }
-        if shares.get(&by).copied().unwrap_or_default() >= limits.per_address {
+        if !is_its_own && shares.get(&by).copied().unwrap_or_default() >= limits.per_address {
             return Err(TurnedAway::Share);
         }
-        let whole = self.rates.get(&by).copied().unwrap_or(now).max(now) + MINUTE / per_minute.max(1) as u32;
-        if whole > now + MINUTE {
-            return Err(TurnedAway::Rate);
+        if is_new {
+            let period = MINUTE / u32::try_from(per_minute.max(1)).unwrap_or(u32::MAX);
+            let whole = self.rates.get(&by).copied().unwrap_or(now).max(now) + period;
+            if whole > now + MINUTE {
+                return Err(TurnedAway::Rate);
+            }
+            self.rates.insert(by, whole);
         }
-        self.rates.insert(by, whole);
-        names.insert(symbol.clone(), Held { by, asked: now });
-        *shares.entry(by).or_default() += 1;
-        Ok(())
+        let held = names.entry(symbol.clone()).or_insert_with(|| Held { holders: HashMap::new(), used: now });
+        held.used = now;
+        *held.holders.entry(by).or_default() += 1;
+        *shares.entry(by).or_default() += usize::from(!is_its_own);
+        Ok(is_new)
     }
 
-    /// The same for a name that streams want already, of any address: only the feed's own limit counts.
-    pub(super) fn hold_again(&mut self, feed: usize, symbol: &Symbol, by: ClientAddress, now: Instant) -> bool {
-        let FeedBook { limits, names, shares } = &mut self.feeds[feed];
-        let has_room = names.len() < limits.symbols;
-        if has_room && names.insert(symbol.clone(), Held { by, asked: now }).is_none() {
-            *shares.entry(by).or_default() += 1;
+    /// A stream of this address has a name no longer.
+    pub(super) fn give_back(&mut self, feed: usize, symbol: &Symbol, by: ClientAddress, now: Instant) {
+        let FeedBook { names, shares, .. } = &mut self.feeds[feed];
+        let Some(held) = names.get_mut(symbol) else { return };
+        held.used = now;
+        let Some(streams) = held.holders.get_mut(&by) else { return };
+        *streams -= 1;
+        if *streams > 0 {
+            return;
         }
-        has_room
-    }
-
-    /// Gives up names that no stream has wanted for as long as they linger; returns them, each with the address that
-    /// asked for it. `wanted` says whether streams want a name.
-    pub(super) fn sweep(
-        &mut self,
-        feed: usize,
-        now: Instant,
-        mut wanted: impl FnMut(&Symbol) -> Demand,
-    ) -> Vec<(Symbol, ClientAddress)> {
-        self.rates.retain(|_, whole| *whole > now);
-        let FeedBook { limits, names, shares } = &mut self.feeds[feed];
-        let is_over = |held: &Held, demand| {
-            let since = match demand {
-                Demand::Now => return false,
-                Demand::Until(left) => left.max(held.asked),
-                Demand::Never => held.asked,
-            };
-            now.saturating_duration_since(since) >= limits.linger
-        };
-        let given_up: Vec<(Symbol, ClientAddress)> = names
-            .iter()
-            .filter(|(symbol, held)| is_over(held, wanted(symbol)))
-            .map(|(symbol, held)| (symbol.clone(), held.by))
-            .collect();
-        for (symbol, by) in &given_up {
-            names.remove(symbol);
-            if let Some(share) = shares.get_mut(by) {
-                *share -= 1;
-                if *share == 0 {
-                    shares.remove(by);
-                }
+        held.holders.remove(&by);
+        if let Some(share) = shares.get_mut(&by) {
+            *share -= 1;
+            if *share == 0 {
+                shares.remove(&by);
             }
         }
-        given_up
+    }
+
+    /// Gives up the names that no stream has had for as long as they linger; returns them.
+    pub(super) fn sweep(&mut self, feed: usize, now: Instant) -> Vec<Symbol> {
+        self.rates.retain(|_, whole| *whole > now);
+        let FeedBook { limits, names, .. } = &mut self.feeds[feed];
+        let linger = limits.linger;
+        let is_over = |held: &Held| held.holders.is_empty() && now.saturating_duration_since(held.used) >= linger;
+        names.extract_if(|_, held| is_over(held)).map(|(symbol, _)| symbol).collect()
     }
 }
 

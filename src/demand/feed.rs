@@ -28,7 +28,8 @@ impl DemandFeed {
 
     /// Whether streams may ask for this name.
     pub(super) fn covers(&self, symbol: &Symbol) -> bool {
-        self.settings.patterns.iter().any(|pattern| pattern.matches(symbol)) && (self.venue.derive)(symbol).is_some()
+        let has_name = || self.venue.is_canonical(symbol) && (self.venue.derive)(symbol).is_some();
+        self.settings.patterns.iter().any(|pattern| pattern.matches(symbol)) && has_name()
     }
 
     /// Tells the feed of changes, in their order. Those that it has no room for stay in the list.

@@ -2,7 +2,7 @@
 //!
 //! The pure [`Book`](book::Book) decides: which names are subscribed, for whom, and which are refused. [`OnDemand`] is
 //! shared by the requests of clients and by the sweep of each second. It registers states and retires them, and tells
-//! the feeds. Workers do not know of it: the interest of a state says whether streams want it.
+//! the feeds. A stream holds a [`DemandLease`] of its names, in its permit: workers know no more of it.
 
 mod book;
 mod feed;
@@ -10,4 +10,4 @@ mod metrics;
 mod service;
 
 pub use feed::DemandFeed;
-pub use service::{DemandUsage, OnDemand};
+pub use service::{DemandLease, DemandUsage, OnDemand};

@@ -19,6 +19,8 @@ pub struct Change {
     pub parts: Option<Parts>,
     /// The shortest time between two writes, or none.
     pub interval: Option<Option<Duration>>,
+    /// What the stream keeps as long as it has the new list; dropped where the change is refused.
+    pub held: Option<Box<dyn Send>>,
     /// The rights that replace those of the stream's client; `None` where clients do not sign on.
     pub rights: Option<ChangeRights>,
 }

@@ -4,7 +4,7 @@ use super::{
     tests::{Course, ENDLESS, RULES, SECOND, reason, requests},
     *,
 };
-use crate::venue::{Message, Ping};
+use crate::venue::{Message, Ping, Request};
 
 #[test]
 fn the_venues_own_ping_goes_at_its_interval_and_at_the_pace_of_requests() {

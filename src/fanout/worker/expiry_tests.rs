@@ -87,6 +87,7 @@ impl Fixture {
             unknown: Box::new([]),
             parts: None,
             interval: None,
+            held: None,
             rights: Some(rights),
         };
         let key = self.page.key.load(Ordering::Relaxed);

@@ -148,6 +148,7 @@ impl Fixture {
             unknown: ["Z"].map(|name| name.parse().unwrap()).into(),
             parts: None,
             interval: None,
+            held: None,
             rights: None,
         };
         let key = self.page.key.load(Ordering::Relaxed);

@@ -76,6 +76,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &["USDT", "USDC", "FDUSD", "USD1", "TUSD", "DAI", "BTC", "ETH", "BNB", "EUR", "EURI", "TRY", "BRL", "JPY", "ARS", "PLN", "MXN", "COP", "ZAR", "UAH", "RON", "CZK", "IDR", "XRP", "TRX", "DOGE", "SOL"],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,

@@ -50,6 +50,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &["USDT", "USDC", "USD1", "BTC"],
     check_url: check,
     origin,
     delay: |_| None,

@@ -96,6 +96,7 @@ macro_rules! spec {
             options: &[],
             derive: |symbol| Category::$category.derive(symbol),
             data_name: |_| None,
+            quotes: Category::$category.quotes(),
             check_url: |url| endpoint::check(Category::$category, url),
             origin: endpoint::origin,
             delay: |_| None,

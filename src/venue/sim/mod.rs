@@ -85,6 +85,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[&RATE],
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
+    quotes: &[],
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     delay: |_| None,

@@ -142,7 +142,7 @@ impl World {
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
-        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, rights: None }
+        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, held: None, rights: None }
     }
 
     /// A client asks for another list.
