@@ -34,6 +34,8 @@ pub(super) struct Link {
     newest: u64,
     /// Whether the list has changed since: what is refused then is no reason to leave.
     is_changed: bool,
+    /// Whether an answer since then may refuse symbols.
+    is_untold: bool,
     /// When the last sign of life arrived: a frame of any kind.
     heard: Instant,
     /// When the last text or binary frame arrived.
@@ -64,6 +66,7 @@ impl Link {
             since: now,
             newest: newest(&requests).unwrap_or_default(),
             is_changed: false,
+            is_untold: false,
             queue: requests.into(),
             send_not_before: now,
             hourly: HourlyRequests::default(),
@@ -147,13 +150,21 @@ impl Link {
                 self.data = Some((self.data.map_or(now, |(first, _)| first), now));
                 return Ok(Action::Nothing);
             }
-            Message::Acknowledged(id) => self.granted += usize::from(self.answered(Some(id)).is_some()),
+            Message::Acknowledged(id) => {
+                if let Some(request) = self.answered(Some(id)) {
+                    self.granted += 1;
+                    // Some of its symbols may be refused.
+                    self.is_untold |= self.is_changed && request.silence != Silence::Ends;
+                }
+            }
             Message::Refused(id) => {
-                let refused = self.answered(id).or_else(|| self.retracted(id));
+                let refused = self.answered(id).map(|request| request.id).or_else(|| self.retracted(id));
                 self.refused.extend(refused);
             }
             Message::Superseded(id) => {
-                self.answered(Some(id)).or_else(|| self.retracted(Some(id)));
+                if self.answered(Some(id)).is_none() {
+                    self.retracted(Some(id));
+                }
             }
             Message::Failed(Failure::Fatal(_)) => return Err(DisconnectReason::Denied.into()),
             Message::Failed(Failure::Passing { retry_after }) => {
@@ -167,14 +178,14 @@ impl Link {
         Ok(self.judge(now)?)
     }
 
-    /// Strikes a request off the list and returns its id; an answer to what was never asked, or was answered before,
+    /// Strikes a request off the list and returns it; an answer to what was never asked, or was answered before,
     /// is none.
-    fn answered(&mut self, id: Option<u64>) -> Option<u64> {
+    fn answered(&mut self, id: Option<u64>) -> Option<Awaited> {
         let place = match id {
             Some(id) => self.awaited.iter().position(|request| request.id == id),
             None => Some(0),
         };
-        place.and_then(|place| self.awaited.remove(place)).map(|request| request.id)
+        place.and_then(|place| self.awaited.remove(place))
     }
 
     /// The venue refuses a request that counted as granted; without an id it is the newest, which the venue answers
@@ -192,7 +203,7 @@ impl Link {
         Some(refused)
     }
 
-    fn all_answered(&self) -> bool {
+    pub(super) fn all_answered(&self) -> bool {
         self.queue.is_empty() && self.awaited.is_empty()
     }
 
@@ -200,7 +211,7 @@ impl Link {
     /// of all is a reason to leave.
     fn judge(&mut self, now: Instant) -> Result<Action, DisconnectReason> {
         let is_live = self.live_since.is_some();
-        let is_told = is_live && self.refused.is_empty();
+        let is_told = is_live && self.refused.is_empty() && !self.is_untold;
         // What is refused later is told at once, however much is asked for meanwhile.
         if is_told || !self.all_answered() && !is_live {
             return Ok(Action::Nothing);
@@ -209,6 +220,7 @@ impl Link {
             return Err(DisconnectReason::Refused);
         }
         self.live_since.get_or_insert(now);
+        self.is_untold = false;
         Ok(Action::Live {
             refused: std::mem::take(&mut self.refused),
             unanswered: std::mem::take(&mut self.unanswered),
@@ -224,6 +236,8 @@ impl Link {
             match request.silence {
                 Silence::Refuses => {}
                 Silence::Ends => return Ok(Action::Unanswered(request.id)),
+                // A name that was added later costs the others nothing.
+                Silence::Disconnects if self.is_changed => {}
                 Silence::Disconnects | Silence::Accepts => return Err(DisconnectReason::Unacknowledged),
             }
             self.refused.push(request.id);

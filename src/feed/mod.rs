@@ -293,3 +293,6 @@ fn venue(config: &config::Feed, url: Option<&str>, symbols: &[ListedSymbol]) -> 
     let setup = Setup { url, symbols, credentials: config.credentials.as_ref(), playback: config.playback.as_ref() };
     venue::new(config.venue, &setup)
 }
+
+#[cfg(test)]
+mod list_tests;

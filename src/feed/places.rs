@@ -8,7 +8,7 @@ use crate::{
     venue::ListedSymbol,
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     mem::take,
 };
 
@@ -20,6 +20,14 @@ pub(super) struct Places {
     free: Vec<FeedSymbol>,
     /// With the request whose answer, and those of all before it, each awaits. Oldest first.
     resting: VecDeque<(FeedSymbol, u64)>,
+    untold: Untold,
+}
+
+/// Changes that the venue has not been told of. However often the list changes, each place is here once.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    added: BTreeMap<FeedSymbol, ListedSymbol>,
+    removed: Vec<FeedSymbol>,
 }
 
 impl Places {
@@ -39,6 +47,11 @@ impl Places {
         self.symbols.iter().flatten().cloned().collect()
     }
 
+    /// The names of the list.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.symbols.iter().flatten().map(|listed| listed.symbol.as_str())
+    }
+
     /// All places that are taken.
     pub(super) fn taken(&self) -> impl Iterator<Item = FeedSymbol> {
         FeedSymbol::all(self.symbols.len()).filter(|place| self.symbols[place.index()].is_some())
@@ -55,14 +68,40 @@ impl Places {
         });
         self.symbols[place.index()] = Some(symbol.clone());
         self.by_symbol.insert(symbol.symbol.clone(), place);
+        self.untold.added.insert(place, symbol.clone());
         Some(place)
     }
 
-    /// The symbol leaves its place, which must rest or be freed.
+    /// The symbol leaves its place. Where the venue was never told of it, nothing can mean it.
     pub(super) fn remove(&mut self, symbol: &Symbol) -> Option<FeedSymbol> {
         let place = self.by_symbol.remove(symbol)?;
         self.symbols[place.index()] = None;
+        match self.untold.added.remove(&place) {
+            Some(_) => self.free.push(place),
+            None => self.untold.removed.push(place),
+        }
         Some(place)
+    }
+
+    /// Whether a symbol has this place.
+    pub(super) fn is_taken(&self, place: FeedSymbol) -> bool {
+        self.symbols.get(place.index()).is_some_and(Option::is_some)
+    }
+
+    /// Whether there is something that the venue has not been told of.
+    pub(super) fn is_untold(&self) -> bool {
+        !self.untold.added.is_empty() || !self.untold.removed.is_empty()
+    }
+
+    /// Whether the venue does not know yet that a symbol was removed.
+    pub(super) fn has_untold_removals(&self) -> bool {
+        !self.untold.removed.is_empty()
+    }
+
+    /// What the venue has to be told. The places that were left must rest, or be freed.
+    pub(super) fn tell(&mut self) -> (Vec<(FeedSymbol, ListedSymbol)>, Vec<FeedSymbol>) {
+        let Untold { added, removed } = take(&mut self.untold);
+        (added.into_iter().collect(), removed)
     }
 
     /// A place that nothing can mean may be taken again.

@@ -13,8 +13,10 @@ fn a_place_that_was_left_is_taken_again_once_its_requests_are_answered() {
     let mut places = Places::default();
     assert_eq!([1, 2].map(|number| places.add(&symbol(number))), [Some(FeedSymbol(0)), Some(FeedSymbol(1))]);
     assert_eq!(places.add(&symbol(1)), None, "it is listed");
+    assert_eq!(places.tell().0.len(), 2);
     assert_eq!(places.remove(&symbol(1).symbol), Some(FeedSymbol(0)));
     assert_eq!(places.remove(&symbol(1).symbol), None);
+    assert_eq!(places.tell(), (vec![], vec![FeedSymbol(0)]));
     places.rest(FeedSymbol(0), 7);
     places.wake(|id| id <= 6);
     assert_eq!(places.add(&symbol(1)), Some(FeedSymbol(2)), "the same symbol, too, gets another place meanwhile");
@@ -26,6 +28,23 @@ fn a_place_that_was_left_is_taken_again_once_its_requests_are_answered() {
     let listed: Vec<_> = places.listed().into_iter().map(|(place, listed)| (place.0, listed)).collect();
     assert_eq!(listed, [(0, symbol(4)), (1, symbol(2)), (2, symbol(1)), (3, symbol(3))]);
     assert_eq!(places.len(), 4);
+}
+
+#[test]
+fn rule_10_what_the_venue_is_not_told_yet_is_each_place_once() {
+    let mut places = Places::default();
+    for _ in 0..100 {
+        let place = places.add(&symbol(1)).unwrap();
+        assert_eq!(places.remove(&symbol(1).symbol), Some(place), "it was never told of it");
+    }
+    assert!(!places.is_untold() && places.symbols.len() == 1);
+    places.add(&symbol(1));
+    places.tell();
+    for _ in 0..100 {
+        places.remove(&symbol(1).symbol);
+        places.add(&symbol(1));
+    }
+    assert_eq!(places.tell(), (vec![(FeedSymbol(1), symbol(1))], vec![FeedSymbol(0)]));
 }
 
 proptest! {
@@ -44,8 +63,11 @@ proptest! {
             match places.remove(&symbol(number).symbol) {
                 Some(place) => {
                     asked += 1;
-                    places.rest(place, asked);
-                    resting.insert(place);
+                    for left in places.tell().1 {
+                        prop_assert_eq!(left, place);
+                        places.rest(place, asked);
+                        resting.insert(place);
+                    }
                 }
                 None => {
                     let place = places.add(&symbol(number)).unwrap();

@@ -16,9 +16,10 @@ use crate::{
     venue::ListedSymbol,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io,
     sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -37,11 +38,15 @@ pub(super) struct Supervisor<M: MakeSink> {
     sinks: M,
     placement: Placement,
     connections: Vec<Standing<Target<M>>>,
+    leaving: HashMap<Symbol, Leaving>,
+    /// From when on each connection may be opened again.
+    not_before: Vec<Option<Instant>>,
     /// The symbols that no connection has room for, the oldest first.
     without_room: Vec<(ListedSymbol, Target<M>)>,
-    tasks: JoinSet<usize>,
+    tasks: JoinSet<(usize, Option<Instant>)>,
     writers: Vec<StatusWriter>,
-    recorders: Vec<Option<Recorder>>,
+    /// Of the feed, where it is recorded: the recording goes on as long as the feed.
+    recorder: Option<Recorder>,
     message_limit: MessageLimit,
     overlaps: Overlaps,
     /// Whether the first list takes several connections, so that each has a number in the log.
@@ -56,9 +61,29 @@ pub(super) struct Supervisor<M: MakeSink> {
 /// How a connection is.
 enum Standing<T> {
     None,
-    Open(mpsc::Sender<Relisting<T>>),
+    Open(Open<T>),
     /// It closes, and is opened again for these changes.
     Closing(Vec<ListChange<T>>),
+}
+
+/// The way to an open connection.
+struct Open<T> {
+    relistings: mpsc::Sender<Relisting<T>>,
+    /// How many were sent, and how many it has applied.
+    sent: u64,
+    applied: watch::Receiver<u64>,
+}
+
+/// A symbol that was removed: its connection must have applied that before another one takes it.
+struct Leaving {
+    nth: u64,
+    applied: watch::Receiver<u64>,
+}
+
+impl Leaving {
+    fn is_over(&self) -> bool {
+        *self.applied.borrow() >= self.nth || self.applied.has_changed().is_err()
+    }
 }
 
 impl<M: MakeSink> Supervisor<M> {
@@ -80,8 +105,10 @@ impl<M: MakeSink> Supervisor<M> {
             placement: Placement::new(max, spec.symbols_per_connection),
             connections: (0..max).map(|_| Standing::None).collect(),
             without_room: Vec::new(),
+            leaving: HashMap::new(),
+            not_before: vec![None; max],
             tasks: JoinSet::new(),
-            recorders: feed.recorders.into_iter().map(Some).collect(),
+            recorder: feed.recorders.into_iter().next(),
             writers: feed.writers,
             message_limit: MessageLimit::new(feed.message_bytes_max, spec),
             overlaps: Overlaps {
@@ -127,8 +154,10 @@ impl<M: MakeSink> Supervisor<M> {
     }
 
     fn open(&mut self, connection: usize, changes: Vec<ListChange<Target<M>>>) {
+        let not_before = self.not_before[connection].take();
         let config = &self.config;
         let (relistings_tx, relistings) = mpsc::channel(RELISTINGS_MAX);
+        let (applied_tx, applied) = watch::channel(0);
         let writer = self.writers[connection].clone();
         writer.begin(Now::read().unix);
         self.overlaps.connections.fetch_add(1, Ordering::Relaxed);
@@ -139,6 +168,8 @@ impl<M: MakeSink> Supervisor<M> {
             overlaps: self.overlaps.clone(),
             first: Relisting { changes, patience: self.patience() },
             relistings,
+            applied: applied_tx,
+            not_before,
             rotate_at: config.rotate_at,
             is_delayed: config.playback.is_some() || config.origin() == Origin::Delayed,
             schedule: config.schedule.clone(),
@@ -150,14 +181,15 @@ impl<M: MakeSink> Supervisor<M> {
             connections: self.connections.len(),
             metrics: self.metrics.clone(),
             status: writer,
-            recorder: self.recorders.get_mut(connection).and_then(Option::take),
+            recorder: self.recorder.as_ref().map(|recorder| recorder.another(connection)),
         };
         let task = Connection::new(setup, self.sinks.make()).run(self.shutdown.clone());
         self.tasks.spawn(async move {
-            task.await;
-            connection
+            let not_before = task.await;
+            (connection, not_before)
         });
-        self.connections[connection] = Standing::Open(relistings_tx);
+        // The first list is one.
+        self.connections[connection] = Standing::Open(Open { relistings: relistings_tx, sent: 1, applied });
     }
 
     /// Keeps the connections in line with the list, until the shutdown.
@@ -172,7 +204,7 @@ impl<M: MakeSink> Supervisor<M> {
                 batch = changes.recv(), if may_change => Next::Changes(batch),
             };
             match next {
-                Next::Ended(connection) => self.ended(connection),
+                Next::Ended((connection, not_before)) => self.ended(connection, not_before),
                 Next::Changes(Some(batch)) => self.change(batch).await,
                 // What could change the list is gone: it stays as it is.
                 Next::Changes(None) => may_change = false,
@@ -185,7 +217,8 @@ impl<M: MakeSink> Supervisor<M> {
     }
 
     /// A connection that was closed has ended.
-    fn ended(&mut self, connection: usize) {
+    fn ended(&mut self, connection: usize, not_before: Option<Instant>) {
+        self.not_before[connection] = not_before;
         self.overlaps.connections.fetch_sub(1, Ordering::Relaxed);
         let standing = std::mem::replace(&mut self.connections[connection], Standing::None);
         if *self.shutdown.borrow() {
@@ -203,7 +236,11 @@ impl<M: MakeSink> Supervisor<M> {
         let now = Now::read();
         let mut changes: BTreeMap<usize, Vec<ListChange<Target<M>>>> = BTreeMap::new();
         let mut told = self.without_room.len();
+        self.leaving.retain(|_, leaving| !leaving.is_over());
         for change in batch {
+            if let ListChange::Add { symbol, .. } = &change {
+                self.wait_until_left(&symbol.symbol, &mut changes, now).await;
+            }
             match change {
                 ListChange::Add { symbol, .. } if self.is_listed(&symbol.symbol) => {}
                 // Behind those that wait for room.
@@ -219,8 +256,30 @@ impl<M: MakeSink> Supervisor<M> {
         for (_, target) in &self.without_room[told..] {
             self.sinks.refuse(target, Reason::SymbolLimit, now);
         }
-        for (connection, changes) in changes {
+        self.send(&mut changes, now).await;
+    }
+
+    async fn send(&mut self, changes: &mut BTreeMap<usize, Vec<ListChange<Target<M>>>>, now: Now) {
+        for (connection, changes) in std::mem::take(changes) {
             self.relist(connection, changes, now).await;
+        }
+    }
+
+    /// A symbol that is added once more goes to another connection only when the one that had it has let go: both may
+    /// have the same target.
+    async fn wait_until_left(
+        &mut self,
+        symbol: &Symbol,
+        changes: &mut BTreeMap<usize, Vec<ListChange<Target<M>>>>,
+        now: Now,
+    ) {
+        let is_removed = |change: &ListChange<_>| matches!(change, ListChange::Remove(removed) if removed == symbol);
+        if changes.values().flatten().any(is_removed) {
+            self.send(changes, now).await;
+        }
+        if let Some(Leaving { nth, mut applied }) = self.leaving.remove(symbol) {
+            // An error: the connection has ended.
+            let _ = applied.wait_for(|applied| *applied >= nth).await;
         }
     }
 
@@ -262,9 +321,16 @@ impl<M: MakeSink> Supervisor<M> {
         let patience = self.patience();
         let is_empty = self.placement.count(connection) == 0;
         match &mut self.connections[connection] {
-            Standing::Open(relistings) => {
+            Standing::Open(open) => {
+                open.sent += 1;
+                for change in &changes {
+                    if let ListChange::Remove(symbol) = change {
+                        let leaving = Leaving { nth: open.sent, applied: open.applied.clone() };
+                        self.leaving.insert(symbol.clone(), leaving);
+                    }
+                }
                 // A connection that is gone is stopped, as the feed is about to be.
-                let _ = relistings.send(Relisting { changes, patience }).await;
+                let _ = open.relistings.send(Relisting { changes, patience }).await;
                 if is_empty {
                     self.connections[connection] = Standing::Closing(Vec::new());
                 }
@@ -306,7 +372,7 @@ impl<M: MakeSink> Supervisor<M> {
 
 /// What a feed's task waits for.
 enum Next<T> {
-    Ended(usize),
+    Ended((usize, Option<Instant>)),
     Changes(Option<Vec<ListChange<T>>>),
 }
 

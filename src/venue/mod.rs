@@ -81,3 +81,6 @@ pub fn new(spec: &'static Spec, setup: &Setup<'_>) -> Result<Box<dyn Venue>, Ven
     }
     (spec.new)(setup)
 }
+
+#[cfg(test)]
+mod change_tests;

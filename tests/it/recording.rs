@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::path::PathBuf;
 use tickfan::{
     config,
-    feed::{Feed, FeedMetrics, Sink, Unheard},
+    feed::{Feed, FeedMetrics, Sink, Unheard, no_changes},
     market::{FeedSymbol, Now, Parts, Reason, Schedule, UnixMicros, Update},
     recording::{self, QUEUE_BYTES, RecordMetrics, Recording, Settings},
     venue,
@@ -22,6 +22,11 @@ use venue_sim::{Connection, Venue, sim, within};
 struct Counts(mpsc::UnboundedSender<usize>);
 
 impl Sink for Counts {
+    type Target = ();
+
+    fn add(&mut self, _: FeedSymbol, _: Self::Target, _: Now) {}
+    fn remove(&mut self, _: FeedSymbol, _: Now) {}
+
     fn updates(&mut self, updates: &[Update], _: Now) {
         let _ = self.0.send(updates.len());
     }
@@ -36,7 +41,7 @@ impl Sink for Counts {
         false
     }
 
-    fn unheard(&self, _: UnixMicros) -> Unheard {
+    fn unheard(&self, _: UnixMicros, _: UnixMicros) -> Unheard {
         Unheard::default()
     }
 }
@@ -77,7 +82,13 @@ impl Rig {
         let feed = Feed::new(&config, &config::Config::default().limits, Now::read()).unwrap().with_timing(timing());
         let (updates_tx, updates_rx) = mpsc::unbounded_channel();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
-        let running = feed.with_recorders(recorders).run(vec![Counts(updates_tx)], feed_metrics, shutdown_rx);
+        let running = feed.with_recorders(recorders).run(
+            move || Counts(updates_tx.clone()),
+            vec![(); 2],
+            no_changes(),
+            feed_metrics,
+            shutdown_rx,
+        );
         Self { venue, updates_rx, shutdown_tx, task: tokio::spawn(running), recording, metrics }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Connection,
-    dialect::{Dialect, Manner, Part},
+    dialect::{Dialect, Held, Manner, Part, begins},
     time::{rfc3339, time_of},
 };
 use serde_json::{Value, json};
@@ -51,10 +51,15 @@ impl Alpaca {
     /// The answer lists all that is subscribed by then, in all channels, and leaves out what is refused.
     fn list_all_channels(&mut self, request: &Value) -> String {
         let mut answer = r#"[{"T":"subscription","bars":[],"updatedBars":[]"#.to_owned();
+        let begins = request["action"] == "subscribe";
         for ((channel, comes_with), all) in CHANNELS.iter().zip(&mut self.listed) {
             for name in request[comes_with].as_array().into_iter().flatten() {
                 let name = name.as_str().unwrap_or_else(|| panic!("{name} in {request}"));
-                if !self.refused.iter().any(|refused| refused == name) {
+                if !begins {
+                    let quoted = format!("\"{name}\"");
+                    let others = all.split(',').filter(|other| *other != quoted && !other.is_empty());
+                    *all = others.collect::<Vec<_>>().join(",");
+                } else if !self.refused.iter().any(|refused| refused == name) {
                     let comma = if all.is_empty() { "" } else { "," };
                     all.push_str(&format!("{comma}\"{name}\""));
                 }
@@ -81,8 +86,18 @@ impl Dialect for Alpaca {
         let is_known =
             |key: &str| key == "action" || CHANNELS.iter().any(|(channel, by)| key == *channel && by == channel);
         keys.for_each(|key| assert!(is_known(key), "{key} in {request}"));
-        assert_eq!(parsed["action"], "subscribe", "{request}");
+        begins(&parsed["action"], ["subscribe", "unsubscribe"], request);
         vec![self.list_all_channels(&parsed)]
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        let mut held = Held::default();
+        for ((channel, _), all) in CHANNELS.iter().zip(&self.listed) {
+            all.split(',')
+                .filter(|name| !name.is_empty())
+                .for_each(|name| _ = held.set(name.trim_matches('"'), channel, true));
+        }
+        held.names(CHANNELS.len())
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

@@ -2,11 +2,11 @@
 
 use crate::{
     Connection,
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Manner, begins},
     time::time_of,
 };
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// How to play it.
 pub const MANNER: Manner = Manner {
@@ -34,9 +34,20 @@ impl Streams {
         Self { kinds, refused, streams: HashSet::new() }
     }
 
+    /// The names whose streams are all subscribed.
+    pub(crate) fn subscribed(&self) -> Vec<String> {
+        let is_whole = |name: &&str| self.kinds.iter().all(|kind| self.streams.contains(&format!("{name}@{kind}")));
+        let names: BTreeSet<&str> = self.streams.iter().filter_map(|stream| stream.split('@').next()).collect();
+        names.into_iter().filter(is_whole).map(str::to_uppercase).collect()
+    }
+
     /// The answer to a request for streams.
     pub(crate) fn answer(&mut self, request: &str) -> Vec<String> {
-        let Subscribe { id, streams } = Subscribe::parse(request);
+        let Subscribe { id, streams, begins } = Subscribe::parse(request);
+        if !begins {
+            streams.iter().for_each(|stream| _ = self.streams.remove(stream));
+            return vec![format!(r#"{{"result":null,"id":{id}}}"#)];
+        }
         let kind = |stream: &String| stream.split('@').nth(1).map(str::to_owned).unwrap_or_default();
         assert!(streams.iter().all(|stream| self.kinds.contains(&kind(stream).as_str())), "{request}");
         let of_streams = |name: &String| streams.iter().any(|stream| stream.split('@').next() == Some(name.as_str()));
@@ -56,6 +67,10 @@ struct Binance(Streams);
 impl Dialect for Binance {
     fn answer(&mut self, request: &str) -> Vec<String> {
         self.0.answer(request)
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        self.0.subscribed()
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
@@ -84,13 +99,14 @@ impl Dialect for Binance {
 /// A request for streams.
 struct Subscribe {
     id: u64,
+    begins: bool,
     streams: Vec<String>,
 }
 
 impl Subscribe {
     fn parse(request: &str) -> Self {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
-        assert_eq!(parsed["method"], "SUBSCRIBE", "{request}");
+        let begins = begins(&parsed["method"], ["SUBSCRIBE", "UNSUBSCRIBE"], request);
         let id = parsed["id"].as_u64().unwrap_or_else(|| panic!("no id in {request}"));
         let params = parsed["params"].as_array().filter(|params| !params.is_empty());
         let params = params.unwrap_or_else(|| panic!("no streams in {request}"));
@@ -101,7 +117,7 @@ impl Subscribe {
             assert!(is_lower && !kind.is_empty(), "{stream} in {request}");
             stream.to_owned()
         };
-        Self { id, streams: params.iter().map(stream).collect() }
+        Self { id, begins, streams: params.iter().map(stream).collect() }
     }
 }
 
@@ -113,7 +129,7 @@ impl Subscribe {
 pub async fn grant(connection: &mut Connection, symbols: &[&str]) {
     let kinds = ["trade", "bookTicker", "ticker"];
     let wanted: Vec<String> = symbols.iter().flat_map(|symbol| kinds.map(|kind| format!("{symbol}@{kind}"))).collect();
-    let Subscribe { id, streams } = Subscribe::parse(&connection.text().await);
+    let Subscribe { id, streams, .. } = Subscribe::parse(&connection.text().await);
     assert_eq!(streams, wanted);
     connection.send(&json!({ "result": null, "id": id }).to_string()).await;
 }

@@ -23,6 +23,10 @@ impl Dialect for Usdm {
         self.0.answer(request)
     }
 
+    fn subscribed(&self) -> Vec<String> {
+        self.0.subscribed()
+    }
+
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
         let (stream, time) = (name.to_lowercase(), micros / 1_000);
         format!(

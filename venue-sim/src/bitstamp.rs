@@ -1,7 +1,7 @@
 //! Bitstamp's public channels, after its documentation of websocket API version 2.
 
 use crate::{
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::time_of,
 };
 use serde_json::{Value, json};
@@ -12,7 +12,10 @@ pub const MANNER: Manner = Manner {
     symbols: [("BTC-USD", "btcusd"), ("ETH-USD", "ethusd")],
     refused: ("BAD-USD", "badusd"),
     by_arrival: &[],
-    new: |refused| Box::new(Bitstamp { refused: refused.iter().map(|&name| name.to_owned()).collect() }),
+    new: |refused| {
+        let refused = refused.iter().map(|&name| name.to_owned()).collect();
+        Box::new(Bitstamp { refused, held: Held::default() })
+    },
 };
 
 /// The levels of each side of a book.
@@ -22,6 +25,7 @@ const HEARTBEAT: &str = r#"{"event":"bts:heartbeat","channel":"","data":""}"#;
 /// A connection.
 struct Bitstamp {
     refused: Vec<String>,
+    held: Held,
 }
 
 impl Dialect for Bitstamp {
@@ -31,16 +35,23 @@ impl Dialect for Bitstamp {
             return vec![HEARTBEAT.to_owned()];
         }
         let channel = parsed["data"]["channel"].as_str().unwrap_or_else(|| panic!("no channel in {request}"));
-        assert_eq!(parsed, json!({ "event": "bts:subscribe", "data": { "channel": channel } }));
+        let begins = begins(&parsed["event"], ["bts:subscribe", "bts:unsubscribe"], request);
+        assert_eq!(parsed, json!({ "event": parsed["event"], "data": { "channel": channel } }));
         let name = channel.strip_prefix("live_trades_").or_else(|| channel.strip_prefix("order_book_"));
         let name = name.unwrap_or_else(|| panic!("{channel} in {request}"));
         let is_lower = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if self.refused.iter().any(|refused| refused == name) || !is_lower {
+        if begins && self.refused.iter().any(|refused| refused == name) || !is_lower {
             // It does not say which channel it means.
             let data = r#"{"code":null,"message":"Bad subscription string."}"#;
             return vec![format!(r#"{{"event":"bts:error","channel":"","data":{data}}}"#)];
         }
-        vec![format!(r#"{{"event":"bts:subscription_succeeded","channel":"{channel}","data":{{}}}}"#)]
+        self.held.set(name, channel, begins);
+        let event = if begins { "subscription" } else { "unsubscription" };
+        vec![format!(r#"{{"event":"bts:{event}_succeeded","channel":"{channel}","data":{{}}}}"#)]
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        self.held.names(2)
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

@@ -1,7 +1,7 @@
 //! Bybit's public streams of version 5, after its documentation: spot, linear and inverse.
 
 use crate::{
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::time_of,
 };
 use serde_json::{Value, json};
@@ -94,12 +94,19 @@ impl Dialect for Bybit {
             }
             return vec![pong.to_string()];
         }
-        assert_eq!(parsed["op"], "subscribe", "{request}");
+        let begins = begins(&parsed["op"], ["subscribe", "unsubscribe"], request);
         let id = parsed["req_id"].as_str().unwrap_or_else(|| panic!("no req_id in {request}"));
         let topics = parsed["args"].as_array().unwrap_or_else(|| panic!("no args in {request}"));
         let topics: Vec<&str> = topics.iter().map(|topic| topic.as_str().expect("a topic")).collect();
         assert!(!topics.is_empty() && topics.iter().all(|topic| self.takes(topic)), "{request}");
         assert!(!self.is_spot || topics.len() <= SPOT_TOPICS_PER_REQUEST, "{} args: {request}", topics.len());
+        if !begins {
+            topics.iter().for_each(|topic| _ = self.topics.remove(*topic));
+            let answer = json!({
+                "success": true, "ret_msg": "", "conn_id": "d9avt8shteepr00gfc1g", "req_id": id, "op": "unsubscribe"
+            });
+            return vec![answer.to_string()];
+        }
         let refusal = self.refusal(&topics);
         let is_granted = refusal.is_none();
         if is_granted {
@@ -113,6 +120,14 @@ impl Dialect for Bybit {
             "success": is_granted, "ret_msg": said, "conn_id": "d9avt8shteepr00gfc1g", "req_id": id, "op": "subscribe"
         });
         vec![answer.to_string()]
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        let mut held = Held::default();
+        for topic in &self.topics {
+            held.set(topic.rsplit('.').next().unwrap_or_default(), topic, true);
+        }
+        held.names(if self.is_spot { 3 } else { 2 })
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

@@ -1,7 +1,7 @@
 //! Coinbase's Advanced Trade streams, after its documentation of websocket channels.
 
 use crate::{
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::{rfc3339, time_of},
 };
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Dialect for Coinbase {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         let keys = parsed.as_object().into_iter().flat_map(serde_json::Map::keys);
         keys.for_each(|key| assert!(matches!(&**key, "type" | "channel" | "product_ids"), "{key} in {request}"));
-        assert_eq!(parsed["type"], "subscribe", "{request}");
+        let begins = begins(&parsed["type"], ["subscribe", "unsubscribe"], request);
         let channel = parsed["channel"].as_str().unwrap_or_else(|| panic!("no channel in {request}"));
         let asked = if channel == "heartbeats" {
             assert!(parsed["product_ids"].is_null(), "{request}");
@@ -83,14 +83,27 @@ impl Dialect for Coinbase {
             assert!(CHANNELS.contains(&channel), "{request}");
             products(&parsed, request)
         };
-        if asked.iter().any(|name| self.refused.iter().any(|refused| refused == name)) {
+        if begins && asked.iter().any(|name| self.refused.iter().any(|refused| refused == name)) {
             // It does not say which product it means, and adds none.
             return vec![r#"{"type":"error","message":"a product does not exist"}"#.to_owned()];
         }
         let listed = self.listed.entry(channel.to_owned()).or_default();
-        listed.extend(asked.into_iter().map(str::to_owned));
+        listed.retain(|name| !asked.contains(&name.as_str()));
+        if begins {
+            listed.extend(asked.into_iter().map(str::to_owned));
+        }
         let event = json!({ "subscriptions": self.listed }).to_string();
         vec![self.frame("subscriptions", time_of(0), &event)]
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        let mut held = Held::default();
+        for channel in CHANNELS {
+            for name in self.listed.get(channel).into_iter().flatten() {
+                held.set(name, channel, true);
+            }
+        }
+        held.names(CHANNELS.len())
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

@@ -1,6 +1,8 @@
 //! The venues as they speak: one [`Dialect`] per connection, and [`DIALECTS`] with all of them, so that one test runs
 //! against every venue.
 
+use std::collections::BTreeSet;
+
 use crate::{alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, kraken, okx, sim, time::time_of};
 
 /// A venue's side of its protocol, in text frames: one value per connection. It is written from the venue's
@@ -20,6 +22,11 @@ pub trait Dialect: Send {
     ///
     /// If the venue would not accept the frame: a wrong shape, too many names, a connection over its limit.
     fn answer(&mut self, request: &str) -> Vec<String>;
+
+    /// The names in frames of data that are subscribed in each channel, in their order.
+    fn subscribed(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// A trade of the symbol that the venue calls `name`. A higher `number` is a newer one: id, time or both follow
     /// from it.
@@ -71,6 +78,40 @@ pub trait Dialect: Send {
     fn passing_error(&mut self) -> Option<String> {
         None
     }
+}
+
+/// What is subscribed on a connection: channels of names.
+#[derive(Debug, Default)]
+pub(crate) struct Held(BTreeSet<(String, String)>);
+
+impl Held {
+    /// Begins or ends a subscription. Returns whether that changes something.
+    pub(crate) fn set(&mut self, name: &str, channel: &str, is_held: bool) -> bool {
+        let one = (name.to_owned(), channel.to_owned());
+        if is_held { self.0.insert(one) } else { self.0.remove(&one) }
+    }
+
+    /// The names that are subscribed in so many channels.
+    pub(crate) fn names(&self, channels: usize) -> Vec<String> {
+        let names: BTreeSet<&String> = self.0.iter().map(|(name, _)| name).collect();
+        let count = |name: &String| self.0.iter().filter(|(other, _)| other == name).count();
+        names.into_iter().filter(|name| count(name) == channels).cloned().collect()
+    }
+
+    /// All of them: names and channels.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, channel)| (name.as_str(), channel.as_str()))
+    }
+}
+
+/// Whether a request begins subscriptions, by these words for a begin and an end.
+///
+/// # Panics
+///
+/// If it is neither.
+pub(crate) fn begins(word: &serde_json::Value, [begin, end]: [&str; 2], request: &str) -> bool {
+    assert!(*word == begin || *word == end, "{request}");
+    *word == begin
 }
 
 /// What of a symbol has an order of its own.

@@ -1,7 +1,7 @@
 //! Kraken's spot streams, after its documentation of websocket API version 2.
 
 use crate::{
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::{rfc3339, time_of},
 };
 use serde_json::{Value, json};
@@ -14,13 +14,14 @@ pub const MANNER: Manner = Manner {
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();
-        Box::new(Kraken { refused })
+        Box::new(Kraken { refused, held: Held::default() })
     },
 };
 
 /// A connection.
 struct Kraken {
     refused: Vec<String>,
+    held: Held,
 }
 
 /// A ticker, which is always whole.
@@ -46,13 +47,17 @@ impl Dialect for Kraken {
 
     fn answer(&mut self, request: &str) -> Vec<String> {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
-        assert_eq!(parsed["method"], "subscribe", "{request}");
+        let begins = begins(&parsed["method"], ["subscribe", "unsubscribe"], request);
+        let method = if begins { "subscribe" } else { "unsubscribe" };
         let id = parsed["req_id"].as_u64().unwrap_or_else(|| panic!("no id in {request}"));
         let params = &parsed["params"];
         let channel = params["channel"].as_str().unwrap_or_default();
         let names = params["symbol"].as_array().filter(|names| !names.is_empty());
         let names = names.unwrap_or_else(|| panic!("no symbols in {request}"));
-        let mut expected = json!({ "channel": channel, "snapshot": true, "symbol": names });
+        let mut expected = json!({ "channel": channel, "symbol": names });
+        if begins {
+            expected["snapshot"] = json!(true);
+        }
         match channel {
             "trade" => {}
             "ticker" => expected["event_trigger"] = json!("bbo"),
@@ -62,17 +67,26 @@ impl Dialect for Kraken {
         let answer = |name: &Value| {
             let name = name.as_str().filter(|name| name.contains('/'));
             let name = name.unwrap_or_else(|| panic!("a symbol without a slash in {request}"));
-            if self.refused.iter().any(|refused| refused == name) {
+            if begins && self.refused.iter().any(|refused| refused == name) {
                 return format!(
                     r#"{{"error":"Currency pair not supported {name}","method":"subscribe","success":false,"symbol":"{name}",{TIMES}}}"#
                 );
             }
+            if !self.held.set(name, channel, begins) && !begins {
+                return format!(
+                    r#"{{"error":"Subscription Not Found","method":"{method}","success":false,"symbol":"{name}",{TIMES},"req_id":{id}}}"#
+                );
+            }
             format!(
-                r#"{{"method":"subscribe","result":{{"channel":"{channel}","snapshot":true,"symbol":"{name}"}},"success":true,{TIMES},"req_id":{id}}}"#
+                r#"{{"method":"{method}","result":{{"channel":"{channel}","snapshot":true,"symbol":"{name}"}},"success":true,{TIMES},"req_id":{id}}}"#
             )
         };
         // One for each symbol, in any order.
         names.iter().rev().map(answer).collect()
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        self.held.names(2)
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

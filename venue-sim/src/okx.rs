@@ -1,7 +1,7 @@
 //! OKX's public channels, after its documentation of version 5.
 
 use crate::{
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::time_of,
 };
 use serde_json::Value;
@@ -12,36 +12,42 @@ pub const MANNER: Manner = Manner {
     symbols: [("BTC-USDT", "BTC-USDT"), ("ETH-USDT-PERP", "ETH-USDT-SWAP")],
     refused: ("BAD-USDT", "BAD-USDT"),
     by_arrival: &[],
-    new: |refused| Box::new(Okx { refused: refused.iter().map(|&name| name.to_owned()).collect(), bytes: 0 }),
+    new: |refused| {
+        let refused = refused.iter().map(|&name| name.to_owned()).collect();
+        Box::new(Okx { refused, held: Held::default() })
+    },
 };
 
+/// What an argument has besides its channel and its name.
+const ARG_BYTES: usize = r#"{"channel":"","instId":""},"#.len();
 /// The most bytes of the arguments of a connection.
 const BYTES_MAX: usize = 64_000;
 
 /// A connection.
 struct Okx {
     refused: Vec<String>,
-    /// Of all arguments so far.
-    bytes: usize,
+    held: Held,
 }
 
 impl Okx {
     /// The answer for one channel of one instrument.
-    fn answer_one(&mut self, arg: &Value, request: &str) -> String {
+    fn answer_one(&mut self, begins: bool, arg: &Value, request: &str) -> String {
         let keys = arg.as_object().unwrap_or_else(|| panic!("{arg} in {request}"));
         let text = |key: &str| keys.get(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no {key} in {request}"));
         let (channel, name) = (text("channel"), text("instId"));
         assert!(keys.len() == 2 && matches!(channel, "trades" | "bbo-tbt" | "tickers"), "{arg} in {request}");
         let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
         assert!(name.contains('-') && !name.ends_with("-PERP") && name.bytes().all(is_name), "{arg} in {request}");
-        self.bytes += arg.to_string().len() + 1;
-        assert!(self.bytes <= BYTES_MAX, "{} bytes of arguments", self.bytes);
-        if self.refused.iter().any(|refused| refused == name) {
+        if begins && self.refused.iter().any(|refused| refused == name) {
             return format!(
                 r#"{{"event":"error","msg":"Subscribe failed, wrong URL or channel:{channel},instId:{name} doesn't exist. Please use the correct URL, channel and parameters referring to API document.","code":"60018","connId":"a4d3ae55"}}"#
             );
         }
-        format!(r#"{{"event":"subscribe","arg":{{"channel":"{channel}","instId":"{name}"}},"connId":"a4d3ae55"}}"#)
+        self.held.set(name, channel, begins);
+        let bytes: usize = self.held.iter().map(|(name, channel)| name.len() + channel.len() + ARG_BYTES).sum();
+        assert!(bytes <= BYTES_MAX, "{bytes} bytes of arguments");
+        let event = if begins { "subscribe" } else { "unsubscribe" };
+        format!(r#"{{"event":"{event}","arg":{{"channel":"{channel}","instId":"{name}"}},"connId":"a4d3ae55"}}"#)
     }
 }
 
@@ -51,15 +57,19 @@ impl Dialect for Okx {
             return vec!["pong".to_owned()];
         }
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
-        assert_eq!(parsed["op"], "subscribe", "{request}");
+        let begins = begins(&parsed["op"], ["subscribe", "unsubscribe"], request);
         let args = parsed["args"].as_array().filter(|args| !args.is_empty());
         let args = args.unwrap_or_else(|| panic!("no arguments in {request}"));
-        let mut answers: Vec<String> = args.iter().map(|arg| self.answer_one(arg, request)).collect();
+        let mut answers: Vec<String> = args.iter().map(|arg| self.answer_one(begins, arg, request)).collect();
         let channel = &args[0]["channel"];
         answers.push(format!(
             r#"{{"event":"channel-conn-count","channel":{channel},"connCount":"1","connId":"a4d3ae55"}}"#
         ));
         answers
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        self.held.names(3)
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::{
     Connection,
-    dialect::{Dialect, Manner},
+    dialect::{Dialect, Held, Manner, begins},
     time::time_of,
 };
 use serde_json::{Value, json};
@@ -13,12 +13,14 @@ pub const MANNER: Manner = Manner {
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     by_arrival: &[],
-    new: |refused| Box::new(Sim { refused: refused.iter().map(|&name| name.to_owned()).collect(), sent: 0 }),
+    new: |refused| Box::new(Sim { refused: refused.iter().map(|&name| name.to_owned()).collect(), ..Sim::default() }),
 };
 
 /// A connection.
+#[derive(Default)]
 struct Sim {
     refused: Vec<String>,
+    held: Held,
     /// The frames of data so far, the lost ones too.
     sent: u64,
 }
@@ -41,10 +43,13 @@ impl Dialect for Sim {
         }
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         let id = parsed["id"].as_u64().unwrap_or_else(|| panic!("no id in {request}"));
-        assert_eq!(parsed["op"], "subscribe", "{request}");
+        let begins = begins(&parsed["op"], ["subscribe", "unsubscribe"], request);
         let names = parsed["symbols"].as_array().unwrap_or_else(|| panic!("no symbols in {request}"));
         let names: Vec<&str> = names.iter().map(|name| name.as_str().expect("a name")).collect();
-        let is_refused = |name: &str| self.refused.iter().any(|refused| refused == name);
+        let is_refused = |name: &str| begins && self.refused.iter().any(|refused| refused == name);
+        for name in names.iter().filter(|name| !is_refused(name)) {
+            assert!(self.held.set(name, "", begins), "{name} is as it is asked for: {request}");
+        }
         if names.iter().all(|name| !is_refused(name)) {
             return vec![json!({ "op": "ack", "id": id }).to_string()];
         }
@@ -56,6 +61,10 @@ impl Dialect for Sim {
             json!({ "op": op, "id": id, "symbol": name }).to_string()
         };
         names.iter().map(answer).collect()
+    }
+
+    fn subscribed(&self) -> Vec<String> {
+        self.held.names(1)
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {

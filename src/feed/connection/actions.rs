@@ -92,6 +92,7 @@ impl<S: Sink> Connection<S> {
                 if let (Some(longest), Some(at)) = (self.lifetime, self.rotate_at) {
                     self.session.replace_after(longest.min(at.wait(now.unix)));
                 }
+                self.tell_venue();
                 Event::Connected(self.venue.open())
             }
             Err(error) => {
@@ -112,7 +113,7 @@ impl<S: Sink> Connection<S> {
 
     /// The venue has answered all requests: publishes what it refuses. It is an end where no symbol is granted.
     fn live(&mut self, requests: &[u64]) -> Option<Event> {
-        let refused = self.venue.refused();
+        let refused = self.refused();
         if self.places.len() > 0 && refused.len() == self.places.len() && !self.session.is_changed() {
             // Each request may be granted in part, and still no symbol in all of its requests.
             return Some(Event::Disconnected { reason: DisconnectReason::Refused, retry_after: None });
@@ -126,7 +127,11 @@ impl<S: Sink> Connection<S> {
             self.sink.refused(&refused, now);
         }
         self.unheard.subscribed(Some(now));
-        self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
+        let is_told = self.session.is_changed() && self.refused_symbols == refused.len() && requests.is_empty();
+        self.refused_symbols = refused.len();
+        if !is_told {
+            self.reporter.subscribed(self.is_closed(), requests.len(), refused.len(), now);
+        }
         None
     }
 
@@ -177,7 +182,7 @@ impl<S: Sink> Connection<S> {
         if reason != DisconnectReason::Refused {
             return None;
         }
-        let refused = self.venue.refused();
+        let refused = self.refused();
         Some(if refused.len() == self.places.len() { refused } else { for_all(Reason::NotGranted) })
     }
 

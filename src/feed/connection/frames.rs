@@ -54,6 +54,7 @@ impl<S: Sink> Connection<S> {
     }
 
     pub(super) fn hand_on_anyway(&mut self, now: Now) {
+        self.drop_unlisted();
         self.counters.batch(&self.batch.updates, std::mem::take(&mut self.batch.ineligible), now);
         if !self.batch.updates.is_empty() {
             self.sink.updates(&self.batch.updates, now);

@@ -7,8 +7,8 @@ use crate::{
         event::{Action, Event},
         silence::Patience,
     },
-    market::{FeedSymbol, Now},
-    venue::{Change, ListedSymbol, Spec, Venue},
+    market::{FeedSymbol, Now, Reason},
+    venue::{Change, DecodeError, ListedSymbol, Spec, Venue},
 };
 
 /// Changes of a connection's list, and what follows from the feed's.
@@ -66,19 +66,65 @@ impl<S: Sink> Connection<S> {
         self.dialer.set_message_bytes_max(limit);
     }
 
-    /// Changes the list. The sink learns of it first: from then on it takes the updates of a new symbol, and none of
+    /// Changes the list. The sink learns of it at once: from now on it takes the updates of a new symbol, and none of
     /// one that was removed.
-    pub(super) fn relist(&mut self, relisting: Relisting<S::Target>) -> Action {
+    pub(super) fn relist(&mut self, relisting: Relisting<S::Target>) {
         let now = Now::read();
         self.session.set_patience(relisting.patience);
-        self.places.wake(|request| self.session.has_answers_up_to(request));
-        let (added, removed) = self.take_changes(relisting.changes, now);
-        if added.is_empty() && removed.is_empty() {
-            return Action::Nothing;
+        self.wake_places();
+        let mut added = Vec::new();
+        let mut removed = Vec::new();
+        for change in relisting.changes {
+            match change {
+                ListChange::Add { symbol, target } => {
+                    let Some(place) = self.places.add(&symbol) else { continue };
+                    self.sink.add(place, target, now);
+                    added.push(place);
+                }
+                ListChange::Remove(symbol) => {
+                    let Some(place) = self.places.remove(&symbol) else { continue };
+                    self.sink.remove(place, now);
+                    removed.push(place);
+                }
+            }
+        }
+        self.applied.send_modify(|applied| *applied += 1);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.list(self.places.names(), now);
         }
         // They were read before, and wait for the sink.
-        self.batch.updates.retain(|update| !removed.contains(&update.symbol));
-        self.session.relist(added.iter().map(|(place, _)| *place), &removed, now.instant);
+        self.drop_unlisted();
+        removed.retain(|place| !self.places.is_taken(*place));
+        added.retain(|place| self.places.is_taken(*place));
+        self.session.relist(added.into_iter(), &removed, now.instant);
+    }
+
+    fn wake_places(&mut self) {
+        self.places.wake(|request| self.session.has_answers_up_to(request));
+    }
+
+    /// Drops the updates of symbols that were removed, and counts them as the venue does once it knows.
+    pub(super) fn drop_unlisted(&mut self) {
+        if !self.places.has_untold_removals() {
+            return;
+        }
+        let before = self.batch.updates.len();
+        self.batch.updates.retain(|update| self.places.is_taken(update.symbol));
+        let dropped = before - self.batch.updates.len();
+        self.batch.errors.add(DecodeError::RemovedSymbol, dropped as u64);
+    }
+
+    /// Tells the venue how the list has changed, once it has answered all that it was asked before: so what changes
+    /// meanwhile goes out together, and nothing piles up.
+    pub(super) fn tell_venue_if_due(&mut self) -> Action {
+        if self.places.is_untold() && self.session.takes_changes() { self.tell_venue() } else { Action::Nothing }
+    }
+
+    /// Tells the venue how the list has changed. Where no connection is open, nothing follows from it.
+    pub(super) fn tell_venue(&mut self) -> Action {
+        let now = Now::read();
+        self.wake_places();
+        let (added, removed) = self.places.tell();
         if let Some(old) = &mut self.predecessor {
             // It asks for nothing any more.
             old.venue.change(&[], &removed);
@@ -102,35 +148,18 @@ impl<S: Sink> Connection<S> {
         action
     }
 
-    /// Gives the new symbols places. What is added and removed again is neither.
-    fn take_changes(
-        &mut self,
-        changes: Vec<ListChange<S::Target>>,
-        now: Now,
-    ) -> (Vec<(FeedSymbol, ListedSymbol)>, Vec<FeedSymbol>) {
-        let mut added: Vec<(FeedSymbol, ListedSymbol)> = Vec::new();
-        let mut removed = Vec::new();
-        for change in changes {
-            match change {
-                ListChange::Add { symbol, target } => {
-                    let Some(place) = self.places.add(&symbol) else { continue };
-                    self.sink.add(place, target, now);
-                    added.push((place, symbol));
-                }
-                ListChange::Remove(symbol) => {
-                    let Some(place) = self.places.remove(&symbol) else { continue };
-                    self.sink.remove(place, now);
-                    match added.iter().position(|(new, _)| *new == place) {
-                        Some(new) => {
-                            added.remove(new);
-                            self.places.free(place);
-                        }
-                        None => removed.push(place),
-                    }
-                }
-            }
-        }
-        (added, removed)
+    /// The next connection's venue has the list as it is; the one that is to be replaced has to know what was removed.
+    pub(super) fn tell_replaced_venue(&mut self) {
+        let (_, removed) = self.places.tell();
+        self.venue.change(&[], &removed);
+        removed.into_iter().for_each(|place| self.places.free(place));
+    }
+
+    /// The symbols of the list that the venue refuses.
+    pub(super) fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
+        let mut refused = self.venue.refused();
+        refused.retain(|(place, _)| self.places.is_taken(*place));
+        refused
     }
 
     /// Publishes that new symbols are refused which the venue cannot be asked for. Where it has not answered all
@@ -139,7 +168,7 @@ impl<S: Sink> Connection<S> {
         if !self.session.is_live() || self.predecessor.is_some() {
             return;
         }
-        let refused = self.venue.refused();
+        let refused = self.refused();
         if refused.iter().any(|(refused, _)| added.iter().any(|(place, _)| place == refused)) {
             self.sink.refused(&refused, now);
         }

@@ -13,7 +13,7 @@ use super::{
     FeedMetrics, Sink, Timing,
     counters::FeedCounters,
     dial::{Dialer, Socket, SocketError},
-    event::Event,
+    event::{Action, Event},
     hours::HoursWatch,
     pacer::{ConnectPacer, staggered},
     places::Places,
@@ -92,6 +92,10 @@ pub(super) struct Connection<S: Sink> {
     /// The list, and its changes. Without a sender, the connection ends.
     places: Places,
     relistings: mpsc::Receiver<Relisting<S::Target>>,
+    /// How many of them were applied.
+    applied: watch::Sender<u64>,
+    /// How many symbols the venue refuses, as the log was told last.
+    refused_symbols: usize,
     /// The longest message that the open socket takes, and of how many symbols.
     message_limit: MessageLimit,
     /// Whether the venue lets another connection of the feed's overlap.
@@ -132,6 +136,10 @@ pub(super) struct ConnectionSetup<T> {
     /// The first list.
     pub(super) first: Relisting<T>,
     pub(super) relistings: mpsc::Receiver<Relisting<T>>,
+    /// Counts the lists that were taken.
+    pub(super) applied: watch::Sender<u64>,
+    /// The connection before this one wants no attempt before then.
+    pub(super) not_before: Option<Instant>,
     /// When it is replaced, instead of as late as the venue allows.
     pub(super) rotate_at: Option<DailyMinute>,
     /// Whether the data are old on purpose.
@@ -186,11 +194,13 @@ impl<S: Sink> Connection<S> {
         let session = Session::new(setup.timing, rules, patience, setup.pacer, rand::random(), now);
         let mut connection = Self {
             counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
-            session,
+            session: session.not_before(setup.not_before),
             hours: HoursWatch::new(setup.schedule, now),
             closed: None,
             denied: None,
             places: Places::default(),
+            refused_symbols: 0,
+            applied: setup.applied,
             relistings: setup.relistings,
             dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
             message_limit: setup.message_limit,
@@ -218,7 +228,8 @@ impl<S: Sink> Connection<S> {
     }
 
     /// Keeps the feed up until `shutdown` turns true, its sender is gone, or that of the list's changes.
-    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    /// Returns from when on another attempt may be made.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Option<Instant> {
         tokio::select! {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => {}
@@ -229,6 +240,7 @@ impl<S: Sink> Connection<S> {
         self.counters.down();
         self.publish();
         self.reporter.stopped();
+        self.session.waits_until()
     }
 
     /// Ends once the connection is needed no longer. It may be dropped at any await: all state is in `self`.
@@ -238,7 +250,10 @@ impl<S: Sink> Connection<S> {
             self.session.set_overlaps(self.overlaps.are_allowed());
             let mut action = match input {
                 Input::Relist(None) => return,
-                Input::Relist(Some(relisting)) => self.relist(relisting),
+                Input::Relist(Some(relisting)) => {
+                    self.relist(relisting);
+                    Action::Nothing
+                }
                 Input::Due => self.session.on(Event::Due, Instant::now()),
                 Input::Hours => {
                     self.look_at_hours();
@@ -270,10 +285,14 @@ impl<S: Sink> Connection<S> {
                 while let Some(event) = self.perform(action).await {
                     action = self.session.on(event, Instant::now());
                 }
-                if self.events.is_empty() {
+                action = if self.events.is_empty() {
+                    self.tell_venue_if_due()
+                } else {
+                    self.session.on_all(&mut self.events, Instant::now())
+                };
+                if action == Action::Nothing && self.events.is_empty() {
                     break;
                 }
-                action = self.session.on_all(&mut self.events, Instant::now());
             }
         }
     }

@@ -46,6 +46,7 @@ impl<S: Sink> Connection<S> {
     /// The connection becomes the predecessor of the next one.
     pub(super) fn rotate(&mut self, reason: DisconnectReason, retry_in: Duration) {
         let Some(socket) = self.socket.take() else { return };
+        self.tell_replaced_venue();
         let another = self.another_venue();
         let venue = std::mem::replace(&mut self.venue, another);
         let held = self.held.take();
@@ -193,7 +194,7 @@ impl<S: Sink> Connection<S> {
         }
         if is_live {
             self.counters.up();
-            self.sink.refused(&self.venue.refused(), now);
+            self.sink.refused(&self.refused(), now);
         }
         if gap.is_some() || !is_live {
             self.unheard.subscribed(None);

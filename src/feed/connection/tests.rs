@@ -175,6 +175,8 @@ impl Rig {
             },
             first: Relisting { changes: (0..count).map(add).collect(), patience },
             relistings,
+            applied: watch::channel(0).0,
+            not_before: None,
             rotate_at: None,
             is_delayed: false,
             schedule: Schedule::always(),

@@ -18,6 +18,8 @@ pub(super) fn append(line: &mut Vec<u8>, at: UnixMicros, what: What, frame: &[u8
             line.extend_from_slice(BINARY);
             line.extend_from_slice(BASE64_STANDARD.encode(frame).as_bytes());
         }
+        // It stands in the next head.
+        What::List => return,
         What::Opened => line.extend_from_slice(format!("# {nanos} open").as_bytes()),
         What::Closed(reason) => line.extend_from_slice(format!("# {nanos} close {reason}\n").as_bytes()),
         What::Dropped(count) => line.extend_from_slice(format!("# {nanos} dropped {count}").as_bytes()),

@@ -25,7 +25,7 @@ pub struct Settings {
     pub feed: String,
     /// The name of its venue.
     pub venue: &'static str,
-    /// The canonical symbols of each of its connections.
+    /// The canonical symbols of each of its first connections.
     pub symbols: Vec<Vec<String>>,
     /// Where the files go. The folder is made if it is not there.
     pub folder: PathBuf,
@@ -58,6 +58,24 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// A recorder of another connection of the feed, or of this one once more.
+    pub fn another(&self, connection: usize) -> Self {
+        self.queue.join();
+        Self {
+            connection,
+            queue: self.queue.clone(),
+            unsaid: Unsaid::default(),
+            dropped: self.dropped.clone(),
+            last: None,
+        }
+    }
+
+    /// From now on the connection has these symbols: the next head in its file names them.
+    pub fn list<'s>(&mut self, symbols: impl Iterator<Item = &'s str>, now: Now) {
+        let symbols = symbols.collect::<Vec<_>>().join(",");
+        self.push(What::List, symbols.as_bytes(), now);
+    }
+
     /// A connection is open.
     pub fn opened(&mut self, now: Now) {
         self.push(What::Opened, &[], now);

@@ -30,6 +30,8 @@ pub(super) enum What {
     Closed(&'static str),
     /// So many frames were dropped here.
     Dropped(u64),
+    /// No line: the symbols from now on, for the next head.
+    List,
 }
 
 /// A line to write, without the bytes of its frame.
@@ -96,6 +98,8 @@ impl Unsaid {
         match what {
             What::Text | What::Binary => self.dropped += 1,
             What::Dropped(count) => self.dropped += count,
+            // The next change of the list says it.
+            What::List => {}
             What::Opened => self.opened = true,
             What::Closed(_) if self.opened => self.opened = false,
             What::Closed(reason) => self.closed = Some(reason),
@@ -153,6 +157,11 @@ impl Queue {
             self.wake.notify_one();
         }
         true
+    }
+
+    /// Another recorder begins.
+    pub(super) fn join(&self) {
+        self.lock().recorders += 1;
     }
 
     /// A recorder ends. What it has yet to say goes in over the limit: it is three lines at most.

@@ -15,6 +15,7 @@ use std::{io, time::Instant};
 #[derive(Debug)]
 pub(super) struct Writer {
     folder: Folder,
+    venue: &'static str,
     feed: String,
     connections: Vec<Track>,
     bytes_max: u64,
@@ -35,25 +36,52 @@ struct Track {
     member: Option<Member>,
 }
 
+impl Track {
+    fn new(head: Vec<u8>) -> Self {
+        Self { head, hour: None, member: None }
+    }
+}
+
+/// The first line of a file, as a member. Only names stand in it: an address may hold a key.
+fn head(venue: &str, feed: &str, symbols: Vec<String>) -> io::Result<Vec<u8>> {
+    let head = Header { venue: venue.to_owned(), feed: feed.to_owned(), symbols }.line();
+    of_line(&format!("{head}\n"))
+}
+
 impl Writer {
     pub(super) fn open(settings: &Settings, metrics: RecordMetrics) -> io::Result<Self> {
         let folder = Folder::open(settings.folder.clone(), settings.feed.clone())?;
         let bytes = folder.files()?.iter().map(|file| file.bytes).sum();
-        let track = |symbols: &Vec<String>| {
-            let (venue, feed) = (settings.venue.to_owned(), settings.feed.clone());
-            // Only names stand in it: an address may hold a key.
-            let head = Header { venue, feed, symbols: symbols.clone() }.line();
-            let head = of_line(&format!("{head}\n"))?;
-            Ok(Track { head, hour: None, member: None })
-        };
+        let (venue, feed) = (settings.venue, settings.feed.clone());
+        let track = |symbols: &Vec<String>| Ok(Track::new(head(venue, &feed, symbols.clone())?));
         let connections = settings.symbols.iter().map(track).collect::<io::Result<_>>()?;
-        let feed = settings.feed.clone();
-        Ok(Self { folder, feed, connections, bytes_max: settings.bytes_max, bytes, metrics, line: Vec::new() })
+        Ok(Self { folder, venue, feed, connections, bytes_max: settings.bytes_max, bytes, metrics, line: Vec::new() })
+    }
+
+    /// The symbols of a connection, which may be new, from now on.
+    fn list(&mut self, connection: usize, symbols: &[u8]) -> io::Result<()> {
+        let symbols = std::str::from_utf8(symbols).unwrap_or_default();
+        let symbols = symbols.split(',').filter(|symbol| !symbol.is_empty()).map(str::to_owned).collect();
+        let head = head(self.venue, &self.feed, symbols)?;
+        while self.connections.len() <= connection {
+            self.connections.push(Track::new(head.clone()));
+        }
+        if self.connections[connection].head != head {
+            self.finish(connection)?;
+            // A file that goes on has it again, as after a restart.
+            self.connections[connection].hour = None;
+            self.connections[connection].head = head;
+        }
+        Ok(())
     }
 
     /// Takes lines into members, and writes each member that is full or whose hour is over.
     pub(super) fn write(&mut self, lines: &Lines) -> io::Result<()> {
         for (entry, frame) in lines.iter() {
+            if entry.what == What::List {
+                self.list(entry.connection, frame)?;
+                continue;
+            }
             self.line.clear();
             line::append(&mut self.line, entry.at.unix, entry.what, frame);
             let hour = Hour::of(entry.at.unix);

@@ -116,6 +116,8 @@ impl Bitstamp {
                 let before = std::mem::replace(&mut last, self.subscription.refused(None, Reason::NotGranted));
                 batch.answers.extend((before != Message::Control).then_some(before));
             }
+            // They meant these, and no later ones.
+            self.refusals = 0;
         }
         last
     }
@@ -163,9 +165,10 @@ impl Venue for Bitstamp {
     }
 
     fn unanswered(&mut self, id: u64) {
-        // A refusal that named no channel meant this request, and no other.
-        self.refusals = self.refusals.saturating_sub(1);
-        self.subscription.refused(Some(id), Reason::NotGranted);
+        // A refusal that named no channel meant this request, and no other; unless it was for an end.
+        if matches!(self.subscription.refused(Some(id), Reason::NotGranted), Message::Refused(_)) {
+            self.refusals = self.refusals.saturating_sub(1);
+        }
     }
 }
 

@@ -73,7 +73,7 @@ fn answers_are_told_apart_in_all_their_shapes() {
         (r#"{"op":"pong","args":["1781415763125"],"conn_id":"c"}"#, Message::Control),
         (r#"{"req_id":"7","op":"pong","args":["1781415763125"],"conn_id":"c"}"#, Message::Control),
         (r#"{"success":false,"ret_msg":"x","conn_id":"c","op":"ping"}"#, Message::Control),
-        (r#"{"success":true,"ret_msg":"","conn_id":"c","req_id":"9","op":"unsubscribe"}"#, Message::Control),
+        (r#"{"success":true,"ret_msg":"","conn_id":"c","req_id":"9","op":"unsubscribe"}"#, Message::Acknowledged(9)),
         (r#"{"topic":"kline.1.BTCUSDT","type":"snapshot","data":[{"start":1,"open":"1.5"}]}"#, Message::Other),
         (r#"{"topic":"orderbook.50.BTCUSDT","type":"snapshot","data":{}}"#, Message::Other),
         (r#"{"retCode":0,"data":[1.5]}"#, Message::Other),

@@ -30,8 +30,8 @@ struct NameRule {
 #[derive(Debug)]
 enum Place {
     Free,
-    /// A symbol of the list that has no name of its own at the venue.
-    Nameless,
+    /// A symbol of the list that has no name of its own at the venue: none, or one that another has.
+    Nameless(Option<Name>),
     Listed(Name),
     /// A symbol that is listed no longer: it may be named until its place is taken again.
     Left(Name),
@@ -90,12 +90,29 @@ impl Names {
 
     /// Gives a place a name; an error is the place that has the same.
     fn take(&mut self, place: FeedSymbol, name: Name) -> Result<(), FeedSymbol> {
-        match self.symbols.entry(name.of_data().into()) {
-            Entry::Vacant(free) => free.insert(place),
-            Entry::Occupied(taken) => return Err(*taken.get()),
+        let (is, taken) = match self.symbols.entry(name.of_data().into()) {
+            Entry::Vacant(free) => {
+                free.insert(place);
+                (Place::Listed(name), Ok(()))
+            }
+            Entry::Occupied(taken) => (Place::Nameless(Some(name)), Err(*taken.get())),
         };
-        *self.at(place) = Place::Listed(name);
-        Ok(())
+        *self.at(place) = is;
+        taken
+    }
+
+    /// Gives names that have become free to the symbols that want them; returns their places.
+    pub(in crate::venue) fn take_free(&mut self) -> Vec<FeedSymbol> {
+        let nameless: Vec<FeedSymbol> = self.nameless().collect();
+        let mut named = Vec::new();
+        for place in nameless {
+            if let Place::Nameless(Some(name)) = std::mem::replace(self.at(place), Place::Nameless(None))
+                && self.take(place, name).is_ok()
+            {
+                named.push(place);
+            }
+        }
+        named
     }
 
     fn at(&mut self, place: FeedSymbol) -> &mut Place {
@@ -108,7 +125,7 @@ impl Names {
     /// A symbol takes this place. Returns whether the venue has a name for it, and one that no other symbol has.
     pub(in crate::venue) fn add(&mut self, place: FeedSymbol, listed: &ListedSymbol) -> bool {
         self.forget(place);
-        *self.at(place) = Place::Nameless;
+        *self.at(place) = Place::Nameless(None);
         Name::new(self.rule, listed).is_ok_and(|name| self.take(place, name).is_ok())
     }
 
@@ -121,7 +138,7 @@ impl Names {
                 *self.at(place) = Place::Left(name);
             }
             Place::Left(name) => *self.at(place) = Place::Left(name),
-            Place::Free | Place::Nameless => {}
+            Place::Free | Place::Nameless(_) => {}
         }
     }
 
@@ -146,7 +163,7 @@ impl Names {
 
     /// The places of the list whose symbols have no name of their own at the venue.
     pub(in crate::venue) fn nameless(&self) -> impl Iterator<Item = FeedSymbol> {
-        let is_nameless = |place: &FeedSymbol| matches!(self.places[place.index()], Place::Nameless);
+        let is_nameless = |place: &FeedSymbol| matches!(self.places[place.index()], Place::Nameless(_));
         FeedSymbol::all(self.places.len()).filter(is_nameless)
     }
 
@@ -202,7 +219,7 @@ impl Names {
     pub(in crate::venue) fn of(&self, symbol: FeedSymbol) -> &str {
         match self.places.get(symbol.index()) {
             Some(Place::Listed(name) | Place::Left(name)) => &name.name,
-            Some(Place::Free | Place::Nameless) | None => "",
+            Some(Place::Free | Place::Nameless(_)) | None => "",
         }
     }
 

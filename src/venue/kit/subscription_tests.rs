@@ -1,7 +1,7 @@
 //! A venue's answers, and what becomes of its symbols.
 
-use super::*;
-use crate::venue::{DEFAULT, kit::Given};
+use super::{answers::HALVINGS_MAX, *};
+use crate::venue::{Batch, DEFAULT, Message, kit::Given};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
@@ -284,15 +284,17 @@ fn a_change_ends_what_is_removed_and_then_asks_for_what_is_added() {
 }
 
 #[test]
-fn a_symbol_that_the_venue_refuses_is_not_ended_and_one_without_a_name_of_its_own_is_not_asked_for() {
+fn what_was_granted_in_part_is_ended_and_one_without_a_name_of_its_own_is_not_asked_for() {
     let mut rig = all_granted();
     change(&mut rig, &[(3, "S9")], &[]);
     rig.1.refused(Some(3), Reason::NotGranted);
     rig.1.granted(4);
-    assert_eq!(change(&mut rig, &[(4, "S2")], &[3]), [""; 0], "S2 is listed");
+    let ends = ["5 -Trades S9", "6 -Quotes S9"];
+    assert_eq!(change(&mut rig, &[(4, "S2")], &[3]), ends, "its quotes were granted; S2 is listed");
     assert_eq!(rig.1.refusals(), refusals(&[4]));
-    assert_eq!(change(&mut rig, &[], &[4]), [""; 0]);
-    assert_eq!((rig.1.refusals(), rig.0.symbol("S2")), (vec![], Some(FeedSymbol(2))), "the first has its name still");
+    let asked = change(&mut rig, &[], &[2]);
+    assert_eq!(asked, ["7 -Trades S2", "8 -Quotes S2", "9 Trades S2", "10 Quotes S2"], "its name has become free");
+    assert_eq!((rig.1.refusals(), rig.0.symbol("S2")), (vec![], Some(FeedSymbol(4))));
 }
 
 #[test]
@@ -338,4 +340,16 @@ fn what_is_asked_again_leaves_out_what_was_removed_meanwhile() {
     let is_listed = |_, name: &str| matches!(name, "S2");
     assert_eq!(subscription.listed_by_kind(is_listed, names, &mut again), Message::Acknowledged(3));
     assert_eq!((subscription.refusals(), subscription.all_granted()), (vec![], vec![FeedSymbol(2)]));
+}
+
+#[test]
+fn rule_10_each_change_has_halvings_of_its_own() {
+    let names = names(1);
+    let subscription = Subscription::new(&FORM, &names);
+    let mut rig = (names, subscription);
+    rig.1.halvings = HALVINGS_MAX;
+    change(&mut rig, &[(1, "S8"), (2, "S9")], &[]);
+    let mut again = Vec::new();
+    let (names, subscription) = &mut rig;
+    assert_eq!(subscription.refused_for_one(Some(1), Reason::NotGranted, names, &mut again), Message::Superseded(1));
 }

@@ -46,7 +46,10 @@ impl System {
     /// The list changes: these places are left, and then these are taken.
     pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>, removed: &[FeedSymbol]) {
         for place in removed {
-            self.symbols[place.index()] = Told::default();
+            // A connection that is to be replaced does not know all of them.
+            if let Some(told) = self.symbols.get_mut(place.index()) {
+                *told = Told::default();
+            }
         }
         for place in added {
             if self.symbols.len() <= place.index() {

@@ -131,7 +131,7 @@ fn notices_errors_and_other_frames_are_told_apart() {
         ),
         (r#"{"event":"error","code":"60014","msg":"Requests too frequent","connId":"a4d3ae55"}"#, passing(None)),
         (r#"{"event":"error","code":"60012","msg":"Invalid request"}"#, Message::Refused(None)),
-        (r#"{"event":"unsubscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}"#, Message::Other),
+        (r#"{"event":"unsubscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}"#, Message::Control),
         (r#"{"event":"subscribe","arg":{"channel":"candle1m","instId":"BTC-USDT"}}"#, Message::Other),
         (r#"{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}"#, Message::Control),
         (r#"{"arg":{"channel":"candle1m","instId":"BTC-USDT"},"data":[["1654154580000","29930.7"]]}"#, Message::Other),

@@ -132,7 +132,8 @@ impl Sim {
     /// An answer for one symbol. It may leave out the request.
     fn answered(&mut self, id: Option<u64>, symbol: FeedSymbol, refusal: Option<Reason>, batch: &mut Batch) -> Message {
         let awaiting = |aim| self.subscription.awaiting(aim, (), symbol, &self.names);
-        match id.or_else(|| awaiting(Aim::Begin)).or_else(|| awaiting(Aim::End)) {
+        // The older of two.
+        match id.or_else(|| awaiting(Aim::Begin).into_iter().chain(awaiting(Aim::End)).min()) {
             Some(id) => self.subscription.answered(id, symbol, refusal, &self.names, batch),
             None => Message::Control,
         }

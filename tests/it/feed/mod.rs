@@ -3,6 +3,7 @@
 mod messages;
 mod requests;
 mod connections;
+mod lists;
 mod rotation;
 mod stocks;
 
@@ -11,7 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::time::{Duration, Instant};
 use tickfan::{
     config,
-    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Sink, Timing, Unheard},
+    feed::{Feed, FeedMetrics, FeedState, FeedStatus, ListChange, Sink, Timing, Unheard},
     market::{Date, FeedSymbol, Field, Hours, Now, Part, Parts, Reason, Schedule, Symbol, UnixMicros, Update},
     venue::{self, Credentials, ListedSymbol, Options, StartServer},
 };
@@ -60,14 +61,15 @@ enum Seen {
     Mute(Parts),
     Closed(bool),
     Refused(Vec<(FeedSymbol, Reason)>),
+    Removed(FeedSymbol),
 }
 
-/// The sink of a connection, with the place of its first symbol in the feed: updates are seen with the feed's places.
-struct Collector(usize, mpsc::UnboundedSender<Seen>);
+/// The sink of a connection, with the places of its symbols in the feed: updates are seen with these.
+struct Collector(Vec<FeedSymbol>, mpsc::UnboundedSender<Seen>);
 
 impl Collector {
     fn place(&self, symbol: FeedSymbol) -> FeedSymbol {
-        FeedSymbol(symbol.0 + self.0 as u32)
+        self.0[symbol.index()]
     }
 
     fn see(&self, seen: Seen) {
@@ -76,6 +78,17 @@ impl Collector {
 }
 
 impl Sink for Collector {
+    type Target = FeedSymbol;
+
+    fn add(&mut self, place: FeedSymbol, target: FeedSymbol, _: Now) {
+        self.0.resize(self.0.len().max(place.index() + 1), FeedSymbol(u32::MAX));
+        self.0[place.index()] = target;
+    }
+
+    fn remove(&mut self, place: FeedSymbol, _: Now) {
+        self.see(Seen::Removed(self.place(place)));
+    }
+
     fn updates(&mut self, updates: &[Update], _: Now) {
         let place = |update: &Update| Update { symbol: self.place(update.symbol), ..*update };
         self.see(Seen::Updates(updates.iter().map(place).collect()));
@@ -95,7 +108,7 @@ impl Sink for Collector {
         false
     }
 
-    fn unheard(&self, _: UnixMicros) -> Unheard {
+    fn unheard(&self, _: UnixMicros, _: UnixMicros) -> Unheard {
         let mut unheard = Unheard::default();
         unheard.add(&"MSFT".parse().unwrap());
         unheard
@@ -124,6 +137,7 @@ fn refusals(symbols: impl IntoIterator<Item = u32>, reason: Reason) -> Vec<(Feed
 struct Rig {
     seen_rx: mpsc::UnboundedReceiver<Seen>,
     status: FeedStatus,
+    changes_tx: mpsc::Sender<Vec<ListChange<FeedSymbol>>>,
     shutdown_tx: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
     metrics: PrometheusHandle,
@@ -150,11 +164,13 @@ impl Rig {
         let metrics = recorder.handle();
         let handles = metrics::with_local_recorder(&recorder, || FeedMetrics::register("test"));
         let (seen_tx, seen_rx) = mpsc::unbounded_channel();
-        let sinks = config.connections().map(|range| Collector(range.start, seen_tx.clone())).collect();
+        let sinks = move || Collector(Vec::new(), seen_tx.clone());
+        let targets = FeedSymbol::all(config.symbols.len()).collect();
+        let (changes_tx, changes_rx) = mpsc::channel(16);
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
         let status = feed.status();
-        let task = tokio::spawn(feed.run(sinks, handles, shutdown_rx));
-        Self { seen_rx, status, shutdown_tx, task, metrics }
+        let task = tokio::spawn(feed.run(sinks, targets, changes_rx, handles, shutdown_rx));
+        Self { seen_rx, status, changes_tx, shutdown_tx, task, metrics }
     }
 
     /// A feed of the simulator's protocol, for two symbols.

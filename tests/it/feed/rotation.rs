@@ -40,6 +40,7 @@ impl Clients {
             Seen::Mute(_) => self.lost.push(Reason::Mute),
             Seen::Closed(closed) => assert!(!closed),
             Seen::Refused(refused) => assert!(refused.is_empty(), "{refused:?}"),
+            Seen::Removed(symbol) => panic!("{symbol} was removed"),
         }
     }
 

@@ -16,7 +16,7 @@ use std::{
 use tickfan::{
     cluster::message,
     market::{FeedSymbol, Reason},
-    venue::{Batch, DecodeError, Message, Request, Rules, VENUES, Venue},
+    venue::{Batch, Change, DecodeError, ListedSymbol, Message, Request, Rules, VENUES, Venue},
 };
 
 /// Its frames are those of other venues, which have targets.
@@ -105,6 +105,10 @@ struct Broken {
 }
 
 impl Venue for Broken {
+    fn change(&mut self, _: &[(FeedSymbol, ListedSymbol)], _: &[FeedSymbol]) -> Change {
+        Change::Reconnect
+    }
+
     fn url(&self) -> &str {
         ""
     }

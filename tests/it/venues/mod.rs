@@ -7,6 +7,7 @@ mod oracle;
 mod order;
 mod record_replay;
 mod recordings;
+mod relist;
 mod row;
 mod symbols;
 

@@ -5,7 +5,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::time::{Duration, Instant};
 use tickfan::{
     config::{self, CONNECTIONS_MAX, Config, SYMBOLS_MAX, Weight},
-    feed::{Feed, FeedMetrics, Sink, Timing, Unheard},
+    feed::{Feed, FeedMetrics, Sink, Timing, Unheard, no_changes},
     market::{FeedSymbol, Now, Parts, Reason, Schedule, UnixMicros, Update},
     venue::{self, Rules, Setup},
 };
@@ -28,6 +28,11 @@ enum Seen {
 struct Observer(mpsc::UnboundedSender<Seen>);
 
 impl Sink for Observer {
+    type Target = ();
+
+    fn add(&mut self, _: FeedSymbol, _: Self::Target, _: Now) {}
+    fn remove(&mut self, _: FeedSymbol, _: Now) {}
+
     fn updates(&mut self, _: &[Update], _: Now) {}
 
     fn outage(&mut self, reason: Reason, _: Now) {
@@ -42,7 +47,7 @@ impl Sink for Observer {
         false
     }
 
-    fn unheard(&self, _: UnixMicros) -> Unheard {
+    fn unheard(&self, _: UnixMicros, _: UnixMicros) -> Unheard {
         Unheard::default()
     }
 
@@ -110,11 +115,12 @@ async fn starts(manner: &'static Manner, count: usize, between_connects: Option<
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = metrics::with_local_recorder(&recorder, || FeedMetrics::register(spec.name));
     let (seen_tx, mut seen_rx) = mpsc::unbounded_channel();
-    let sinks = (0..connections).map(|_| Observer(seen_tx.clone())).collect();
+    let sinks = move || Observer(seen_tx.clone());
+    let targets = vec![(); feed.symbols.len()];
     let (shutdown_tx, shutdown_rx) = watch::channel(false);
     let rules = rules(feed);
     let begin = Instant::now();
-    let task = tokio::spawn(running.run(sinks, metrics, shutdown_rx));
+    let task = tokio::spawn(running.run(sinks, targets, no_changes(), metrics, shutdown_rx));
     let all_answered = async {
         for answered in 0..connections {
             let seen = tokio::time::timeout(PATIENCE, seen_rx.recv()).await;

@@ -3,6 +3,8 @@
 //! connect → log in and ask for all symbols, at the venue's pace → know for each request whether it was granted →
 //! live, as long as the venue answers, data flow and the connection is young enough → leave → wait → connect.
 
+mod list;
+
 use super::{
     DisconnectReason,
     backoff::Backoff,
@@ -40,6 +42,8 @@ pub(super) struct Session {
     overlaps: bool,
     /// Of each place of the list, whether a symbol has it.
     list: Vec<bool>,
+    /// Whether the venue has refused all of the list, on the last connection.
+    is_refused: bool,
     /// Whether the list has become empty: then nothing is to come.
     is_idle: bool,
     predecessor: Option<Predecessor>,
@@ -77,70 +81,9 @@ impl Session {
             stage: Stage::Waiting { until: now },
             overlaps: false,
             list: Vec::new(),
+            is_refused: false,
             is_idle: false,
             predecessor: None,
-        }
-    }
-
-    /// The same, whose connections, each with so many symbols, serve on until the next one has taken over.
-    #[cfg(test)]
-    pub(super) fn overlapping(self, symbols: usize) -> Self {
-        Self { overlaps: true, list: vec![true; symbols], ..self }
-    }
-
-    /// Whether a connection may serve on until the next one has taken over.
-    pub(super) fn set_overlaps(&mut self, overlaps: bool) {
-        self.overlaps = overlaps;
-    }
-
-    /// The list changes: these places are left, and then these are taken.
-    pub(super) fn relist(&mut self, added: impl Iterator<Item = FeedSymbol>, removed: &[FeedSymbol], now: Instant) {
-        for place in removed {
-            self.list[place.index()] = false;
-            self.forget(*place);
-        }
-        for place in added {
-            if self.list.len() <= place.index() {
-                self.list.resize(place.index() + 1, false);
-            }
-            self.list[place.index()] = true;
-            self.forget(place);
-        }
-        let is_idle = !self.list.contains(&true);
-        if std::mem::replace(&mut self.is_idle, is_idle) && !is_idle {
-            self.silence.connected(now);
-        }
-    }
-
-    fn forget(&mut self, place: FeedSymbol) {
-        if let Some(old) = &mut self.predecessor {
-            old.forget(place);
-        }
-    }
-
-    /// How long silence is normal from now on.
-    pub(super) fn set_patience(&mut self, patience: Patience) {
-        self.silence.set_patience(patience);
-    }
-
-    /// Whether the list has changed since the venue had answered all requests of this connection.
-    pub(super) fn is_changed(&self) -> bool {
-        matches!(&self.stage, Stage::Connected(link) if link.is_changed())
-    }
-
-    /// The newest request of the connection, if there is one.
-    pub(super) fn newest_request(&self) -> Option<u64> {
-        match &self.stage {
-            Stage::Connected(link) => Some(link.newest()),
-            _ => None,
-        }
-    }
-
-    /// Whether each request up to this one has its answer. Without a connection nothing is awaited.
-    pub(super) fn has_answers_up_to(&self, id: u64) -> bool {
-        match &self.stage {
-            Stage::Connected(link) => link.oldest_open().is_none_or(|open| open > id),
-            _ => true,
         }
     }
 
@@ -304,6 +247,7 @@ impl Session {
             DisconnectReason::Denied => self.timing.denied.mul_f64(0.5 + random / 2.0),
             _ => self.backoff.fail(random),
         };
+        self.is_refused = reason == DisconnectReason::Refused;
         let retry_after = retry_after.map(|wait| wait.min(RETRY_AFTER_MAX));
         if let Some(held) = retry_after {
             // It is the venue's word to this host, so it holds for all connections of the feed.
@@ -397,25 +341,25 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
+#[path = "../session_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "keepalive_tests.rs"]
+#[path = "../keepalive_tests.rs"]
 mod keepalive_tests;
 
 #[cfg(test)]
-#[path = "mute_tests.rs"]
+#[path = "../mute_tests.rs"]
 mod mute_tests;
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
+#[path = "../answer_tests.rs"]
 mod answer_tests;
 
 #[cfg(test)]
-#[path = "turn_tests.rs"]
+#[path = "../turn_tests.rs"]
 mod turn_tests;
 
 #[cfg(test)]
-#[path = "rotation_tests.rs"]
+#[path = "../rotation_tests.rs"]
 mod rotation_tests;
