@@ -13,7 +13,7 @@ mod state_counts;
 mod give;
 mod prefer;
 
-pub use debug::{DebugFeed, DebugSources, WorkerReports};
+pub use debug::{DebugFeed, DebugSources, LiveFeeds, WorkerReports};
 pub use health::{FIRST_VERDICTS_MAX, FeedHealth, HealthInputs, NodeHealth, NotReady};
 pub use reload::Reload;
 pub use status::{ClusterInputs, GatewayStatus, RunningGateway};

@@ -11,6 +11,7 @@ use crate::{
 };
 use http::StatusCode;
 use serde_json::json as value;
+use std::sync::Arc;
 use tracing::info;
 
 /// Prefers the feed for each of its symbols that has two. Those for which it is up pass to it at once, and the others
@@ -24,12 +25,12 @@ pub(super) fn prefer(sources: &DebugSources, request: &Request) -> Result<Respon
     }
     request.query.check(&[]).map_err(Problem::from)?;
     let name = request.segment.as_str();
-    let Some(feed) = sources.feeds.iter().find(|feed| &*feed.name == name) else {
+    let feeds = sources.feeds.current();
+    let Some(feed) = feeds.iter().find(|feed| &*feed.name == name) else {
         return problem(StatusCode::NOT_FOUND, "unknown-feed", format!("No feed has the name `{name}`."));
     };
-    let is_standby_of_it =
-        |other: &&DebugFeed| other.standby_for.as_ref().is_some_and(|(primary, _)| **primary == *name);
-    if feed.standby_for.is_none() && !sources.feeds.iter().any(|other| is_standby_of_it(&other)) {
+    let is_standby_of_it = |other: &Arc<DebugFeed>| other.primary().is_some_and(|primary| **primary == *name);
+    if feed.standby_for.is_none() && !feeds.iter().any(is_standby_of_it) {
         let detail = format!("The feed `{name}` has no standby: see `standby_for` under [[feed]].");
         return problem(StatusCode::CONFLICT, "no-standby", detail);
     }

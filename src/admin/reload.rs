@@ -51,7 +51,7 @@ fn document(report: &Reloaded) -> Value {
 fn problem(error: &ReloadError) -> Problem {
     let (status, kind, title) = match error {
         ReloadError::WithoutFile => (StatusCode::CONFLICT, "no-file", "Nothing to reload"),
-        ReloadError::Rejected(_) | ReloadError::Mixed { .. } => {
+        ReloadError::Rejected(_) | ReloadError::Mixed { .. } | ReloadError::Venue { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", "Wrong configuration")
         }
         ReloadError::Keys { .. } | ReloadError::Slow(_) | ReloadError::Thread(_) => {

@@ -123,6 +123,7 @@ fn readiness(judged: Result<(), NotReady>) -> Response {
 /// blocking task would need a thread that the system may refuse, and the process would abort.
 fn metrics(context: &Context, _: Request) -> OperatorAnswer {
     let text = context.metrics.render_with(|rendered| context.status.publish_metrics(rendered));
+    let text = context.sources.feeds.without_gone(text);
     let mut response = Response::new(Bytes::from(text).into());
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -2,7 +2,7 @@
 
 use super::{
     cluster_metrics,
-    debug::DebugFeed,
+    debug::{DebugFeed, LiveFeeds},
     health::{FeedHealth, HealthInputs, NodeHealth},
     state_counts::by_state,
 };
@@ -43,7 +43,7 @@ pub struct ClusterInputs {
 /// The status of a running gateway.
 pub struct RunningGateway {
     permits: Permits,
-    feeds: Arc<[DebugFeed]>,
+    feeds: LiveFeeds,
     workers: Arc<WorkerPool>,
     streams: StreamMetrics,
     draining: Arc<AtomicBool>,
@@ -59,7 +59,7 @@ impl RunningGateway {
     /// needs, where each must sign on. `cluster`: where it is a node of one.
     pub fn new(
         permits: Permits,
-        feeds: Arc<[DebugFeed]>,
+        feeds: LiveFeeds,
         workers: Arc<WorkerPool>,
         draining: Arc<AtomicBool>,
         needed_keys: Option<IssuerKeys>,
@@ -72,10 +72,11 @@ impl RunningGateway {
 
 impl GatewayStatus for RunningGateway {
     fn health(&self) -> HealthInputs {
+        let feeds = self.feeds.current();
         HealthInputs {
             uptime: self.started.elapsed(),
             draining: self.draining.load(Ordering::Relaxed),
-            feeds: self.feeds.iter().enumerate().filter_map(|(place, feed)| self.feed_health(place, feed)).collect(),
+            feeds: feeds.iter().enumerate().filter_map(|(place, feed)| self.feed_health(place, feed)).collect(),
             streams: self.permits.streams.in_use(),
             streams_limit: self.permits.streams.limit(),
             keys_awaited: self.needed_keys.as_ref().and_then(IssuerKeys::awaited),
@@ -87,7 +88,8 @@ impl GatewayStatus for RunningGateway {
     }
 
     fn publish_metrics(&self, rendered: &mut String) {
-        let own = self.feeds.iter().filter(|feed| feed.standby_for.is_none());
+        let feeds = self.feeds.current();
+        let own = feeds.iter().filter(|feed| feed.standby_for.is_none());
         let symbols: usize = own.map(|feed| feed.listed().len()).sum();
         catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
         catalog::SUBSCRIPTIONS.handle([]).set(self.permits.subscriptions.in_use() as f64);
@@ -95,15 +97,15 @@ impl GatewayStatus for RunningGateway {
         catalog::HTTP_CONNECTIONS.handle([]).set(self.permits.connections.in_use() as f64);
         catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
         catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
-        for feed in self.feeds.iter() {
+        for feed in feeds.iter() {
             catalog::FEED_SYMBOLS_UNHEARD.handle([feed.name.clone().into()]).set(feed.status.unheard() as f64);
             for (state, count) in by_state(feed.said()) {
                 catalog::FEED_SYMBOLS.handle([feed.name.clone().into(), state.into()]).set(count);
             }
         }
-        for standby in self.feeds.iter() {
+        for standby in feeds.iter() {
             let Some((primary, counts)) = &standby.standby_for else { continue };
-            for feed in self.feeds.iter().filter(|feed| feed.name == standby.name || feed.name == *primary) {
+            for feed in feeds.iter().filter(|feed| feed.name == standby.name || feed.name == *primary) {
                 let role = if feed.name == *primary { "primary" } else { "standby" };
                 let active = feed.active_symbols() as f64;
                 catalog::FEED_ACTIVE_SYMBOLS.handle([feed.name.clone().into(), role.into()]).set(active);

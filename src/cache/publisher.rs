@@ -102,6 +102,7 @@ impl<'a> Publisher<'a> {
         }
         let tick = Arc::new(Tick {
             snapshot: inner.snapshot,
+            source: inner.source.clone(),
             version: newest.version + 1,
             seq,
             id: EventId { epoch: newest.id.epoch, n },
@@ -176,12 +177,14 @@ impl SymbolState {
         self.through(None).set_refused(refused, now)
     }
 
-    /// Shows a live snapshot of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
+    /// Shows a live tick of the symbol in this delayed state of it, some time after its parts `changed`. `is_heard`
     /// says whether data have come since the snapshot that was shown before: then this is when they were received, for
     /// a client of this state. The venue's times stay. Where the live state has passed to its other feed, that is a
     /// change of the status, as it was there.
-    pub fn show(&self, live: &Snapshot, changed: Parts, is_heard: bool, now: Now) -> Published {
+    pub fn show(&self, live: &Tick, changed: Parts, is_heard: bool, now: Now) -> Published {
         let mut inner = self.lock();
+        inner.source.clone_from(&live.source);
+        let live = &live.snapshot;
         let Snapshot { recv, origin, source, .. } = inner.snapshot;
         let is_switch = source != live.source;
         inner.snapshot = *live;
@@ -236,6 +239,7 @@ impl Tick {
     pub(super) fn next(&self, snapshot: Snapshot, seq: u64, id: EventId, kind: Parts, now: Now) -> Self {
         Self {
             snapshot,
+            source: self.source.clone(),
             version: self.version + 1,
             seq,
             id,

@@ -10,6 +10,8 @@ use std::{
 pub(super) struct Sources {
     /// In the order of [`Source::ALL`].
     pub(super) own: [Own; 2],
+    /// Their names.
+    pub(super) names: [Arc<str>; 2],
     pub(super) failover: Failover,
     pub(super) counts: Arc<FailoverCounts>,
 }
@@ -18,11 +20,6 @@ pub(super) struct Sources {
 pub(super) struct Own {
     pub(super) snapshot: Snapshot,
     pub(super) guards: Guards,
-}
-
-/// The second feed of a symbol.
-pub(super) struct Standby {
-    pub(super) feed: Arc<str>,
 }
 
 /// Why a symbol cannot have a standby.

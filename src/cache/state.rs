@@ -10,7 +10,7 @@ use super::{
     ring::Ring,
     shard::Shard,
     shared::Shared,
-    sources::{Sources, Standby},
+    sources::Sources,
     tick::Tick,
     worker_mask::WorkerMask,
 };
@@ -47,8 +47,6 @@ pub struct SymbolState {
     place: u32,
     shared: Arc<Shared>,
     marks: Marks,
-    /// The second feed, where it has one. Set before any stream reads it.
-    pub(super) standby: OnceLock<Standby>,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
@@ -67,6 +65,8 @@ pub(super) struct Inner {
     pub(super) cut_off: Option<Box<CutOff>>,
     /// What each of its two feeds says, where it has two.
     pub(super) sources: Option<Box<Sources>>,
+    /// The feed that is shown, where it has two.
+    pub(super) source: Option<Arc<str>>,
 }
 
 impl SymbolState {
@@ -79,6 +79,7 @@ impl SymbolState {
         let n = shard.first_n(now);
         let first = Arc::new(Tick {
             snapshot,
+            source: None,
             version: 0,
             seq: n,
             id: EventId { epoch: shard.epoch(), n },
@@ -100,10 +101,10 @@ impl SymbolState {
             absent: None,
             cut_off: shard.is_cut_off().then(|| Box::new(cut_off)),
             sources: None,
+            source: None,
         };
         let place = shard.next_place();
-        let (marks, standby) = (Marks::default(), OnceLock::new());
-        Self { id, symbol, feed, delay, shard, place, shared, marks, standby, inner: Mutex::new(inner) }
+        Self { id, symbol, feed, delay, shard, place, shared, marks: Marks::default(), inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -251,10 +252,16 @@ impl SymbolState {
 
     /// The fields of a tick, for the encoder.
     pub fn fields<'a>(&'a self, tick: &'a Tick) -> TickFields<'a> {
-        let Tick { seq, kind, snapshot, .. } = tick;
+        let Tick { seq, kind, snapshot, source, .. } = tick;
         let delay_seconds = self.delay_seconds();
-        let source = self.source_of(snapshot);
-        TickFields { symbol: &self.symbol, seq: *seq, changed: *kind, delay_seconds, source, snapshot }
+        TickFields {
+            symbol: &self.symbol,
+            seq: *seq,
+            changed: *kind,
+            delay_seconds,
+            source: source.as_deref(),
+            snapshot,
+        }
     }
 
     /// How many ticks the ring holds.

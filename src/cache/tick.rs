@@ -5,13 +5,18 @@ use crate::{
     wire::EventId,
 };
 use bytes::Bytes;
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 /// A new version of a symbol's snapshot.
 #[derive(Debug)]
 pub struct Tick {
     /// The whole latest state.
     pub snapshot: Snapshot,
+    /// The feed that says it, where the symbol has two.
+    pub source: Option<Arc<str>>,
     /// Its number among this node's ticks of the symbol, without holes: rings and cursors go by it. It is never sent.
     pub version: u64,
     /// Its number among the symbol's ticks in its epoch. 0 is the symbol before its first: no tick yet, but sent like

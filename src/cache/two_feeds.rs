@@ -6,14 +6,15 @@
 use super::{
     published::Published,
     publisher::Publisher,
-    sources::{FailoverCounts, HasStandby, Own, Sources, Standby},
+    sources::{FailoverCounts, HasStandby, Own, Sources},
     state::{Inner, SymbolState},
+    tick::Tick,
 };
 use crate::market::{Applied, Failover, FailoverLimits, Guards, Now, Origin, Parts, Snapshot, Source, Switch, Update};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 impl SymbolState {
-    /// Gives the symbol a second feed, before either speaks.
+    /// Gives the symbol a second feed, which has not spoken yet.
     ///
     /// # Errors
     /// [`HasStandby`]: it has one already.
@@ -25,27 +26,44 @@ impl SymbolState {
         counts: Arc<FailoverCounts>,
         now: Now,
     ) -> Result<(), HasStandby> {
-        self.name_standby(feed)?;
         let mut inner = self.lock();
+        if inner.sources.is_some() {
+            return Err(HasStandby);
+        }
         let primary = Own { snapshot: inner.snapshot, guards: inner.guards };
         let waiting = Snapshot { source: Source::Standby, ..Snapshot::waiting(origin, now.unix) };
         let standby = Own { snapshot: waiting, guards: Guards::default() };
         let failover = Failover::new(limits, now.instant);
-        inner.sources = Some(Box::new(Sources { own: [primary, standby], failover, counts }));
+        let names = [self.feed(), feed];
+        inner.sources = Some(Box::new(Sources { own: [primary, standby], names, failover, counts }));
+        inner.name(self.feed());
         Ok(())
     }
 
-    /// Names the second feed of a symbol that is shown as another state of it: the delayed one of a live one.
-    ///
-    /// # Errors
-    /// [`HasStandby`]: it has one already.
-    pub fn name_standby(&self, feed: Arc<str>) -> Result<(), HasStandby> {
-        self.standby.set(Standby { feed }).map_err(|_| HasStandby)
+    /// Takes the second feed away, which says nothing more: what the first one says is shown.
+    pub fn remove_standby(&self, now: Now) -> Published {
+        let mut inner = self.lock();
+        let Some(sources) = inner.sources.take() else { return Published::Unchanged };
+        let is_shown = sources.failover.shown() == Source::Primary;
+        let Own { snapshot, guards } = &sources.own[Source::Primary as usize];
+        inner.snapshot = Snapshot { trades: inner.snapshot.trades, ..*snapshot };
+        inner.guards = *guards;
+        inner.source = None;
+        if is_shown {
+            return Published::Unchanged;
+        }
+        self.through(None).push_kind(&mut inner, Parts::STATUS, Parts::ALL, now)
+    }
+
+    /// Names the feed that says what this state shows from now on, in the tick that it begins with too: of a delayed
+    /// state whose live one has two feeds.
+    pub fn name_source(&self) {
+        self.lock().name(self.feed());
     }
 
     /// Whether it has two feeds.
     pub fn has_standby(&self) -> bool {
-        self.standby.get().is_some()
+        self.lock().sources.is_some()
     }
 
     /// What one of its feeds says. Of a symbol with one feed that is what is shown.
@@ -56,14 +74,30 @@ impl SymbolState {
             None => inner.ring.newest().snapshot,
         }
     }
+}
 
-    /// The name of the feed that says this, where the symbol has two.
-    pub(super) fn source_of(&self, snapshot: &Snapshot) -> Option<&str> {
-        let standby = self.standby.get()?;
-        Some(match snapshot.source {
-            Source::Primary => self.feed_name(),
-            Source::Standby => &standby.feed,
-        })
+impl Inner {
+    /// Names the feed that is shown, also in the tick before the first one.
+    fn name(&mut self, feed: Arc<str>) {
+        let newest = self.ring.newest();
+        if newest.version == 0 {
+            let first = Tick {
+                snapshot: newest.snapshot,
+                source: Some(feed.clone()),
+                version: newest.version,
+                seq: newest.seq,
+                id: newest.id,
+                generation: newest.generation,
+                kind: newest.kind,
+                changed: newest.changed,
+                prior: newest.prior,
+                published: newest.published,
+                time: newest.time,
+                frame: OnceLock::new(),
+            };
+            self.ring.keep_only(Arc::new(first));
+        }
+        self.source = Some(feed);
     }
 }
 
@@ -142,8 +176,9 @@ impl Publisher<'_> {
 
     /// Takes over what a source says, and counts its new trades.
     fn take(self, inner: &mut Inner, source: Source, trades: u64) {
-        let Inner { sources: Some(sources), snapshot, guards, .. } = inner else { return };
+        let Inner { sources: Some(sources), source: shown, snapshot, guards, .. } = inner else { return };
         let own = sources.of(source);
+        *shown = Some(sources.names[source as usize].clone());
         let total = snapshot.trades + trades;
         *snapshot = Snapshot { trades: total, ..own.snapshot };
         *guards = own.guards;

@@ -68,13 +68,15 @@ fn a_delayed_state_says_whose_prices_it_shows() {
     let delay = std::num::NonZero::new(900).unwrap();
     let symbol = world.state.symbol().clone();
     let delayed = cache.register_delayed(symbol, "kraken".into(), Origin::Delayed, delay, world.now).unwrap();
-    delayed.name_standby("coinbase".into()).unwrap();
+    delayed.name_source();
+    assert_eq!(delayed.newest().source.as_deref(), Some("kraken"));
     let trade = Parts::from_iter([crate::market::Part::Trade]);
     world.trade(Primary, 1, 1);
-    delayed.show(&world.state.said_by(Primary), trade, true, world.now);
+    delayed.show(&world.state.newest(), trade, true, world.now);
     let heard = delayed.newest().snapshot.recv;
     world.trade(Second, 1, 1);
-    delayed.show(&world.state.said_by(Second), trade, true, world.now.after(Duration::from_secs(1)));
+    world.outage(Primary, Reason::ConnectionLost);
+    delayed.show(&world.state.newest(), trade, true, world.now.after(Duration::from_secs(1)));
     let tick = delayed.newest();
     assert_eq!(
         (tick.kind, tick.changed, tick.snapshot.recv),
@@ -83,6 +85,31 @@ fn a_delayed_state_says_whose_prices_it_shows() {
     );
     let frame = String::from_utf8(delayed.frame(&delayed.newest()).to_vec()).unwrap();
     assert!(frame.contains("\"source\":\"coinbase\"") && frame.contains("\"delay_seconds\":900"), "{frame}");
+}
+
+#[test]
+fn a_standby_that_goes_leaves_what_the_primary_says_and_another_may_come() {
+    let world = World::new();
+    world.trade(Primary, 1, 1);
+    assert_eq!(world.state.remove_standby(world.now), Published::Unchanged, "it was not shown");
+    assert!(!world.state.has_standby());
+    world.trade(Primary, 2, 2);
+    assert!(!world.frame().contains("source"), "{}", world.frame());
+    let standby = |name: &str| {
+        world.state.add_standby(name.into(), Origin::Market, LIMITS, Arc::default(), world.now).unwrap();
+    };
+    standby("bybit");
+    world.trade(Second, 1, 1);
+    world.outage(Primary, Reason::ConnectionLost);
+    assert!(world.frame().contains("\"source\":\"bybit\""), "{}", world.frame());
+    let trades = world.state.newest().snapshot.trades;
+    assert!(is_tick(world.state.remove_standby(world.now)));
+    let tick = world.state.newest();
+    assert_eq!((tick.kind, tick.changed, tick.snapshot.state()), (Parts::STATUS, Parts::ALL, State::Stale));
+    assert_eq!((tick.snapshot.trades, tick.source.as_deref()), (trades, None), "trades never fall");
+    assert!(is_tick(world.trade(Primary, 3, 3)));
+    assert_eq!(world.state.newest().snapshot.trades, trades + 1);
+    standby("okx");
 }
 
 fn counted(world: &World) -> Vec<(Source, &'static str, u64)> {

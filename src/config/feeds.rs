@@ -66,7 +66,7 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables, folder: 
 }
 
 /// Checks that the feeds of one account at one address stay within its venue's limit together.
-fn check_account(feed: &Feed, earlier: &[Feed]) -> Result<(), Wrong> {
+pub(super) fn check_account(feed: &Feed, earlier: &[Feed]) -> Result<(), Wrong> {
     let shares_account = |other: &&Feed| {
         other.credentials.is_some()
             && other.credentials == feed.credentials

@@ -1,16 +1,13 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
 use super::{
-    Applies, Config, ConfigError, Feed, Machine, Tls, Weight, check_together,
+    Applies, Config, ConfigError, Feed, FeedStep, Machine, Tls, Weight, check_together, feed_plan,
     keys::KEYS,
     print::value,
     setting::{Key, has_section},
 };
 use crate::tls::show_time;
 use std::{io, time::Duration};
-
-/// When the feeds of a changed file count.
-const FEEDS_APPLY: Applies = Applies::Restart;
 
 /// A key whose value differs. The values are written as in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +46,14 @@ pub enum ReloadError {
         /// What to change.
         help: String,
     },
+    /// A feed does not fit its venue.
+    #[error("feed {feed}: {why}")]
+    Venue {
+        /// The feed's name.
+        feed: String,
+        /// Why.
+        why: String,
+    },
     /// The file names keys that verify tokens, and they cannot be fetched.
     #[error("the keys cannot be taken from {place}: {why}")]
     Keys {
@@ -67,7 +72,14 @@ pub enum ReloadError {
 
 /// The settings after a reload, and what it changed. A key that waits for a restart keeps its value, so it is reported
 /// at each reload until then.
-pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
+///
+/// `may_run` says why the gateway cannot change to these feeds while it runs, if it cannot. The steps that it has to take
+/// with them are returned too.
+pub fn reload(
+    running: &Config,
+    mut loaded: Config,
+    may_run: impl FnOnce(&[Feed]) -> Result<(), String>,
+) -> (Config, Reloaded, Vec<FeedStep>) {
     let mut next = running.clone();
     let mut running = running.clone();
     let mut report = Reloaded::default();
@@ -110,11 +122,16 @@ pub fn reload(running: &Config, mut loaded: Config) -> (Config, Reloaded) {
     }
     next.auth.source = loaded.auth.source;
     next.auth.compile();
-    match FEEDS_APPLY {
-        Applies::Reload => report.changed.extend(feed_changes(&running.feeds, &loaded.feeds)),
-        Applies::Restart => report.at_restart.extend(feed_changes(&running.feeds, &loaded.feeds)),
+    let mut plan = feed_plan::plan(&running.feeds, &loaded.feeds);
+    if !plan.steps.is_empty()
+        && let Err(why) = may_run(&plan.feeds)
+    {
+        plan = feed_plan::wait(&running.feeds, &loaded.feeds, &why);
     }
-    (next, report)
+    next.feeds = plan.feeds;
+    report.changed.extend(plan.changed);
+    report.at_restart.extend(plan.at_restart);
+    (next, report, plan.steps)
 }
 
 /// Certificates whose files have kept their names.
@@ -147,31 +164,16 @@ pub(super) fn name(key: &Key) -> String {
     format!("{}.{}", key.section, key.name)
 }
 
-/// The feeds that differ. Their values are not shown: a feed has too many, and keys among them.
-fn feed_changes(running: &[Feed], loaded: &[Feed]) -> Vec<Change> {
-    let find = |feeds: &[Feed], name: &str| feeds.iter().position(|feed| feed.name == name);
-    let change = |name: &str, from: &str, to: &str| Change {
-        key: format!("feed.{name}"),
-        from: from.to_owned(),
-        to: to.to_owned(),
-    };
-    let mut changes = Vec::new();
-    for feed in running {
-        match find(loaded, &feed.name) {
-            None => changes.push(change(&feed.name, "a feed", "removed")),
-            Some(place) if loaded[place] != *feed => changes.push(change(&feed.name, "a feed", "changed")),
-            Some(_) => {}
-        }
-    }
-    let added = loaded.iter().filter(|feed| find(running, &feed.name).is_none());
-    changes.extend(added.map(|feed| change(&feed.name, "", "added")));
-    changes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::defaults::every_default;
+
+    /// A reload while feeds may change.
+    fn reload(running: &Config, loaded: Config) -> (Config, Reloaded) {
+        let (next, report, _) = super::reload(running, loaded, |_| Ok(()));
+        (next, report)
+    }
 
     fn keys(changes: &[Change]) -> Vec<&str> {
         changes.iter().map(|change| change.key.as_str()).collect()
@@ -241,18 +243,23 @@ mod tests {
     }
 
     #[test]
-    fn feeds_that_differ_wait_for_a_restart() {
-        let feed = |name: &str, symbols: usize| {
+    fn feeds_change_as_planned_or_wait_where_the_gateway_cannot_run_them() {
+        let feed = |name: &str, symbols: std::ops::Range<usize>| {
             let mut feed = super::super::feeds::default_feed();
             feed.name = name.to_owned();
-            feed.symbols.truncate(symbols);
+            feed.symbols = feed.symbols[symbols].to_vec();
             feed
         };
-        let running = Config { feeds: vec![feed("a", 2), feed("b", 2), feed("c", 2)], ..Config::default() };
-        let loaded = Config { feeds: vec![feed("c", 2), feed("a", 1), feed("d", 1)], ..Config::default() };
-        let (next, report) = reload(&running, loaded);
+        let running = Config { feeds: vec![feed("a", 0..2), feed("b", 2..3), feed("c", 3..4)], ..Config::default() };
+        let loaded = Config { feeds: vec![feed("c", 3..4), feed("a", 0..1), feed("d", 4..5)], ..Config::default() };
+        let (next, report, steps) = super::reload(&running, loaded.clone(), |_| Ok(()));
+        assert_eq!(keys(&report.changed), ["feed.a", "feed.b", "feed.d"]);
+        assert!(report.at_restart.is_empty() && next.feeds == loaded.feeds && steps.len() == 3);
+        let (next, report, steps) = super::reload(&running, loaded, |_| Err("no room".to_owned()));
         assert_eq!(keys(&report.at_restart), ["feed.a", "feed.b", "feed.d"]);
-        assert!(report.changed.is_empty() && next.feeds == running.feeds);
+        let said: Vec<_> = report.at_restart.iter().map(|change| change.to.as_str()).collect();
+        assert_eq!(said, ["changed: no room", "removed: no room", "added: no room"]);
+        assert!(report.changed.is_empty() && next.feeds == running.feeds && steps.is_empty());
     }
 
     #[test]

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     cache::{Published, SymbolState, Tick, WorkerMask},
-    market::{Now, Part, Parts, UnixMicros},
+    market::{Now, Part, Parts, Symbol, UnixMicros},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -63,32 +63,64 @@ impl Followed {
         let is_heard = tick.snapshot.recv != self.shown_recv;
         self.shown = tick.version;
         self.shown_recv = tick.snapshot.recv;
-        self.delayed.show(&tick.snapshot, changed.union(tick.changed), is_heard, now)
+        self.delayed.show(tick, changed.union(tick.changed), is_heard, now)
     }
 }
 
 impl Line {
     /// A line from `now` on. The step is at most the delay.
     pub fn new(delay: Duration, step: Duration, symbols: Vec<Followed>, metrics: DelayMetrics, now: Now) -> Self {
-        let mut slices = Vec::new();
-        let mut symbols = symbols.into_iter().peekable();
-        while symbols.peek().is_some() {
-            slices.push(symbols.by_ref().take(SLICE).collect());
-        }
-        let rounds = VecDeque::new();
         metrics.publish(0, step);
-        Self {
+        let mut line = Self {
             delay,
             step_min: step,
             step,
             step_changed: now.instant,
-            slices,
+            slices: Vec::new(),
             next: 0,
             look_at: now.instant,
-            rounds,
+            rounds: VecDeque::new(),
             notes: 0,
             metrics,
+        };
+        line.follow(symbols);
+        line
+    }
+
+    /// Follows these symbols too.
+    pub(super) fn follow(&mut self, symbols: Vec<Followed>) {
+        let mut symbols = symbols.into_iter().peekable();
+        for slice in &mut self.slices {
+            let room = SLICE.saturating_sub(slice.len());
+            slice.extend(symbols.by_ref().take(room));
         }
+        while symbols.peek().is_some() {
+            self.slices.push(symbols.by_ref().take(SLICE).collect());
+        }
+    }
+
+    /// Leaves these symbols, and drops its notes of them. A slice may be empty then: rounds name slices by their places.
+    pub(super) fn leave(&mut self, symbols: &HashSet<Symbol>) {
+        for (slice, number) in self.slices.iter_mut().zip(0..) {
+            // Where each symbol is afterwards.
+            let mut places = Vec::with_capacity(slice.len());
+            let mut next = 0;
+            for followed in slice.iter() {
+                let stays = !symbols.contains(followed.live.symbol());
+                places.push(stays.then_some(next));
+                next += u32::from(stays);
+            }
+            if next as usize == slice.len() {
+                continue;
+            }
+            slice.retain(|followed| !symbols.contains(followed.live.symbol()));
+            for round in self.rounds.iter_mut().filter(|round| round.slice == number) {
+                let moved = |note: Note| places[note.place as usize].map(|place| Note { place, ..note });
+                round.notes = std::mem::take(&mut round.notes).into_iter().filter_map(moved).collect();
+            }
+        }
+        self.rounds.retain(|round| !round.notes.is_empty());
+        self.notes = self.rounds.iter().map(|round| round.notes.len()).sum();
     }
 
     /// How many notes it holds.

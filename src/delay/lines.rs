@@ -1,12 +1,24 @@
 //! All delay lines, which share a limit of notes.
 
-use super::line::Line;
+use super::line::{Followed, Line};
 use crate::{
     cache::{SymbolState, WorkerMask},
-    market::Now,
+    market::{Now, Symbol},
 };
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 use tracing::warn;
+
+/// A change of the lines, by the name of a feed.
+pub enum LineChange {
+    /// The feed has a line from now on.
+    Start(Arc<str>, Line),
+    /// Its line ends; what it has noted is never shown.
+    End(Arc<str>),
+    /// Its line follows these symbols too.
+    Follow(Arc<str>, Vec<Followed>),
+    /// Its line leaves these symbols; what it has noted of them is never shown.
+    Leave(Arc<str>, HashSet<Symbol>),
+}
 
 /// All delay lines. A line without anything to do costs nothing.
 pub struct DelayLines {
@@ -18,6 +30,25 @@ impl DelayLines {
     /// These lines, by the names of their feeds, with at most so many notes in all: at least three of each symbol.
     pub fn new(lines: Vec<(Arc<str>, Line)>, notes_max: usize) -> Self {
         Self { lines, notes_max }
+    }
+
+    /// Changes the lines. A change of a line that there is not is none.
+    pub fn change(&mut self, change: LineChange) {
+        let find = |lines: &[(Arc<str>, Line)], feed: &Arc<str>| lines.iter().position(|(name, _)| name == feed);
+        match change {
+            LineChange::Start(feed, line) => self.lines.push((feed, line)),
+            LineChange::End(feed) => self.lines.retain(|(name, _)| *name != feed),
+            LineChange::Follow(feed, symbols) => {
+                if let Some(place) = find(&self.lines, &feed) {
+                    self.lines[place].1.follow(symbols);
+                }
+            }
+            LineChange::Leave(feed, symbols) => {
+                if let Some(place) = find(&self.lines, &feed) {
+                    self.lines[place].1.leave(&symbols);
+                }
+            }
+        }
     }
 
     /// Does the next piece of work, if it is time: shows what has come due, or notes what has changed, of a few hundred

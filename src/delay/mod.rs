@@ -17,7 +17,9 @@ mod world_tests;
 mod tests;
 #[cfg(test)]
 mod event_tests;
+#[cfg(test)]
+mod change_tests;
 
 pub use line::{Followed, Line};
-pub use lines::DelayLines;
+pub use lines::{DelayLines, LineChange};
 pub use metrics::DelayMetrics;

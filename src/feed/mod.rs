@@ -12,6 +12,7 @@ mod disconnect;
 mod event;
 mod hourly;
 mod hours;
+mod key;
 mod link;
 mod metrics;
 mod pacer;
@@ -32,6 +33,7 @@ mod connection;
 
 pub use discard::Discard;
 pub use disconnect::DisconnectReason;
+pub use key::FeedKey;
 pub use metrics::{ConnectResult, FeedMetrics, MessageKind, RotationResult, UpGauge};
 pub use state::FeedState;
 pub use status::{FeedCounts, FeedReport, FeedStatus, Note};
@@ -44,7 +46,7 @@ use crate::{
     dial::{Dialing, LookUp},
     market::{FeedSymbol, Now, Parts, Reason, Symbol, UnixMicros, Update},
     recording::Recorder,
-    venue::{self, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
+    venue::{self, Credentials, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
 use status::StatusWriter;
 use std::io;
@@ -151,6 +153,7 @@ pub struct Feed {
     dialing: Dialing,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
+    key: FeedKey,
     /// One for each connection, or none.
     recorders: Vec<Recorder>,
 }
@@ -172,7 +175,7 @@ impl Feed {
         }
         let ranges: Vec<_> = config.connections().collect();
         for range in &ranges {
-            venue(config, config.url.as_deref(), &config.symbols[range.clone()])?;
+            venue(config, config.credentials.as_ref(), config.url.as_deref(), &config.symbols[range.clone()])?;
         }
         let first = if config.symbols.is_empty() { 0 } else { ranges.len() };
         let (writers, status) = FeedStatus::with_room(first, config.connections_max, secrets(config), now.unix);
@@ -183,6 +186,7 @@ impl Feed {
             timing: Timing::default(),
             dialing: dial::dialing(config),
             writers,
+            key: FeedKey::new(config.credentials.clone(), status.redactor()),
             status,
             recorders: Vec::new(),
         })
@@ -213,6 +217,7 @@ impl Feed {
             dialing: self.dialing.clone(),
             writers: self.writers.clone(),
             status: self.status.clone(),
+            key: self.key.clone(),
             recorders: Vec::new(),
         }
     }
@@ -239,6 +244,11 @@ impl Feed {
             .enumerate()
             .filter(move |(place, writer)| writer.is_open() || has_none && *place == 0)
             .map(|(_, writer)| writer)
+    }
+
+    /// Sets the feed's key, also while it runs.
+    pub fn key(&self) -> FeedKey {
+        self.key.clone()
     }
 
     /// The feed's status, from now on and while it runs.
@@ -284,13 +294,18 @@ fn start_server(config: &config::Feed) -> io::Result<Option<LocalServer>> {
 
 /// What no log may show.
 fn secrets(config: &config::Feed) -> Vec<Secret> {
-    let credentials = config.credentials.iter().flat_map(|all| std::iter::once(&all.key).chain(&all.secret)).cloned();
-    credentials.chain(config.proxy.iter().flat_map(config::Proxy::secrets)).collect()
+    let of_proxy = config.proxy.iter().flat_map(config::Proxy::secrets);
+    key::secrets(&config.credentials).into_iter().chain(of_proxy).collect()
 }
 
 /// The venue's side of a connection of the feed that carries these symbols.
-fn venue(config: &config::Feed, url: Option<&str>, symbols: &[ListedSymbol]) -> Result<Box<dyn Venue>, VenueError> {
-    let setup = Setup { url, symbols, credentials: config.credentials.as_ref(), playback: config.playback.as_ref() };
+fn venue(
+    config: &config::Feed,
+    key: Option<&Credentials>,
+    url: Option<&str>,
+    symbols: &[ListedSymbol],
+) -> Result<Box<dyn Venue>, VenueError> {
+    let setup = Setup { url, symbols, credentials: key, playback: config.playback.as_ref() };
     venue::new(config.venue, &setup)
 }
 

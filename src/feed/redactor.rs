@@ -1,7 +1,10 @@
 //! Makes untrusted bytes fit for logs and operators.
 
 use crate::venue::Secret;
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    sync::{PoisonError, RwLock},
+};
 
 /// Stands for a secret.
 const HIDDEN: &str = "(hidden)";
@@ -11,28 +14,41 @@ const HIDDEN: &str = "(hidden)";
 #[derive(Debug, Default)]
 pub(super) struct Redactor {
     /// Without backslashes, since an echo may be escaped any number of times. The longest first: one may begin another.
-    secrets: Vec<Vec<u8>>,
+    /// A std lock: read where something is logged or shown.
+    secrets: RwLock<Vec<Vec<u8>>>,
 }
 
 impl Redactor {
     pub(super) fn new(secrets: &[Secret]) -> Self {
+        let redactor = Self::default();
+        redactor.hide(secrets);
+        redactor
+    }
+
+    /// Hides these secrets too.
+    pub(super) fn hide(&self, secrets: &[Secret]) {
         let plain = secrets
             .iter()
             .map(|secret| secret.expose())
             .map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
-        let mut secrets: Vec<_> = plain.filter(|secret| !secret.is_empty()).collect();
-        secrets.sort_by_key(|secret| Reverse(secret.len()));
-        Self { secrets }
+        let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        for secret in plain.filter(|secret| !secret.is_empty()) {
+            if !all.contains(&secret) {
+                all.push(secret);
+            }
+        }
+        all.sort_by_key(|secret| Reverse(secret.len()));
     }
 
     /// Renders about `max` characters of a message of `whole` bytes that begins with `bytes`.
     pub(super) fn show(&self, bytes: &[u8], whole: usize, max: usize) -> String {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         let mut rest = bytes;
         while let Some(&byte) = rest.first()
             && text.len() < max
         {
-            let found: Vec<Begins> = self.secrets.iter().map(|secret| begins(rest, secret)).collect();
+            let found: Vec<Begins> = secrets.iter().map(|secret| begins(rest, secret)).collect();
             if let Some(length) = found.iter().find_map(Begins::length) {
                 text.push_str(HIDDEN);
                 rest = &rest[length..];

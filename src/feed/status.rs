@@ -151,6 +151,11 @@ impl FeedStatus {
         ((0..room).map(writer).collect(), Self { state_rx, board, journals, redactor })
     }
 
+    /// What keeps secrets out of what is shown.
+    pub(super) fn redactor(&self) -> Arc<Redactor> {
+        self.redactor.clone()
+    }
+
     /// The state right now: that of the worst connection.
     pub fn state(&self) -> FeedState {
         *self.state_rx.borrow()

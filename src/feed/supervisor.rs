@@ -1,7 +1,7 @@
 //! The connections of a feed that runs: as many as its list needs, which changes while they live.
 
 use super::{
-    Feed, FeedMetrics, ListChange, MakeSink, Sink, Timing,
+    Feed, FeedKey, FeedMetrics, ListChange, MakeSink, Sink, Timing,
     connection::{Connection, ConnectionSetup, MessageLimit, NewVenue, Overlaps, Relisting},
     pacer::ConnectPacer,
     placement::Placement,
@@ -45,6 +45,7 @@ pub(super) struct Supervisor<M: MakeSink> {
     without_room: Vec<(ListedSymbol, Target<M>)>,
     tasks: JoinSet<(usize, Option<Instant>)>,
     writers: Vec<StatusWriter>,
+    key: FeedKey,
     /// Of the feed, where it is recorded: the recording goes on as long as the feed.
     recorder: Option<Recorder>,
     message_limit: MessageLimit,
@@ -110,6 +111,7 @@ impl<M: MakeSink> Supervisor<M> {
             tasks: JoinSet::new(),
             recorder: feed.recorders.into_iter().next(),
             writers: feed.writers,
+            key: feed.key,
             message_limit: MessageLimit::new(feed.message_bytes_max, spec),
             overlaps: Overlaps {
                 // A server of our own sends each connection a market or a recording from its start.
@@ -164,7 +166,8 @@ impl<M: MakeSink> Supervisor<M> {
         let is_numbered = self.are_numbered || connection > 0;
         let setup = ConnectionSetup {
             name: if is_numbered { format!("{}/{}", config.name, connection + 1) } else { config.name.clone() },
-            new_venue: new_venue(config.clone(), self.url.clone()),
+            new_venue: new_venue(config.clone(), self.url.clone(), self.key.clone()),
+            key: self.key.read(),
             overlaps: self.overlaps.clone(),
             first: Relisting { changes, patience: self.patience() },
             relistings,
@@ -388,9 +391,9 @@ impl<M: MakeSink> Drop for Supervisor<M> {
 }
 
 /// Makes the venue's side of a connection of a feed that was checked, with an empty list.
-fn new_venue(config: Arc<config::Feed>, url: Option<String>) -> NewVenue {
+fn new_venue(config: Arc<config::Feed>, url: Option<String>, key: FeedKey) -> NewVenue {
     Box::new(move || {
-        super::venue(&config, url.as_deref(), &[])
+        super::venue(&config, key.current().as_ref(), url.as_deref(), &[])
             .expect("the settings were checked when the feed was made, and a local server has a valid address")
     })
 }

@@ -20,7 +20,7 @@ impl Feed {
     /// Runs the feed until it is up or its first attempt has failed, for `wait` at most. Data are dropped.
     pub async fn try_out(self, wait: Duration) -> Trial {
         let runs_its_server = self.config.venue.local_server.is_some() && self.config.url.is_none();
-        let venue = venue(&self.config, self.config.url.as_deref(), &[]).ok();
+        let venue = venue(&self.config, self.config.credentials.as_ref(), self.config.url.as_deref(), &[]).ok();
         let url = venue.map(|venue| without_secrets(venue.url())).filter(|_| !runs_its_server);
         let discard = Discard::default();
         let targets = vec![(); self.config.symbols.len()];

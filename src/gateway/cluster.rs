@@ -4,7 +4,7 @@
 use super::{
     Gateway, GatewayError, Reloader,
     runtimes::Background,
-    wiring::{FeedRun, Wired, register},
+    wiring::{FeedRun, Known, Wired, register},
 };
 use crate::{
     cache::{Cache, SymbolState},
@@ -154,11 +154,12 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         let now = Now::read();
         let name: ShardName = format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
         let shard = cache.add_shard(name.as_str().into(), Epoch::new(rand::random()))?;
-        let symbols = register(feed, cache, Some(&shard), now)?;
+        let symbols = register(feed, &feed.symbols, &Known::new(), cache, Some(&shard), now)?;
         let runs =
             Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
         runs.rest(RESTS, now);
         let status = runs.status();
+        let key = runs.key();
         let owned = GatewayFeed {
             feed: runs,
             metrics: FeedMetrics::register(&feed.name),
@@ -186,7 +187,8 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, symbols, standby_for: None, on_demand: None })
+        let task = FeedRun::Clustered(Box::new(task));
+        Ok(Wired { task, status, key, symbols, changes: None, standby_for: None, on_demand: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.

@@ -1,18 +1,82 @@
-//! Keeps the delay lines going.
+//! Keeps the delay lines going, and changes them.
 
-use crate::{delay::DelayLines, fanout::Announcer, market::Now};
-use std::io;
+use super::runtimes::Background;
+use crate::{
+    config::DELAY_NOTES_MAX,
+    delay::{DelayLines, LineChange},
+    fanout::Announcer,
+    market::Now,
+};
+use std::{io, time::Duration};
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
+    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
+/// How many changes may wait. A reload makes a few for each feed, and waits for room.
+const CHANGES_MAX: usize = 64;
+
+/// How long the task may leave no room for a change: a piece of its work takes milliseconds.
+const CHANGE_MAX: Duration = Duration::from_secs(5);
+
+/// The task of the delay lines, from the first line on.
+#[derive(Default)]
+pub(super) struct DelayTask(Option<Running>);
+
+struct Running {
+    runtime: Background,
+    changes_tx: mpsc::Sender<LineChange>,
+    stop_tx: watch::Sender<bool>,
+    shows: JoinHandle<()>,
+}
+
+impl DelayTask {
+    /// Changes the lines.
+    ///
+    /// # Errors
+    /// The system refuses a thread for the first line.
+    pub(super) async fn change(&mut self, change: LineChange, announcer: impl FnOnce() -> Announcer) -> io::Result<()> {
+        let running = match &self.0 {
+            Some(running) => running,
+            None if !matches!(change, LineChange::Start(..)) => return Ok(()),
+            None => {
+                let runtime = Background::of_delay()?;
+                let (changes_tx, changes_rx) = mpsc::channel(CHANGES_MAX);
+                let (stop_tx, stop_rx) = watch::channel(false);
+                let lines = DelayLines::new(Vec::new(), DELAY_NOTES_MAX);
+                let shows = runtime.handle().spawn(show_delayed(lines, announcer(), changes_rx, stop_rx));
+                self.0.insert(Running { runtime, changes_tx, stop_tx, shows })
+            }
+        };
+        let told = running.changes_tx.send_timeout(change, CHANGE_MAX).await;
+        told.map_err(|_| io::Error::other("the delay lines do not take the change"))
+    }
+
+    /// Its runtime, if it runs.
+    #[cfg(test)]
+    pub(super) fn runtime(&self) -> Option<&tokio::runtime::Handle> {
+        self.0.as_ref().map(|running| running.runtime.handle())
+    }
+
+    /// Ends the task, and waits for its end.
+    pub(super) async fn stop(&mut self) {
+        if let Some(Running { runtime, stop_tx, shows, .. }) = self.0.take() {
+            stop_tx.send_replace(true);
+            // An error is a panic, which has ended the process.
+            let _ = shows.await;
+            drop(runtime);
+        }
+    }
+}
+
 /// Shows delayed prices when they are due, until the stop.
-pub(super) async fn show_delayed(
+async fn show_delayed(
     mut lines: DelayLines,
     mut announcer: Announcer,
+    mut changes: mpsc::Receiver<LineChange>,
     mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+) {
     loop {
         let next = lines.turn(Now::read(), &mut |state, interest| announcer.add(state, interest));
         announcer.flush();
@@ -24,7 +88,8 @@ pub(super) async fn show_delayed(
         };
         tokio::select! {
             () = wait => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            Some(change) = changes.recv() => lines.change(change),
+            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }

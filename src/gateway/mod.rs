@@ -6,6 +6,8 @@
 mod certificates;
 mod cluster;
 mod delay;
+mod feed_lists;
+mod feed_set;
 mod history;
 mod keys;
 mod runtimes;
@@ -13,12 +15,13 @@ mod record;
 mod reading;
 mod reload;
 mod run;
+mod running_feed;
 mod trial;
 mod wiring;
 
 use crate::{
     access::Keys,
-    admin::{self, ClusterInputs, DebugFeed, DebugSources, RunningGateway},
+    admin::{self, ClusterInputs, DebugSources, RunningGateway},
     api::{self, BindError},
     cache::{Cache, RegisterError, RingLimits},
     cluster::{
@@ -26,8 +29,7 @@ use crate::{
         handle::ClusterHandle,
         memory,
     },
-    config::{AuthMode, DELAY_NOTES_MAX, Live},
-    delay::DelayLines,
+    config::{AuthMode, Live},
     demand::OnDemand,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
@@ -41,9 +43,11 @@ use crate::{
 pub use certificates::expiring;
 pub use cluster::Membership;
 use cluster::{Joined, Joining, RunNode};
+use feed_set::FeedSet;
 pub use keys::check_local_keys;
 pub use record::{RecordError, Wanted, feed_to_record, record};
 pub use reload::Reloader;
+use running_feed::RunningFeed;
 use runtimes::Runtimes;
 use std::{
     io,
@@ -51,7 +55,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 pub use trial::{Tried, try_out};
-use wiring::{FeedRun, Wired, delay_line, permits, primaries_first, tls_services, wire_feed};
+use wiring::{Known, WiredTo, permits, primaries_first, tls_services, wire_feed};
 
 /// A gateway whose ports are bound and whose workers run. It serves once it [runs](Self::run).
 pub struct Gateway {
@@ -62,13 +66,11 @@ pub struct Gateway {
     /// Where feeds subscribe on demand.
     on_demand: Option<Arc<OnDemand>>,
     permits: Permits,
-    feeds: Vec<FeedRun>,
+    feeds: Arc<FeedSet>,
     /// Where the gateway is a node of a cluster.
     node: Option<(RunNode, ClusterHandle)>,
     /// Keeps the connections to the brokers.
     _brokers: Option<Box<dyn Send>>,
-    /// Where a feed has one.
-    delay_lines: Option<DelayLines>,
     workers: Arc<WorkerPool>,
     worker_threads: WorkerThreads,
     runtimes: Runtimes,
@@ -146,30 +148,24 @@ impl Gateway {
             (Some(settings), Some(membership)) => Some(Joining::new(settings, membership)),
             _ => None,
         };
-        let has_delay = config.feeds.iter().any(|feed| feed.tier.line().is_some());
-        let configured: Vec<_> = primaries_first(&config.feeds).collect();
-        let runtimes = Runtimes::start(configured.iter().map(|feed| feed.name.as_str()), has_delay, cluster_runtime)?;
-        let mut feeds = Vec::new();
-        let mut debug_feeds = Vec::new();
-        let mut delay_lines = Vec::new();
+        let runtimes = Runtimes::start(cluster_runtime)?;
+        let mut feeds = FeedSet::new(cache.clone(), workers.clone(), permits.clone(), joining.is_none());
         let mut demand_feeds = Vec::new();
-        for feed in configured {
-            let Wired { task, status, symbols, standby_for, on_demand } = match &mut joining {
-                None => wire_feed(feed, config, &cache, &workers)?,
+        for feed in primaries_first(&config.feeds) {
+            let to = WiredTo { cache: &cache, workers: &workers, limits: &config.limits };
+            let mut wired = match &mut joining {
+                None => wire_feed(feed, &Known::new(), to)?,
                 Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
             };
-            let name: Arc<str> = feed.name.as_str().into();
-            let line = delay_line(feed, &symbols, &cache)?;
-            delay_lines.extend(line.map(|line| (name.clone(), line)));
-            demand_feeds.extend(on_demand);
-            debug_feeds.push(DebugFeed { name, venue: feed.venue.name, status, symbols, on_demand: None, standby_for });
-            feeds.push(task);
+            demand_feeds.extend(wired.on_demand.take());
+            feeds.add(RunningFeed::new(feed, wired)?)?;
         }
+        let shown = feeds.shown().clone();
         let on_demand = OnDemand::new(cache.clone(), demand_feeds).map(Arc::new);
-        for feed in &mut debug_feeds {
-            feed.on_demand = on_demand.clone().filter(|on_demand| on_demand.has(&feed.name));
+        if let Some(on_demand) = &on_demand {
+            shown.set_on_demand(on_demand);
         }
-        let debug_feeds: Arc<[DebugFeed]> = debug_feeds.into();
+        let feeds = Arc::new(feeds);
         let streams = permits.streams.clone();
         let node = joining.map(|joining| joining.finish(Box::new(move || streams.in_use())));
         let cluster = node.as_ref().map(|(_, handle)| handle.clone());
@@ -188,7 +184,7 @@ impl Gateway {
         let gate = permits.admin.clone();
         let status = RunningGateway::new(
             permits.clone(),
-            debug_feeds.clone(),
+            shown.clone(),
             workers.clone(),
             stopping.clone(),
             reloader.issuer().filter(|_| config.auth.mode == AuthMode::Required).cloned(),
@@ -199,7 +195,7 @@ impl Gateway {
             status: Arc::new(status),
             sources: DebugSources {
                 cache: cache.clone(),
-                feeds: debug_feeds,
+                feeds: shown,
                 workers: workers.clone(),
                 issuer: reloader.issuer().cloned(),
                 cluster,
@@ -217,7 +213,6 @@ impl Gateway {
             feeds,
             node,
             _brokers: brokers,
-            delay_lines: has_delay.then(|| DelayLines::new(delay_lines, DELAY_NOTES_MAX)),
             workers,
             worker_threads,
             runtimes,
@@ -229,8 +224,8 @@ impl Gateway {
     }
 
     /// The same gateway, whose feeds have other waits.
-    pub fn with_timing(mut self, timing: Timing) -> Self {
-        self.feeds = self.feeds.into_iter().map(|feed| feed.with_timing(timing)).collect();
+    pub fn with_timing(self, timing: Timing) -> Self {
+        self.feeds.set_timing(timing);
         self
     }
 
@@ -254,7 +249,7 @@ impl Gateway {
 mod tests {
     use super::*;
     use crate::{
-        config::{Config, Feed, Loader},
+        config::{Config, DelayLine, Feed, FeedTier, Loader},
         fanout::{NewStream, Options, ResponseHead, Unlisted},
         feed::FeedState,
         market::{Now, Origin},
@@ -301,11 +296,12 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
         for hangs_in in 0..4 {
-            let mut gateway = start(Vec::new());
-            gateway.runtimes = Runtimes::start(["test"].into_iter(), true, None).unwrap();
-            let Runtimes { feeds, delay, clients, operators, .. } = &gateway.runtimes;
-            let delay = delay.as_ref().unwrap();
-            let runtime = [&feeds[0], delay, clients, operators][hangs_in].handle().clone();
+            let line = DelayLine { delay: Duration::from_secs(9), step: Duration::from_secs(1) };
+            let gateway = start(vec![Feed { tier: FeedTier::LiveAndDelayed(line), ..feed("AAPL") }]);
+            gateway.feeds.begin_delay().await;
+            let [own, delay] = [gateway.feeds.runtime_of(0), gateway.feeds.runtime_of_delay()];
+            let Runtimes { clients, operators, .. } = &gateway.runtimes;
+            let runtime = [own, delay, clients.handle().clone(), operators.handle().clone()][hangs_in].clone();
             // As a look-up of the system hangs.
             let (_hold_tx, hold_rx) = mpsc::channel::<()>();
             let (begun_tx, begun_rx) = oneshot::channel();
@@ -316,6 +312,11 @@ mod tests {
             begun_rx.await.unwrap();
             gateway.run(ready(())).await.unwrap();
         }
+    }
+
+    fn feed(symbol: &str) -> Feed {
+        let symbols = vec![symbol.parse::<crate::market::Symbol>().unwrap().into()];
+        Feed { name: symbol.to_lowercase(), ..Feed::new(venue::DEFAULT, symbols) }
     }
 
     /// Takes all threads of a runtime, until what it returns is dropped.
@@ -352,20 +353,14 @@ mod tests {
     #[tokio::test]
     async fn a_runtime_whose_threads_are_all_taken_holds_up_no_other() {
         for held in ["the first feed", "clients", "operators"] {
-            let feeds = ["AAPL", "MSFT"].map(|name| Feed {
-                name: name.to_lowercase(),
-                ..Feed::new(venue::DEFAULT, vec![name.parse::<crate::market::Symbol>().unwrap().into()])
-            });
-            let gateway = start(feeds.into());
-            let Runtimes { feeds, clients, operators, .. } = &gateway.runtimes;
+            let gateway = start(["AAPL", "MSFT"].map(feed).into());
             let runtime = match held {
-                "clients" => clients,
-                "operators" => operators,
-                _ => &feeds[0],
+                "clients" => gateway.runtimes.clients.handle().clone(),
+                "operators" => gateway.runtimes.operators.handle().clone(),
+                _ => gateway.feeds.runtime_of(0),
             };
-            let threads = take_threads(runtime.handle()).await;
-            let FeedRun::Alone(second) = &gateway.feeds[1] else { panic!("a gateway alone") };
-            let mut second = second.feed.status();
+            let threads = take_threads(&runtime).await;
+            let mut second = gateway.feeds.shown().current()[1].status.clone();
             let (address, admin_address) = (gateway.address(), gateway.admin_address());
             let (stop_tx, stop_rx) = oneshot::channel::<()>();
             let others = async {

@@ -3,20 +3,21 @@
 
 use super::{
     certificates::{Looks, log_loaded, record_expiry},
+    feed_set::FeedSet,
     keys,
     reading::Reading,
 };
 use crate::{
     admin::Reload,
-    config::{Change, Config, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    config::{self, Change, Config, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
     tls::{CertificateError, CertificateSet, Certificates, Changes},
 };
 use futures_util::future::BoxFuture;
-use std::sync::{Arc, PoisonError};
-use tokio::sync::{Mutex, Notify};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tracing::{error, info, warn};
 
 /// Reloads the configuration of one gateway.
@@ -32,7 +33,9 @@ pub struct Reloader {
     /// What keeps them fresh, until the gateway runs it.
     keeper: std::sync::Mutex<Option<Keeper>>,
     /// Reloads and looks take turns.
-    turn: Mutex<Turn>,
+    turn: Arc<Mutex<Turn>>,
+    /// Those of the gateway, once it runs.
+    feeds: OnceLock<Weak<FeedSet>>,
     /// Tells the task that looks at certificates of each reload.
     reloaded: Notify,
 }
@@ -57,7 +60,8 @@ impl Reloader {
             certificates,
             issuer,
             keeper: std::sync::Mutex::new(keeper),
-            turn: Mutex::default(),
+            turn: Arc::default(),
+            feeds: OnceLock::new(),
             reloaded: Notify::new(),
         })
     }
@@ -100,21 +104,36 @@ impl Reloader {
         }
     }
 
+    /// Lets reloads change the feeds of the gateway, which run from now on.
+    pub(super) fn set_feeds(&self, feeds: &Arc<FeedSet>) {
+        // A reloader is of one gateway.
+        let _ = self.feeds.set(Arc::downgrade(feeds));
+    }
+
     /// Reads the file again and applies it, or changes nothing. It logs one line.
+    ///
+    /// It must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`ReloadError`].
     ///
     /// # Cancel safety
-    /// Dropped, it has changed nothing: the change itself does not wait.
+    /// Dropped, it has changed nothing, or goes on by itself to its end.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let turn = self.turn.lock().await;
+        let turn = self.turn.clone().lock_owned().await;
         let outcome = async {
             let loaded = self.read(&turn.reading).await?;
             let keys = keys::of_reload(&self.live.current(), &loaded).await?;
             self.apply(loaded, keys)
         }
         .await;
+        let outcome = match outcome {
+            Ok((report, steps)) => {
+                self.change_feeds(steps, turn).await;
+                Ok(report)
+            }
+            Err(error) => Err(error),
+        };
         match &outcome {
             Ok(report) => {
                 catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
@@ -189,10 +208,31 @@ impl Reloader {
         turn.looks.announce_expiry(&certificates.current(), now);
     }
 
-    fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<Reloaded, ReloadError> {
+    /// Takes the steps of the feeds, in a task of its own, which has the turn until its end: a step must not be left
+    /// half-way.
+    async fn change_feeds(&self, steps: Vec<FeedStep>, turn: OwnedMutexGuard<Turn>) {
+        let Some(feeds) = self.feeds.get().and_then(Weak::upgrade) else { return };
+        let config = self.live.current();
+        let changes = tokio::spawn(async move {
+            feeds.apply(steps, &config).await;
+            drop(turn);
+        });
+        if let Err(panic) = changes.await {
+            error!("the feeds are not as configured: {panic}");
+        }
+    }
+
+    fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<(Reloaded, Vec<FeedStep>), ReloadError> {
         let running = self.live.current();
-        let (next, report) = reload(&running, loaded);
+        let may_run = |next: &[config::Feed]| match self.feeds.get().and_then(Weak::upgrade) {
+            Some(feeds) => feeds.may_run(&running, next),
+            None => Err("the gateway does not run".to_owned()),
+        };
+        let (next, report, steps) = reload(&running, loaded, may_run);
         check_mixed(&next)?;
+        if !steps.is_empty() {
+            FeedSet::check(&next)?;
+        }
         if next.server.log != running.server.log
             && let Some(logs) = &self.logs
         {
@@ -210,7 +250,7 @@ impl Reloader {
         }
         self.live.replace(next);
         self.reloaded.notify_one();
-        Ok(report)
+        Ok((report, steps))
     }
 }
 
@@ -237,8 +277,12 @@ fn record_success() {
     catalog::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP.handle([]).set(Now::read().unix.0 as f64 / 1e6);
 }
 
-/// The keys, if any.
+/// The keys, if any; of feeds with what has changed.
 fn names(changes: &[Change]) -> Option<String> {
-    let names = changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(", ");
+    let name = |change: &Change| match change.key.strip_prefix("feed.") {
+        Some(_) => format!("{} ({})", change.key, change.to),
+        None => change.key.clone(),
+    };
+    let names = changes.iter().map(name).collect::<Vec<_>>().join(", ");
     (!names.is_empty()).then_some(names)
 }

@@ -1,11 +1,11 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, Reloader, delay::show_delayed, history};
+use super::{Gateway, GatewayError, Reloader, feed_set::FeedSet, history};
 use crate::{
     access::SignOn,
     cache::Cache,
     demand::OnDemand,
-    fanout::{Announcer, WorkerThreads},
+    fanout::WorkerThreads,
     limits::{self, HeapTrim, Permits},
     market::Now,
 };
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, timeout_at},
 };
@@ -59,17 +59,15 @@ impl Gateway {
         let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut workers_ended = watch_workers(self.worker_threads)?;
         let mut tasks = JoinSet::new();
-        for (task, runtime) in self.feeds.into_iter().zip(&self.runtimes.feeds) {
-            tasks.spawn_on(task.run(feeds_stop_rx.clone()), runtime.handle());
-        }
+        // One that dies ends the gateway.
+        let (died_tx, mut died_rx) = mpsc::channel(1);
+        self.feeds.run(died_tx).await?;
+        let _ends_feeds = EndsFeeds(self.feeds.clone());
+        self.reloader.set_feeds(&self.feeds);
         let mut cluster = None;
         if let (Some((node, handle)), Some(runtime)) = (self.node, &self.runtimes.cluster) {
             tasks.spawn_on(node(feeds_stop_rx.clone()), runtime.handle());
             cluster = Some(handle);
-        }
-        if let (Some(lines), Some(runtime)) = (self.delay_lines, &self.runtimes.delay) {
-            let shown = show_delayed(lines, Announcer::new(self.workers.clone()), feeds_stop_rx.clone());
-            tasks.spawn_on(shown, runtime.handle());
         }
         if let Some(history) = self.history {
             let observes = history::keep(history, self.cache.clone(), feeds_stop_rx.clone());
@@ -98,6 +96,7 @@ impl Gateway {
         tokio::select! {
             () = stop => {}
             Some(ended) = tasks.join_next() => return Err(died(ended)),
+            Some(ended) = died_rx.recv() => return Err(died(Ok::<_, io::Error>(ended))),
             ended = &mut workers_ended => return Err(died(ended)),
         }
         if let Some(cluster) = cluster
@@ -118,12 +117,22 @@ impl Gateway {
         api_stop_tx.send_replace(true);
         feeds_stop_tx.send_replace(true);
         admin_stop_tx.send_replace(true);
-        match timeout_at(streams_end + AFTER_STREAMS, all_ended(&mut tasks)).await {
+        let all = async { tokio::join!(all_ended(&mut tasks), self.feeds.stop()).0 };
+        match timeout_at(streams_end + AFTER_STREAMS, all).await {
             Ok(ended) => ended?,
             Err(_) => warn!(left = tasks.len(), "some feeds or listeners did not end in time"),
         }
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Ends the feeds where the gateway ends by an error: a reloader may live longer.
+struct EndsFeeds(Arc<FeedSet>);
+
+impl Drop for EndsFeeds {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -19,13 +19,8 @@ const OPERATOR_THREADS: usize = 2;
 /// Two connections to the brokers, each with a task of its own.
 const CLUSTER_THREADS: usize = 2;
 
-/// The runtimes of a gateway.
+/// The runtimes of a gateway, but for those of its feeds.
 pub(super) struct Runtimes {
-    /// Where each feed runs, on one thread: the kernel shares the processors fairly among threads, so a venue that
-    /// floods takes no other feed's share, whatever its messages are.
-    pub(super) feeds: Vec<Background>,
-    /// Where delayed prices are shown, on one thread, if there are any.
-    pub(super) delay: Option<Background>,
     /// Where the node of a cluster runs, and its connections to the brokers: no flood of a feed, of clients or of
     /// operators holds those up. The task of a shard, which renews the lease, runs on the thread of the shard's feed: a
     /// flood of that feed may delay its own renewal, and no other.
@@ -37,19 +32,13 @@ pub(super) struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts them, for feeds of these names, and for delay lines if there are any. That of a cluster runs already.
+    /// Starts them. That of a cluster runs already, and those of feeds are the [feed set's](super::feed_set).
     ///
     /// # Errors
     /// The system refuses a descriptor.
-    pub(super) fn start<'a>(
-        feeds: impl Iterator<Item = &'a str>,
-        has_delay: bool,
-        cluster: Option<Background>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(cluster: Option<Background>) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         Ok(Self {
-            feeds: feeds.map(|name| Background::start(format!("feed-{name}"), 1)).collect::<io::Result<_>>()?,
-            delay: has_delay.then(|| Background::start("delay".to_owned(), 1)).transpose()?,
             cluster,
             clients: Background::start("clients".to_owned(), cores)?,
             operators: Background::start("operators".to_owned(), OPERATOR_THREADS)?,
@@ -64,6 +53,17 @@ impl Background {
     /// Where a node's task and its connections to the brokers run.
     pub(super) fn of_cluster() -> io::Result<Self> {
         Self::start("cluster".to_owned(), CLUSTER_THREADS)
+    }
+
+    /// Where a feed runs, on one thread: the kernel shares the processors fairly among threads, so a venue that floods
+    /// takes no other feed's share, whatever its messages are.
+    pub(super) fn of_feed(name: &str) -> io::Result<Self> {
+        Self::start(format!("feed-{name}"), 1)
+    }
+
+    /// Where delayed prices are shown, on one thread.
+    pub(super) fn of_delay() -> io::Result<Self> {
+        Self::start("delay".to_owned(), 1)
     }
 
     fn start(name: String, threads: usize) -> io::Result<Self> {

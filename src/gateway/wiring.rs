@@ -8,20 +8,17 @@ use crate::{
     delay::{DelayMetrics, Followed, Line},
     demand::DemandFeed,
     fanout::{WorkerPool, worker_count},
-    feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing},
+    feed::{Feed, FeedKey, FeedMetrics, FeedStatus, ListChange, Timing},
     ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
-    market::{Now, Source},
+    market::{Now, Source, Symbol},
     recording::Recording,
     tls,
     venue::ListedSymbol,
 };
-use std::{io, num::NonZero, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, num::NonZero, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
-
-/// How many lists of changes wait for a feed: it takes them as they come.
-const LIST_CHANGES_MAX: usize = 64;
 
 /// How a feed runs.
 pub(super) enum FeedRun {
@@ -52,9 +49,9 @@ impl FeedRun {
     }
 }
 
-/// A feed, and where its updates go.
+/// A feed, and what its connections feed.
 pub(super) struct FeedTask {
-    pub(super) feed: Feed,
+    feed: Feed,
     sinks: MakeIngest,
     targets: Vec<Arc<SymbolState>>,
     changes: mpsc::Receiver<Vec<ListChange<Arc<SymbolState>>>>,
@@ -88,7 +85,12 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
     let memory = machine.memory;
     info!(streams, subscriptions, rings, requests, delayed, history, memory, "bytes of memory that full limits take");
     let descriptors = limits::raise_descriptors();
-    let fitted = limits::fit(descriptors.now, reserved(config), config.limits.streams, config.limits.connections)?;
+    let fitted = limits::fit(
+        descriptors.now,
+        reserved(config, &config.feeds),
+        config.limits.streams,
+        config.limits.connections,
+    )?;
     Ok(Permits::new(fitted, config.limits.subscriptions))
 }
 
@@ -96,17 +98,17 @@ pub(super) fn permits(config: &Config) -> Result<Permits, TooFewDescriptors> {
 fn machine(config: &Config) -> Machine {
     let descriptors = limits::raise_descriptors().now;
     Machine {
-        client_descriptors: Some(descriptors.saturating_sub(reserved(config))),
+        client_descriptors: Some(descriptors.saturating_sub(reserved(config, &config.feeds))),
         memory: limits::memory(),
         somaxconn: limits::somaxconn(),
     }
 }
 
-/// How many descriptors are not for clients.
-fn reserved(config: &Config) -> u64 {
-    let connections = config.feeds.iter().map(config::Feed::connections_at_most).sum();
-    let recordings = config.feeds.iter().filter(|feed| feed.record.is_some()).count();
-    limits::reserved(config.feeds.len(), connections, recordings, worker_count(&config.fanout))
+/// How many descriptors are not for clients, with these feeds.
+pub(super) fn reserved(config: &Config, feeds: &[config::Feed]) -> u64 {
+    let connections = feeds.iter().map(config::Feed::connections_at_most).sum();
+    let recordings = feeds.iter().filter(|feed| feed.record.is_some()).count();
+    limits::reserved(feeds.len(), connections, recordings, worker_count(&config.fanout))
 }
 
 /// What the listener for https needs, where one is configured.
@@ -120,16 +122,37 @@ pub(super) fn tls_services(
     Ok(Some(TlsServices { config: protocols, http2: tls.http2.then(|| workers.clone()) }))
 }
 
+/// The way of changes into the list of a feed that runs.
+pub(super) type ListChanges = mpsc::Sender<Vec<ListChange<Arc<SymbolState>>>>;
+
+/// How many changes of a feed's list may wait. A reload makes one or two, and streams one at a time.
+const LIST_CHANGES_MAX: usize = 64;
+
 /// A feed that is connected to the cache and the workers.
 pub(super) struct Wired {
     pub(super) task: FeedRun,
     pub(super) status: FeedStatus,
+    /// Sets its key.
+    pub(super) key: FeedKey,
     pub(super) symbols: Vec<Arc<SymbolState>>,
+    /// Where its list may change.
+    pub(super) changes: Option<ListChanges>,
     /// The name of its primary, where it is a standby, and how often one took over from the other.
     pub(super) standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
     /// Where streams ask for its symbols.
     pub(super) on_demand: Option<DemandFeed>,
 }
+
+/// What a feed is wired to.
+#[derive(Clone, Copy)]
+pub(super) struct WiredTo<'a> {
+    pub(super) cache: &'a Cache,
+    pub(super) workers: &'a Arc<WorkerPool>,
+    pub(super) limits: &'a config::Limits,
+}
+
+/// The states of a feed that runs before.
+pub(super) type Known = HashMap<Symbol, Arc<SymbolState>>;
 
 /// The feeds in the order of the configuration, standbys last: their symbols are those of other feeds.
 pub(super) fn primaries_first(feeds: &[config::Feed]) -> impl Iterator<Item = &config::Feed> {
@@ -137,42 +160,33 @@ pub(super) fn primaries_first(feeds: &[config::Feed]) -> impl Iterator<Item = &c
     primaries.into_iter().chain(standbys)
 }
 
-/// Registers a feed's symbols, and connects the feed to the cache and the workers. A primary comes before its standby.
-pub(super) fn wire_feed(
-    feed: &config::Feed,
-    config: &Config,
-    cache: &Cache,
-    workers: &Arc<WorkerPool>,
-) -> Result<Wired, GatewayError> {
+/// Registers a feed's symbols, except those whose states are known, and connects the feed to the cache and the workers.
+/// A primary comes before its standby.
+pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> Result<Wired, GatewayError> {
     let now = Now::read();
-    let (symbols, standby_for) = match &feed.standby {
-        None => (register(feed, cache, None, now)?, None),
+    let runs =
+        Feed::new(feed, to.limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+    let (runs, recording) = record_while_serving(runs, feed)?;
+    let sinks = MakeIngest::new(to.workers.clone());
+    let (symbols, sinks, standby_for) = match &feed.standby {
+        None => (register(feed, &feed.symbols, known, to.cache, None, now)?, sinks, None),
         Some(standby) => {
             let counts = Arc::<FailoverCounts>::default();
-            let symbols = stand_in(feed, standby, &counts, cache, now)?;
-            (symbols, Some((standby.primary.as_str().into(), counts)))
+            let primary: Arc<str> = standby.primary.as_str().into();
+            let symbols = stand_in(feed, standby, &counts, to.cache, now)?;
+            // The standby logs the failovers of both, and looks at what time alone brings.
+            let log = FailoverLog::new(primary.clone(), feed.name.as_str().into(), counts.clone());
+            (symbols, sinks.of_two(Source::Standby, Some(log)), Some((primary, counts)))
         }
     };
-    let is_primary = |other: &config::Feed| other.standby.as_ref().is_some_and(|standby| standby.primary == feed.name);
-    let source = match standby_for {
-        Some(_) => Some(Source::Standby),
-        None => config.feeds.iter().any(is_primary).then_some(Source::Primary),
-    };
-    // The first connection of the standby logs the failovers of both.
-    let log = standby_for.clone();
-    let log = log.map(|(primary, counts)| FailoverLog::new(primary, feed.name.as_str().into(), counts));
-    let sinks = MakeIngest::new(workers.clone());
-    let sinks = if let Some(source) = source { sinks.of_two(source, log) } else { sinks };
     let metrics = FeedMetrics::register(&feed.name);
-    let runs = Feed::new(feed, &config.limits, now)
-        .map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    let (runs, recording) = record_while_serving(runs, feed)?;
     let status = runs.status();
+    let key = runs.key();
     let (changes_tx, changes) = mpsc::channel(LIST_CHANGES_MAX);
-    let on_demand = DemandFeed::new(feed, changes_tx);
+    let on_demand = DemandFeed::new(feed, changes_tx.clone());
     let targets = symbols.clone();
     let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, targets, changes, metrics, recording }));
-    Ok(Wired { task, status, symbols, standby_for, on_demand })
+    Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for, on_demand })
 }
 
 /// Gives the symbols of a standby to it as their second feed.
@@ -191,30 +205,46 @@ fn stand_in(
             .map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
         // The delay line of the primary, not another venue's delayed feed.
         if let Some(delayed) = cache.delayed(&entry.symbol).filter(|delayed| delayed.feed() == state.feed()) {
-            delayed.name_standby(name.clone()).map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
+            delayed.name_source();
         }
         Ok(state)
     };
     feed.symbols.iter().map(one).collect()
 }
 
-/// Registers the symbols that a feed's updates go to, in a cluster as those of the feed's shard.
+/// Registers those of these symbols whose states are not known, in a cluster as those of the feed's shard. Where that
+/// fails, none is left registered.
 pub(super) fn register(
     feed: &config::Feed,
+    symbols: &[ListedSymbol],
+    known: &Known,
     cache: &Cache,
     shard: Option<&Arc<Shard>>,
     now: Now,
 ) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
     let name: Arc<str> = feed.name.as_str().into();
     let origin = feed.origin();
-    let one = |entry: &ListedSymbol| match (feed.tier, shard) {
-        (FeedTier::Delayed { by }, _) => {
+    let one = |entry: &ListedSymbol| match (known.get(&entry.symbol), feed.tier, shard) {
+        (Some(state), ..) => Ok(state.clone()),
+        (None, FeedTier::Delayed { by }, _) => {
             cache.register_delayed(entry.symbol.clone(), name.clone(), origin, whole_seconds(by), now)
         }
-        (_, None) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
-        (_, Some(shard)) => cache.register_in(shard, entry.symbol.clone(), name.clone(), origin, now),
+        (None, _, None) => cache.register(entry.symbol.clone(), name.clone(), origin, now),
+        (None, _, Some(shard)) => cache.register_in(shard, entry.symbol.clone(), name.clone(), origin, now),
     };
-    feed.symbols.iter().map(one).collect()
+    let mut states = Vec::with_capacity(symbols.len());
+    for entry in symbols {
+        match one(entry) {
+            Ok(state) => states.push(state),
+            Err(error) => {
+                for state in states.iter().filter(|state| !known.contains_key(state.symbol())) {
+                    cache.retire(state.symbol(), state.tier());
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(states)
 }
 
 /// The delay line of a feed, where it has one: it shows these symbols late too.
@@ -223,16 +253,30 @@ pub(super) fn delay_line(
     symbols: &[Arc<SymbolState>],
     cache: &Cache,
 ) -> Result<Option<Line>, RegisterError> {
-    let Some(config::DelayLine { delay, step }) = feed.tier.line() else { return Ok(None) };
+    let Some(line) = feed.tier.line() else { return Ok(None) };
+    let config::DelayLine { delay, step } = line;
+    let symbols = followed(feed, line, symbols, cache)?;
+    Ok(Some(Line::new(delay, step, symbols, DelayMetrics::register(&feed.name), Now::read())))
+}
+
+/// Registers delayed states for live ones of a feed, for its delay line.
+pub(super) fn followed(
+    feed: &config::Feed,
+    line: config::DelayLine,
+    symbols: &[Arc<SymbolState>],
+    cache: &Cache,
+) -> Result<Vec<Followed>, RegisterError> {
     let now = Now::read();
     let origin = feed.origin().delayed();
     let follow = |live: &Arc<SymbolState>| {
         let symbol = live.symbol().clone();
-        let delayed = cache.register_delayed(symbol, live.feed(), origin, whole_seconds(delay), now)?;
+        let delayed = cache.register_delayed(symbol, live.feed(), origin, whole_seconds(line.delay), now)?;
+        if live.has_standby() {
+            delayed.name_source();
+        }
         Ok(Followed::new(live.clone(), delayed))
     };
-    let symbols = symbols.iter().map(follow).collect::<Result<_, _>>()?;
-    Ok(Some(Line::new(delay, step, symbols, DelayMetrics::register(&feed.name), now)))
+    symbols.iter().map(follow).collect()
 }
 
 /// A delay as clients read it.

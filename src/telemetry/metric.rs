@@ -102,6 +102,11 @@ impl Counter<1> {
 }
 
 impl<const LABELS: usize> Gauge<LABELS> {
+    /// The metric's name.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
     /// The series with these label values, registered with the installed recorder.
     pub fn handle(&self, values: [SharedString; LABELS]) -> metrics::Gauge {
         gauge!(self.0.name, self.0.labels(values))

@@ -28,6 +28,7 @@ mod openapi;
 mod outages;
 mod parameters;
 mod recording;
+mod reloads;
 mod replay;
 mod request_shapes;
 mod restarts;

@@ -194,7 +194,7 @@ fn what_waits_for_a_restart_is_named_and_what_does_not_wait_applies() {
             "limits.venue_message_bytes",
             "feed.sim",
             "feed.other",
-        ];
+        ]; // `AAPL` moves between the feeds
         assert_eq!(keys(&answer, "at_restart"), waiting, "the flag of admin_listen goes over the file");
     }
     assert_eq!(status_for_host(&gateway, "ticks.example"), 200);
@@ -202,6 +202,27 @@ fn what_waits_for_a_restart_is_named_and_what_does_not_wait_applies() {
     let lines: Vec<_> = log.iter().filter(|line| line.contains("wait for a restart")).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[0].contains("fanout.workers, fanout.ring, limits.streams"), "{lines:?}");
+}
+
+#[test]
+fn rule_10_feeds_for_which_too_few_descriptors_are_left_wait_for_a_restart() {
+    let feed = |number: usize| format!("[[feed]]\nname = \"f{number}\"\nsymbols = [\"S{number}\"]\n");
+    let gateway = Process::start_limited("reload-few", &feed(0), 256);
+    let before = gateway.metric("tickfan_streams_limit", "");
+    let all: String = (0..30).map(feed).collect();
+    gateway.configure(&all);
+    let answer = post(&gateway, "");
+    assert_eq!((answer.status, keys(&answer, "changed").len(), keys(&answer, "at_restart").len()), (200, 0, 29));
+    assert!(answer.body.contains("the limit of 256 open files is too low"), "{}", answer.body);
+    assert_eq!(gateway.metric("tickfan_cache_symbols", ""), 1);
+    assert_eq!(gateway.metric("tickfan_streams_limit", ""), before);
+    // A feed in place of another has room.
+    gateway.configure(&feed(1));
+    let answer = post(&gateway, "");
+    assert_eq!(keys(&answer, "changed"), ["feed.f0", "feed.f1"]);
+    tick(&mut Stream::open(gateway.address, "/v1/stream/S1"));
+    let log = gateway.drained_log();
+    assert!(log.iter().any(|line| line.contains("feed.f0 (removed), feed.f1 (added)")), "{log:#?}");
 }
 
 #[test]

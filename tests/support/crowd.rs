@@ -10,6 +10,9 @@ use std::{
 /// Clients that connect at the same time: a backlog takes so many without losing any.
 const CONNECTING_MAX: usize = 500;
 
+/// What is kept of a client's text. A block is shorter than half of it; the texts are ASCII.
+const KEPT_MAX: usize = 16 << 10;
+
 /// Clients with the same request.
 pub struct Crowd {
     poll: Poll,
@@ -55,6 +58,28 @@ impl Crowd {
         while left > 0 {
             let count = self.members.len();
             left -= self.turn(deadline, &will_do, || format!("{left} of {count} still wait"));
+        }
+    }
+
+    /// Reads for so long. Of what each client has read, only the end is kept.
+    pub fn read_for(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match self.poll.poll(&mut self.events, Some(left)) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => panic!("{error}"),
+                _ => {}
+            }
+            for event in &self.events {
+                let member = &mut self.members[event.token().0];
+                member.read();
+                if member.text.len() > KEPT_MAX {
+                    member.text.drain(..member.text.len() - KEPT_MAX / 2);
+                }
+            }
         }
     }
 

@@ -246,7 +246,7 @@ impl Admin {
             status: Arc::new(Health(health)),
             sources: DebugSources {
                 cache: cache(&[]),
-                feeds: Arc::new([]),
+                feeds: admin::LiveFeeds::default(),
                 workers: Arc::new(NoWorkers),
                 issuer: None,
                 cluster: None,

@@ -16,7 +16,8 @@ const WORST_FIRST: [FeedState; 5] =
 
 /// The feeds, the worst first; feeds in the same state keep the order of the configuration.
 pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
-    let mut reports: Vec<_> = sources.feeds.iter().map(|feed| (feed, feed.status.report())).collect();
+    let all = sources.feeds.current();
+    let mut reports: Vec<_> = all.iter().map(|feed| (feed, feed.status.report())).collect();
     reports.sort_by_key(|(_, report)| WORST_FIRST.iter().position(|state| *state == report.state));
     let mut states = Map::new();
     for state in WORST_FIRST {
@@ -25,7 +26,7 @@ pub(in crate::admin) fn feeds(sources: &DebugSources, limit: usize) -> Value {
     }
     json!({
         "now": Now::read().unix.0,
-        "totals": {"feeds": sources.feeds.len(), "states": states},
+        "totals": {"feeds": all.len(), "states": states},
         "feeds": reports.iter().take(limit).map(|(about, report)| feed(about, report)).collect::<Vec<_>>(),
     })
 }
@@ -44,7 +45,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport) -> Value {
         "reason": report.reason,
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.listed().len(),
-        "on_demand": feed.on_demand.as_ref().and_then(|on_demand| on_demand.usage(&feed.name)).map(|usage| json!({"symbols": usage.symbols, "limit": usage.limit})),
+        "on_demand": feed.on_demand.get().and_then(|on_demand| on_demand.usage(&feed.name)).map(|usage| json!({"symbols": usage.symbols, "limit": usage.limit})),
         "unheard": unheard(&report.unheard),
         "symbol_states": by_state_json(feed.said()),
         "standby_for": feed.standby_for.as_ref().map(|(primary, _)| &**primary),

@@ -8,7 +8,7 @@ mod keys;
 mod streams;
 mod symbols;
 
-pub use sources::{DebugFeed, DebugSources, WorkerReports};
+pub use sources::{DebugFeed, DebugSources, LiveFeeds, WorkerReports};
 
 pub(super) use cluster::cluster;
 pub(super) use feeds::feeds;

@@ -17,8 +17,9 @@ const RATE_SPAN: Duration = Duration::from_millis(500);
 
 /// The symbols with the most ticks a second, and those with the oldest last update.
 pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> Value {
+    let feeds = sources.feeds.current();
     let symbols: Vec<_> =
-        sources.feeds.iter().filter(|feed| feed.standby_for.is_none()).flat_map(|feed| feed.listed().into_owned()).collect();
+        feeds.iter().filter(|feed| feed.standby_for.is_none()).flat_map(|feed| feed.listed().into_owned()).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().version).collect();
     let start = Instant::now();
     tokio::time::sleep(RATE_SPAN).await;

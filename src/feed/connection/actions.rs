@@ -70,6 +70,10 @@ impl<S: Sink> Connection<S> {
     }
 
     fn connect(&mut self) {
+        if self.key.has_changed().unwrap_or(false) {
+            self.key.mark_unchanged();
+            self.venue = self.another_venue();
+        }
         self.limit_messages();
         let dialer = self.dialer.clone();
         let url = self.venue.url().to_owned();

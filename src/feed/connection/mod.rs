@@ -27,7 +27,7 @@ use crate::{
     dial::Dialing,
     market::{Now, Phase, Reason, Schedule},
     recording::Recorder,
-    venue::{Batch, Ping, Rules, Venue},
+    venue::{Batch, Credentials, Ping, Rules, Venue},
 };
 use futures_util::StreamExt;
 pub(super) use listing::{MessageLimit, Relisting};
@@ -64,6 +64,8 @@ pub(super) struct Connection<S: Sink> {
     venue: Box<dyn Venue>,
     /// For a connection that begins while another one is still read.
     new_venue: NewVenue,
+    /// The feed's key, which may change.
+    key: watch::Receiver<Option<Credentials>>,
     session: Session,
     sink: S,
     timing: Timing,
@@ -131,6 +133,7 @@ pub(super) struct ConnectionSetup<T> {
     /// The feed's name, with the number of the connection where there are several.
     pub(super) name: String,
     pub(super) new_venue: NewVenue,
+    pub(super) key: watch::Receiver<Option<Credentials>>,
     /// Whether the venue lets a connection serve on until the next one has taken over.
     pub(super) overlaps: Overlaps,
     /// The first list.
@@ -219,6 +222,7 @@ impl<S: Sink> Connection<S> {
             recorder: setup.recorder,
             venue,
             new_venue: setup.new_venue,
+            key: setup.key,
             sink,
             timing: setup.timing,
         };

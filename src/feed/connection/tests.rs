@@ -169,6 +169,7 @@ impl Rig {
                 let (requests, refused, changed) = (requests.clone(), refused.clone(), changed.clone());
                 Box::new(Scripted { url: url.clone(), requests, refused, changed })
             }),
+            key: tokio::sync::watch::channel(None).1,
             overlaps: Overlaps {
                 connections_max: if overlaps { 2 } else { 0 },
                 connections: Arc::new(AtomicUsize::new(1)),

@@ -1,0 +1,339 @@
+//! What a reload does with the feeds: a pure plan.
+//!
+//! A list of symbols changes on the living feed, and so does its key. Any other setting restarts the feed. Some changes
+//! wait for a restart of the gateway, and with them the feeds that depend on them.
+
+use super::{
+    Change, Feed,
+    feed_in_force::feed_in_force,
+    feed_limits::{FEEDS_MAX, SYMBOLS_MAX},
+    feeds::check_account,
+};
+use crate::{
+    market::{Symbol, Tier},
+    venue::ListedSymbol,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// How many symbols a report names, of those that were added and of those that were removed.
+const NAMED_MAX: usize = 5;
+
+/// One step of a reload. The steps are taken one after another.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeedStep {
+    /// Ends a feed, and removes its symbols.
+    End(String),
+    /// Removes symbols of a living feed.
+    Remove {
+        /// The feed's name.
+        feed: String,
+        /// The symbols.
+        symbols: Vec<Symbol>,
+    },
+    /// Ends the connections of a feed, and starts it with these settings. The symbols that it keeps keep their states.
+    Restart(Feed),
+    /// Gives a living feed the key of these settings: from its next connection on.
+    Rekey(Feed),
+    /// Adds symbols to a living feed.
+    Add {
+        /// The feed's name.
+        feed: String,
+        /// The symbols.
+        symbols: Vec<ListedSymbol>,
+    },
+    /// Starts a feed.
+    Start(Feed),
+}
+
+/// What a reload does with the feeds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct FeedPlan {
+    /// What is done: removals before additions, primaries before their standbys.
+    pub(super) steps: Vec<FeedStep>,
+    /// The feeds afterwards.
+    pub(super) feeds: Vec<Feed>,
+    /// The feeds that change now, and how.
+    pub(super) changed: Vec<Change>,
+    /// The feeds that change at a restart of the gateway, and why not now.
+    pub(super) at_restart: Vec<Change>,
+}
+
+/// How a feed differs from the running one of its name.
+struct Difference {
+    removed: Vec<Symbol>,
+    added: Vec<ListedSymbol>,
+    /// Other keys, except those of the key to the venue.
+    keys: Vec<&'static str>,
+    /// Whether they differ; they may do so where no key that can be shown does.
+    settings: bool,
+    key: bool,
+}
+
+/// Plans how the running feeds become the loaded ones, as far as they can while the gateway runs.
+pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
+    let waiting = waiting(running, loaded);
+    let feeds = mix(running, loaded, &waiting);
+    if !are_within_limits(&feeds) {
+        return wait(running, loaded, "together with the feeds that wait, they are too many");
+    }
+    let at_restart = waits(running, loaded, |name| waiting.get(name).cloned());
+    let mut plan = FeedPlan { at_restart, ..FeedPlan::default() };
+    let [mut ends, mut removes, mut restarts, mut adds, mut starts] = [(); 5].map(|()| Vec::new());
+    let changed =
+        |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
+    for old in standbys_first(running) {
+        if find(&feeds, &old.name).is_none_or(|new| is_another(old, new)) {
+            ends.push(FeedStep::End(old.name.clone()));
+        }
+    }
+    for old in running {
+        let name = &old.name;
+        let Some(new) = find(&feeds, name) else {
+            plan.changed.push(changed(name, "a feed", "removed".to_owned()));
+            continue;
+        };
+        let difference = Difference::of(old, new);
+        if !difference.is_any() {
+            continue;
+        }
+        plan.changed.push(changed(name, "a feed", difference.to_string()));
+        if is_another(old, new) {
+            continue;
+        }
+        if !difference.removed.is_empty() {
+            removes.push(FeedStep::Remove { feed: name.clone(), symbols: difference.removed });
+        }
+        if difference.settings {
+            restarts.push(FeedStep::Restart(new.clone()));
+            continue;
+        }
+        if difference.key {
+            restarts.push(FeedStep::Rekey(new.clone()));
+        }
+        if !difference.added.is_empty() {
+            adds.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
+        }
+    }
+    for new in &feeds {
+        if find(running, &new.name).is_none() {
+            plan.changed.push(changed(&new.name, "", "added".to_owned()));
+        }
+    }
+    for new in standbys_first(&feeds).rev() {
+        if find(running, &new.name).is_none_or(|old| is_another(old, new)) {
+            starts.push(FeedStep::Start(new.clone()));
+        }
+    }
+    plan.steps = [ends, removes, restarts, adds, starts].concat();
+    plan.feeds = feeds;
+    plan
+}
+
+/// The plan in which nothing changes before a restart of the gateway.
+pub(super) fn wait(running: &[Feed], loaded: &[Feed], why: &str) -> FeedPlan {
+    let at_restart = waits(running, loaded, |_| Some(why.to_owned()));
+    FeedPlan { feeds: running.to_vec(), at_restart, ..FeedPlan::default() }
+}
+
+/// The feeds that differ and wait for a restart.
+fn waits(running: &[Feed], loaded: &[Feed], why: impl Fn(&str) -> Option<String>) -> Vec<Change> {
+    let old = running.iter().map(|feed| (feed, "a feed"));
+    let new = loaded.iter().filter(|feed| find(running, &feed.name).is_none()).map(|feed| (feed, ""));
+    let mut waits = Vec::new();
+    for (feed, from) in old.chain(new) {
+        let what = match (find(running, &feed.name), find(loaded, &feed.name)) {
+            (Some(old), Some(new)) if Difference::of(old, new).is_any() => "changed",
+            (Some(_), None) => "removed",
+            (None, Some(_)) => "added",
+            _ => continue,
+        };
+        let Some(why) = why(&feed.name) else { continue };
+        waits.push(Change { key: format!("feed.{}", feed.name), from: from.to_owned(), to: format!("{what}: {why}") });
+    }
+    waits
+}
+
+/// The feeds that wait for a restart, with the reason.
+fn waiting(running: &[Feed], loaded: &[Feed]) -> BTreeMap<String, String> {
+    let mut waiting = BTreeMap::new();
+    let before = owners(running);
+    for ((tier, symbol), after) in owned(loaded) {
+        let Some(before) = before.get(&(tier, symbol)).filter(|before| **before != after) else { continue };
+        let why = format!("{symbol} moves from `{before}` to `{after}`");
+        for name in [*before, after] {
+            waiting.entry(name.to_owned()).or_insert_with(|| why.clone());
+        }
+    }
+    for old in running {
+        let Some(new) = find(loaded, &old.name) else { continue };
+        let why = if old.tier.tier() != new.tier.tier() {
+            "`tier`"
+        } else if old.tier != new.tier {
+            "the delay"
+        } else if old.origin() != new.origin() {
+            "the origin of its prices"
+        } else {
+            continue;
+        };
+        waiting.entry(old.name.clone()).or_insert_with(|| format!("{why} changes"));
+    }
+    // Its list belongs to the streams.
+    for feed in running.iter().chain(loaded).filter(|feed| feed.on_demand.is_some()) {
+        if find(running, &feed.name) != find(loaded, &feed.name) {
+            waiting.entry(feed.name.clone()).or_insert_with(|| "a feed on demand changes".to_owned());
+        }
+    }
+    // A standby has symbols of its primary, so neither changes without the other.
+    let pairs: Vec<_> = running.iter().chain(loaded).filter_map(|feed| Some((feed, feed.standby.as_ref()?))).collect();
+    loop {
+        let mut more = Vec::new();
+        for (standby, of) in &pairs {
+            for (one, other) in [(&standby.name, &of.primary), (&of.primary, &standby.name)] {
+                if waiting.contains_key(one) && !waiting.contains_key(other) {
+                    more.push((other.clone(), format!("`{one}` waits")));
+                }
+            }
+        }
+        if more.is_empty() {
+            return waiting;
+        }
+        waiting.extend(more);
+    }
+}
+
+/// The feed that each symbol is of, by tier.
+fn owners(feeds: &[Feed]) -> HashMap<(Tier, &Symbol), &str> {
+    owned(feeds).collect()
+}
+
+/// Each symbol by tier, with its feed, in the order of the file. Those of a standby are its primary's.
+fn owned(feeds: &[Feed]) -> impl Iterator<Item = ((Tier, &Symbol), &str)> {
+    let primaries = feeds.iter().filter(|feed| feed.standby.is_none());
+    let places = primaries.flat_map(|feed| feed.tier.tiers().iter().map(move |tier| (feed, *tier)));
+    places.flat_map(|(feed, tier)| feed.symbols.iter().map(move |listed| ((tier, &listed.symbol), feed.name.as_str())))
+}
+
+/// The loaded feeds, and the running ones of those that wait.
+fn mix(running: &[Feed], loaded: &[Feed], waiting: &BTreeMap<String, String>) -> Vec<Feed> {
+    let mut feeds = Vec::new();
+    for feed in loaded {
+        let kept = if waiting.contains_key(&feed.name) { find(running, &feed.name) } else { Some(feed) };
+        feeds.extend(kept.cloned());
+    }
+    let left = running.iter().filter(|feed| waiting.contains_key(&feed.name) && find(loaded, &feed.name).is_none());
+    feeds.extend(left.cloned());
+    feeds
+}
+
+/// Whether feeds of two files are together what one file may have.
+fn are_within_limits(feeds: &[Feed]) -> bool {
+    let symbols = |tier: Tier| {
+        let own = feeds.iter().filter(|feed| feed.standby.is_none() && feed.tier.tiers().contains(&tier));
+        own.map(|feed| feed.symbols.len()).sum::<usize>()
+    };
+    let are_accounts_right = || (0..feeds.len()).all(|place| check_account(&feeds[place], &feeds[..place]).is_ok());
+    feeds.len() <= FEEDS_MAX
+        && [Tier::Live, Tier::Delayed].into_iter().all(|tier| symbols(tier) <= SYMBOLS_MAX)
+        && are_accounts_right()
+}
+
+/// Whether a feed has another role than the running one of its name, or is a standby that changes: then it is ended and
+/// started. The states of a standby are those of its primary, which lives on.
+fn is_another(old: &Feed, new: &Feed) -> bool {
+    match (&old.standby, &new.standby) {
+        (None, None) => false,
+        (Some(_), Some(_)) => {
+            let difference = Difference::of(old, new);
+            difference.settings || difference.has_other_list()
+        }
+        _ => true,
+    }
+}
+
+/// Standbys before primaries.
+fn standbys_first(feeds: &[Feed]) -> impl DoubleEndedIterator<Item = &Feed> {
+    let (standbys, primaries): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| feed.standby.is_some());
+    // Backwards, primaries come in the order of the file.
+    standbys.into_iter().rev().chain(primaries.into_iter().rev())
+}
+
+fn find<'a>(feeds: &'a [Feed], name: &str) -> Option<&'a Feed> {
+    feeds.iter().find(|feed| feed.name == name)
+}
+
+impl Difference {
+    fn of(old: &Feed, new: &Feed) -> Self {
+        let [before, after] = [old, new].map(names);
+        let removed = old.symbols.iter().filter(|listed| after.get(&listed.symbol) != before.get(&listed.symbol));
+        let added = new.symbols.iter().filter(|listed| after.get(&listed.symbol) != before.get(&listed.symbol));
+        // The same list: a default may follow from its length.
+        let with_list = Feed {
+            symbols: old.symbols.clone(),
+            key_env: old.key_env.clone(),
+            secret_env: old.secret_env.clone(),
+            credentials: old.credentials.clone(),
+            ..new.clone()
+        };
+        let in_force: HashMap<_, _> = feed_in_force(old).into_iter().collect();
+        let keys = feed_in_force(&with_list).into_iter().filter(|(key, value)| in_force.get(key) != Some(value));
+        let mut difference = Self {
+            removed: removed.map(|listed| listed.symbol.clone()).collect(),
+            added: added.cloned().collect(),
+            keys: keys.map(|(key, _)| key).collect(),
+            settings: with_list != *old,
+            key: old.credentials != new.credentials,
+        };
+        // A recording is not asked for symbols, so it is played again.
+        difference.settings |= new.playback.is_some() && difference.has_other_list();
+        difference
+    }
+
+    fn has_other_list(&self) -> bool {
+        !self.removed.is_empty() || !self.added.is_empty()
+    }
+
+    fn is_any(&self) -> bool {
+        self.has_other_list() || self.settings || self.key
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        if self.settings {
+            let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
+            parts.push(if keys.is_empty() {
+                "restarted".to_owned()
+            } else {
+                format!("restarted with {}", keys.join(", "))
+            });
+        }
+        if self.key {
+            parts.push("a new key".to_owned());
+        }
+        parts.extend(signed('+', self.added.iter().map(|listed| &listed.symbol)));
+        parts.extend(signed('-', self.removed.iter()));
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// The first of these symbols, with a sign, and how many more there are.
+fn signed<'a>(sign: char, symbols: impl ExactSizeIterator<Item = &'a Symbol>) -> Vec<String> {
+    let more = symbols.len().saturating_sub(NAMED_MAX);
+    let mut parts: Vec<_> = symbols.take(NAMED_MAX).map(|symbol| format!("{sign}{symbol}")).collect();
+    if more > 0 {
+        parts.push(format!("{sign}{more} more"));
+    }
+    parts
+}
+
+/// The names that a feed's symbols have at its venue.
+fn names(feed: &Feed) -> HashMap<&Symbol, Option<String>> {
+    let derive = feed.speaks().derive;
+    let name = |listed: &ListedSymbol| listed.venue_name.clone().or_else(|| derive(&listed.symbol));
+    feed.symbols.iter().map(|listed| (&listed.symbol, name(listed))).collect()
+}
+
+#[cfg(test)]
+#[path = "feed_plan_tests.rs"]
+mod tests;

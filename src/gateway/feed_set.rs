@@ -1,0 +1,380 @@
+//! The feeds of a gateway, which a reload changes one by one.
+//!
+//! What can fail is checked before the first step. A step that fails in spite of it, as where the system refuses a
+//! thread, is logged, and the others are taken: nothing would be won by a return to the old feeds.
+
+use super::{
+    GatewayError,
+    delay::DelayTask,
+    running_feed::{Died, OnDeath, RunningFeed},
+    wiring::{Known, WiredTo, delay_line, reserved, wire_feed},
+};
+use crate::{
+    admin::LiveFeeds,
+    cache::{Cache, Published, SymbolState},
+    config::{self, Config, FeedStep, ReloadError},
+    delay::LineChange,
+    fanout::{Announcer, WorkerPool},
+    feed::{Feed, FeedState, Timing},
+    ingest,
+    limits::{self, Permit, Permits},
+    market::{Now, Reason, Source},
+};
+use std::{
+    io,
+    sync::{Arc, PoisonError},
+};
+use tokio::sync::{Mutex, watch};
+use tracing::error;
+
+/// The feeds of a gateway.
+pub(super) struct FeedSet {
+    pub(super) cache: Arc<Cache>,
+    workers: Arc<WorkerPool>,
+    permits: Permits,
+    /// The same feeds, for those who look at them.
+    shown: LiveFeeds,
+    /// What feeds that came later have of the descriptors that the start gave to streams.
+    taken: std::sync::Mutex<Option<Permit<limits::Stream>>>,
+    /// Whether they may change: not in a cluster, whose nodes have the same ones.
+    may_change: bool,
+    /// Turns true at the stop: then no feed starts any more.
+    closing: watch::Sender<bool>,
+    /// Reloads take turns, and the stop waits for the one that changes it.
+    state: Mutex<State>,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) feeds: Vec<RunningFeed>,
+    pub(super) delay: DelayTask,
+    /// The lines of the start.
+    lines: Vec<LineChange>,
+    timing: Option<Timing>,
+    runs: bool,
+}
+
+impl FeedSet {
+    /// No feeds yet.
+    pub(super) fn new(cache: Arc<Cache>, workers: Arc<WorkerPool>, permits: Permits, may_change: bool) -> Self {
+        Self {
+            cache,
+            workers,
+            permits,
+            shown: LiveFeeds::default(),
+            may_change,
+            taken: std::sync::Mutex::default(),
+            closing: watch::Sender::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The feeds, for those who look at them.
+    pub(super) fn shown(&self) -> &LiveFeeds {
+        &self.shown
+    }
+
+    /// Takes a feed of the start, which begins with [`run`](Self::run).
+    pub(super) fn add(&mut self, feed: RunningFeed) -> Result<(), GatewayError> {
+        let line = delay_line(&feed.config, feed.states(), &self.cache)?;
+        let state = self.state.get_mut();
+        state.lines.extend(line.map(|line| LineChange::Start(feed.debug().name.clone(), line)));
+        state.feeds.push(feed);
+        self.shown.replace(state.feeds.iter().map(|feed| feed.debug().clone()).collect());
+        Ok(())
+    }
+
+    /// Gives all feeds other waits, before they begin.
+    pub(super) fn set_timing(&self, timing: Timing) {
+        let mut state = self.state.try_lock().expect("nothing runs yet");
+        state.feeds.iter_mut().for_each(|feed| feed.set_timing(timing));
+        state.timing = Some(timing);
+    }
+
+    /// Begins all feeds. The end of one of them is told to `died`.
+    ///
+    /// # Errors
+    /// The system refuses a thread for the delay lines.
+    pub(super) async fn run(&self, died: Died) -> io::Result<()> {
+        let mut state = self.state.lock().await;
+        state.runs = true;
+        for line in std::mem::take(&mut state.lines) {
+            state.delay.change(line, || self.announcer()).await?;
+        }
+        state.feeds.iter_mut().for_each(|feed| feed.launch(OnDeath::EndGateway(died.clone())));
+        Ok(())
+    }
+
+    /// Ends all feeds, and waits for their ends.
+    pub(super) async fn stop(&self) {
+        self.closing.send_replace(true);
+        let mut state = self.state.lock().await;
+        state.feeds.iter().for_each(RunningFeed::ask_to_stop);
+        for feed in &mut state.feeds {
+            feed.stop().await;
+        }
+        state.delay.stop().await;
+    }
+
+    /// Ends all feeds without waiting for their ends. A reload that changes one of them drops it by itself.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+        if let Ok(mut state) = self.state.try_lock() {
+            *state = State::default();
+        }
+    }
+
+    /// Whether the gateway can run these feeds in place of its own, and else why not.
+    pub(super) fn may_run(&self, config: &Config, feeds: &[config::Feed]) -> Result<(), String> {
+        if !self.may_change {
+            return Err("the nodes of a cluster have the same feeds".to_owned());
+        }
+        if *self.closing.borrow() {
+            return Err("the gateway stops".to_owned());
+        }
+        self.make_room(config, feeds, true)
+    }
+
+    /// Takes the descriptors of further feeds from those of streams, or gives them back. While the file changes, it may
+    /// only take more.
+    fn make_room(&self, config: &Config, feeds: &[config::Feed], may_take: bool) -> Result<(), String> {
+        let Permits { streams, connections, waiting, .. } = &self.permits;
+        let descriptors = limits::raise_descriptors().now;
+        let clients = (streams.limit() + connections.limit() + waiting) as u64;
+        let missing = (reserved(config, feeds) + clients).saturating_sub(descriptors);
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = match &mut *taken {
+            Some(taken) => (may_take && missing <= taken.count()) || taken.resize(missing),
+            None if missing == 0 => true,
+            none => {
+                *none = streams.try_acquire_many(missing);
+                none.is_some()
+            }
+        };
+        if has_room { Ok(()) } else { Err(format!("the limit of {descriptors} open files is too low for it")) }
+    }
+
+    /// Checks that feeds fit their venues.
+    ///
+    /// # Errors
+    /// [`ReloadError::Venue`].
+    pub(super) fn check(config: &Config) -> Result<(), ReloadError> {
+        let now = Now::read();
+        for feed in &config.feeds {
+            let wrong =
+                |why: &dyn std::fmt::Display| ReloadError::Venue { feed: feed.name.clone(), why: why.to_string() };
+            Feed::new(feed, &config.limits, now).map_err(|error| wrong(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the steps to the feeds of `config`, one after another.
+    ///
+    /// # Cancel safety
+    /// None: a feed may have ended and not have started again. It runs in a task of its own.
+    pub(super) async fn apply(&self, steps: Vec<FeedStep>, config: &Config) {
+        let mut state = self.state.lock().await;
+        for step in steps {
+            if *self.closing.borrow() {
+                return;
+            }
+            let taken = self.take(&mut state, step, config).await;
+            log_failed([taken]);
+            self.show(&state, config);
+        }
+        log_failed(self.flush(&mut state, config).await);
+        self.show(&state, config);
+        // Fewer are always free.
+        let _ = self.make_room(config, &config.feeds, false);
+        for feed in &mut state.feeds {
+            if let Some(now) = config.feeds.iter().find(|now| now.name == feed.config.name) {
+                feed.config.clone_from(now);
+            }
+        }
+    }
+
+    async fn take(&self, state: &mut State, step: FeedStep, config: &Config) -> (String, Result<(), GatewayError>) {
+        match step {
+            FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
+            FeedStep::Remove { feed, symbols } => {
+                let removed = self.remove(state, &feed, symbols).await;
+                (feed, removed)
+            }
+            FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
+            FeedStep::Rekey(feed) => (feed.name.clone(), self.rekey(state, &feed, config).await),
+            FeedStep::Add { feed, symbols } => {
+                let added = self.add_symbols(state, &feed, symbols).await;
+                (feed, added)
+            }
+            FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, &Known::new(), config).await),
+        }
+    }
+
+    /// Ends a feed.
+    async fn end(&self, state: &mut State, name: &str) -> Result<(), GatewayError> {
+        let Some(mut feed) = take_out(&mut state.feeds, name) else { return Ok(()) };
+        feed.stop().await;
+        if feed.config.standby.is_some() {
+            let mut announcer = self.announcer();
+            let now = Now::read();
+            for symbol in feed.states() {
+                announce(&mut announcer, symbol, symbol.remove_standby(now));
+            }
+            announcer.flush();
+        } else {
+            self.retire(feed.states());
+            if feed.config.tier.line().is_some() {
+                state.delay.change(LineChange::End(feed.debug().name.clone()), || self.announcer()).await?;
+                self.retire(&self.late(&feed.config, feed.states()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a feed, whose symbols have these states already.
+    async fn start(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        known: &Known,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
+        let wired = wire_feed(feed, known, to)?;
+        let mut running = RunningFeed::new(feed, wired)?;
+        if let Some(timing) = state.timing {
+            running.set_timing(timing);
+        }
+        let name = running.debug().name.clone();
+        if known.is_empty() {
+            if let Some(line) = delay_line(feed, running.states(), &self.cache)? {
+                state.delay.change(LineChange::Start(name, line), || self.announcer()).await?;
+            }
+        } else {
+            let new: Vec<_> =
+                running.states().iter().filter(|symbol| !known.contains_key(symbol.symbol())).cloned().collect();
+            self.follow(state, feed, &new).await?;
+        }
+        running.launch(OnDeath::Log);
+        state.feeds.push(running);
+        Ok(())
+    }
+
+    /// Ends the connections of a feed, and starts it with other settings.
+    pub(super) async fn restart(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
+            return self.start(state, feed, &Known::new(), config).await;
+        };
+        old.stop().await;
+        let is_elsewhere = old.config.venue != feed.venue
+            || old.config.url != feed.url
+            || old.config.playback != feed.playback
+            || old.config.options != feed.options;
+        // A server of our own begins its market again.
+        let starts_over = is_elsewhere || feed.venue.local_server.is_some();
+        let mut announcer = self.announcer();
+        let now = Now::read();
+        for symbol in old.states() {
+            let publisher = symbol.through(None).of(Source::Primary);
+            let stale = if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
+            announce(&mut announcer, symbol, stale);
+        }
+        announcer.flush();
+        let known = old.states().iter().map(|state| (state.symbol().clone(), state.clone())).collect();
+        let started = self.start(state, feed, &known, config).await;
+        if started.is_err() {
+            self.retire(old.states());
+            self.retire(&self.late(&old.config, old.states()));
+        }
+        started
+    }
+
+    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again for
+    /// minutes.
+    async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
+        let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
+        running.key.set(feed.credentials.clone());
+        if running.debug().status.verdict() != FeedState::Failed {
+            return Ok(());
+        }
+        let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };
+        self.restart(state, &feed, config).await
+    }
+
+    /// Takes states out of the cache, and tells their streams.
+    pub(super) fn retire(&self, states: &[Arc<SymbolState>]) {
+        for state in states {
+            self.cache.retire(state.symbol(), state.tier());
+        }
+        ingest::removed(states, &mut self.announcer(), Now::read());
+    }
+
+    /// The delayed states of these live ones that the feed's delay line feeds.
+    pub(super) fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
+        if feed.tier.line().is_none() {
+            return Vec::new();
+        }
+        let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
+        late.filter(|late| *late.feed() == *feed.name).collect()
+    }
+
+    /// Shows the feeds to those who look, in the order of the configuration.
+    fn show(&self, state: &State, config: &Config) {
+        let place = |name: &str| config.feeds.iter().position(|feed| feed.name == name).unwrap_or(usize::MAX);
+        let mut feeds: Vec<_> = state.feeds.iter().map(|feed| feed.debug().clone()).collect();
+        feeds.sort_by_key(|feed| place(&feed.name));
+        self.shown.replace(feeds);
+    }
+
+    pub(super) fn announcer(&self) -> Announcer {
+        Announcer::new(self.workers.clone())
+    }
+}
+
+#[cfg(test)]
+impl FeedSet {
+    /// Where a feed runs.
+    pub(super) fn runtime_of(&self, place: usize) -> tokio::runtime::Handle {
+        self.state.try_lock().unwrap().feeds[place].runtime().clone()
+    }
+
+    /// Where the delay lines run, once there are any.
+    pub(super) fn runtime_of_delay(&self) -> tokio::runtime::Handle {
+        self.state.try_lock().unwrap().delay.runtime().unwrap().clone()
+    }
+
+    /// Begins the delay lines before the feeds.
+    pub(super) async fn begin_delay(&self) {
+        let mut state = self.state.lock().await;
+        for line in std::mem::take(&mut state.lines) {
+            state.delay.change(line, || self.announcer()).await.unwrap();
+        }
+    }
+}
+
+fn log_failed(taken: impl IntoIterator<Item = (String, Result<(), GatewayError>)>) {
+    for (feed, taken) in taken {
+        if let Err(error) = taken {
+            error!(feed, "the feed could not be changed: {error}");
+        }
+    }
+}
+
+/// Takes a feed out of the list.
+fn take_out(feeds: &mut Vec<RunningFeed>, name: &str) -> Option<RunningFeed> {
+    let place = feeds.iter().position(|feed| feed.config.name == name)?;
+    Some(feeds.remove(place))
+}
+
+fn announce(announcer: &mut Announcer, state: &Arc<SymbolState>, published: Published) {
+    if let Published::Tick { interest } = published {
+        announcer.add(state, interest);
+    }
+}

@@ -1,0 +1,176 @@
+//! A feed of the gateway while it runs: its task, its runtime, and the states that it feeds.
+
+use super::{
+    runtimes::Background,
+    wiring::{FeedRun, ListChanges, Wired},
+};
+use crate::{
+    admin::DebugFeed,
+    cache::SymbolState,
+    config,
+    feed::{FeedKey, ListChange, Timing},
+};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tracing::{error, warn};
+
+/// How long the end of a feed may take: a frame that is being sent, the closing of its connections, and the last bytes
+/// of its recording. What hangs then is left behind.
+const STOP_MAX: Duration = Duration::from_secs(7);
+
+/// How long a feed may leave no room for a change of its list: it takes changes between two batches of frames.
+const CHANGE_MAX: Duration = Duration::from_secs(5);
+
+/// Takes the ends of feeds that should run for ever.
+pub(super) type Died = mpsc::Sender<io::Result<()>>;
+
+/// A feed, wired or running.
+pub(super) struct RunningFeed {
+    pub(super) config: config::Feed,
+    /// As operators see it, with the states of its symbols; where it is a standby, those of its primary.
+    debug: Arc<DebugFeed>,
+    /// Sets its key.
+    pub(super) key: FeedKey,
+    /// Where its list may change.
+    changes: Option<ListChanges>,
+    /// Changes of its list that its connections do not know.
+    pending: Vec<ListChange<Arc<SymbolState>>>,
+    runtime: Background,
+    task: Task,
+}
+
+enum Task {
+    /// It has not begun.
+    Wired(FeedRun),
+    Runs {
+        stop_tx: watch::Sender<bool>,
+        ended: JoinHandle<()>,
+    },
+    Over,
+}
+
+/// What becomes of a feed that ends by itself.
+#[derive(Debug, Clone)]
+pub(super) enum OnDeath {
+    /// The gateway ends too, as it does where it cannot start.
+    EndGateway(Died),
+    /// The error is logged: a reload must not end the gateway.
+    Log,
+}
+
+impl RunningFeed {
+    /// A feed that is wired, on a runtime of its own.
+    pub(super) fn new(config: &config::Feed, wired: Wired) -> io::Result<Self> {
+        let Wired { task, status, key, symbols, changes, standby_for, on_demand: _ } = wired;
+        let runtime = Background::of_feed(&config.name)?;
+        let name = config.name.as_str().into();
+        let on_demand = OnceLock::new();
+        let venue = config.venue.name;
+        let debug = Arc::new(DebugFeed { name, venue, status, symbols, on_demand, standby_for });
+        Ok(Self { config: config.clone(), debug, key, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
+    }
+
+    /// Gives it other waits, before it begins.
+    pub(super) fn set_timing(&mut self, timing: Timing) {
+        if let Task::Wired(run) = std::mem::replace(&mut self.task, Task::Over) {
+            self.task = Task::Wired(run.with_timing(timing));
+        }
+    }
+
+    /// Begins.
+    pub(super) fn launch(&mut self, on_death: OnDeath) {
+        let Task::Wired(run) = std::mem::replace(&mut self.task, Task::Over) else { return };
+        let (stop_tx, stop_rx) = watch::channel(false);
+        let handle = self.runtime.handle();
+        let stopped = stop_rx.clone();
+        let runs = handle.spawn(run.run(stop_rx));
+        let name = self.config.name.clone();
+        let ended = handle.spawn(async move {
+            // A task of its own: a panic is an end, too.
+            let outcome = runs.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+            if *stopped.borrow() && outcome.is_ok() {
+                return;
+            }
+            match on_death {
+                // One end is enough.
+                OnDeath::EndGateway(died) => _ = died.try_send(outcome),
+                OnDeath::Log => {
+                    let why = outcome.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+                    error!(feed = name, "the feed has ended: {why}; a reload that changes it starts it again");
+                }
+            }
+        });
+        self.task = Task::Runs { stop_tx, ended };
+    }
+
+    /// Asks it to end.
+    pub(super) fn ask_to_stop(&self) {
+        if let Task::Runs { stop_tx, .. } = &self.task {
+            stop_tx.send_replace(true);
+        }
+    }
+
+    /// Ends it, and waits for its end.
+    pub(super) async fn stop(&mut self) {
+        self.ask_to_stop();
+        if let Task::Runs { ended, .. } = &mut self.task {
+            if timeout(STOP_MAX, ended).await.is_err() {
+                warn!(feed = self.config.name, "the feed did not end in time, and is left behind");
+            }
+            self.task = Task::Over;
+        }
+    }
+
+    /// Changes its list, after which it has these states. Its connections learn of it with [`flush`](Self::flush).
+    pub(super) fn list(
+        &mut self,
+        changes: impl Iterator<Item = ListChange<Arc<SymbolState>>>,
+        states: Vec<Arc<SymbolState>>,
+    ) {
+        self.pending.extend(changes);
+        let DebugFeed { name, venue, status, standby_for, on_demand, .. } = &*self.debug;
+        self.debug = Arc::new(DebugFeed {
+            name: name.clone(),
+            venue,
+            status: status.clone(),
+            symbols: states,
+            on_demand: on_demand.clone(),
+            standby_for: standby_for.clone(),
+        });
+    }
+
+    /// Tells its connections of all changes of its list at once: one that loses its last symbol would be closed.
+    /// `false`: the feed does not take them.
+    pub(super) async fn flush(&mut self) -> bool {
+        let pending = std::mem::take(&mut self.pending);
+        match &self.changes {
+            _ if pending.is_empty() => true,
+            Some(changes_tx) => changes_tx.send_timeout(pending, CHANGE_MAX).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// As operators see it.
+    pub(super) fn debug(&self) -> &Arc<DebugFeed> {
+        &self.debug
+    }
+
+    /// The states of its symbols.
+    pub(super) fn states(&self) -> &[Arc<SymbolState>] {
+        &self.debug.symbols
+    }
+
+    /// Where it runs.
+    #[cfg(test)]
+    pub(super) fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+}
