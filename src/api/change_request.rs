@@ -3,7 +3,6 @@
 use super::{
     error::ApiError,
     rights,
-    routes::{Context, SUBSCRIBES},
     selection::{Market, Selection},
     stream_params,
 };
@@ -12,7 +11,7 @@ use crate::{
     cache::Cache,
     demand::DemandLease,
     fanout::{Change, ChangeRights},
-    market::{Now, Parts, Symbol},
+    market::{Parts, Symbol},
     server::{Request, Rights},
 };
 use serde::{Deserialize, Deserializer};
@@ -64,20 +63,11 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
     T::deserialize(value).map(Some)
 }
 
-/// Reads a change.
+/// Reads a change. `subscribe` asks for what is on demand.
 ///
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
-pub(super) fn change(request: &Request, context: &Context) -> Result<Change, ApiError> {
-    let per_minute = context.live.current().limits.new_symbols_per_address;
-    read(request, &context.cache, context.market(SUBSCRIBES), context.symbols_max(), |selection| {
-        let (on_demand, client) = context.on_demand.as_ref().zip(request.client)?;
-        selection.subscribe(on_demand, client, per_minute, Now::read())
-    })
-}
-
-/// Reads the change, whose symbols `subscribe` asks for where they are on demand.
-fn read(
+pub(super) fn change(
     request: &Request,
     cache: &Arc<Cache>,
     market: Market<'_>,
@@ -154,6 +144,7 @@ fn parts(list: &[String]) -> Result<Parts, ApiError> {
 mod tests {
     use super::*;
     use crate::{
+        api::selection::SUBSCRIBES,
         auth::{Groups, Lists, Policy},
         cache::RingLimits,
         market::{Now, Origin, Part},
@@ -181,7 +172,7 @@ mod tests {
             client: None,
         };
         let market = Market { cache: &cache, on_demand: None, subscribes: SUBSCRIBES };
-        read(&request, &cache, market, 2, |_| None)
+        change(&request, &cache, market, 2, |_| None)
     }
 
     #[test]

@@ -175,8 +175,15 @@ mod tests {
         let address = StreamAddress { worker: WorkerIndex::new(0).unwrap(), key: 1 };
         let stream = Control { address, name: StreamName::new(1) };
         let apply = || {
-            let change =
-                Change { rev: None, symbols: None, unknown: Box::default(), parts: None, interval: None, held: None, rights: None };
+            let change = Change {
+                rev: None,
+                symbols: None,
+                unknown: Box::default(),
+                parts: None,
+                interval: None,
+                held: None,
+                rights: None,
+            };
             changes.apply(stream, change)
         };
         let held: Vec<_> = (0..UNDER_WAY_MAX).map(|_| changes.under_way.try_acquire().unwrap()).collect();

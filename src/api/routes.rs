@@ -10,7 +10,7 @@ use super::{
     quotes,
     rejections::Rejection,
     rights,
-    selection::{Market, Selection},
+    selection::{Market, READS, SUBSCRIBES, Selection},
     sessions, stream_params,
     stream_request::StreamRequest,
     symbols,
@@ -111,11 +111,6 @@ const SMALL_BODY_BYTES_MAX: usize = 1024;
 /// So many points of a history are written in the time of one symbol.
 const POINTS_PER_SYMBOL: usize = 10;
 
-/// A stream has the feeds on demand subscribe what it asks for.
-pub(super) const SUBSCRIBES: bool = true;
-/// All else reads what there is.
-const READS: bool = false;
-
 /// The parameter of a path that takes a list of symbols.
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
@@ -157,7 +152,17 @@ async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, Api
     context.changes.count(stream, request.rights.subject())?;
     let change = {
         let _turn = context.turn_for_body(request.body.len()).await;
-        change_request::change(request, context)?
+        let per_minute = context.live.current().limits.new_symbols_per_address;
+        change_request::change(
+            request,
+            &context.cache,
+            context.market(SUBSCRIBES),
+            context.symbols_max(),
+            |selection| {
+                let (on_demand, client) = context.on_demand.as_ref().zip(request.client)?;
+                selection.subscribe(on_demand, client, per_minute, Now::read())
+            },
+        )?
     };
     context.changes.apply(stream, change).await
 }

@@ -13,6 +13,11 @@ use crate::{
 };
 use std::{collections::HashSet, sync::Arc};
 
+/// A stream has the feeds on demand subscribe what it asks for.
+pub(super) const SUBSCRIBES: bool = true;
+/// All else reads what there is.
+pub(super) const READS: bool = false;
+
 /// Where the symbols of a request are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Market<'a> {
@@ -76,8 +81,7 @@ impl Selection {
         let mut has_uncalled = false;
         rights::check(rights)?;
         let mut seen = HashSet::new();
-        let mut selection =
-            Self { known: Vec::new(), demanded: Vec::new(), unknown: Vec::new(), denied: Vec::new() };
+        let mut selection = Self { known: Vec::new(), demanded: Vec::new(), unknown: Vec::new(), denied: Vec::new() };
         for name in names {
             let symbol = Symbol::fold(name).map_err(|why| ApiError::BadSymbol { name: Quoted::new(name), why })?;
             if !seen.insert(symbol.clone()) {
@@ -195,14 +199,15 @@ mod tests {
             cache.register(symbol.parse().unwrap(), "sim".into(), Origin::Sim, Now::read()).unwrap();
         }
         let query = vec![("max_rate".to_owned(), "4".to_owned()), ("symbols".to_owned(), list.to_owned())];
-        Selection::from_query(&query.into(), rights, Market { cache: &cache, on_demand: None, subscribes: true }, limit).map(|selection| {
-            let names = |list: Vec<&Symbol>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            [
-                names(selection.known.iter().map(|state| state.symbol()).collect()),
-                names(selection.unknown.iter().collect()),
-                names(selection.denied.iter().collect()),
-            ]
-        })
+        Selection::from_query(&query.into(), rights, Market { cache: &cache, on_demand: None, subscribes: true }, limit)
+            .map(|selection| {
+                let names = |list: Vec<&Symbol>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                [
+                    names(selection.known.iter().map(|state| state.symbol()).collect()),
+                    names(selection.unknown.iter().collect()),
+                    names(selection.denied.iter().collect()),
+                ]
+            })
     }
 
     #[test]

@@ -94,7 +94,9 @@ fn entry(rights: &Rights, cache: &Cache, listed: Arc<SymbolState>) -> Result<Lis
     let readable = rights::readable(rights, cache, listed.symbol())?;
     let access = Some(readable.word());
     Ok(match readable {
-        Readable::Live(state) | Readable::Delayed(state) => Listed { state, shows_state: true, access, on_demand: false },
+        Readable::Live(state) | Readable::Delayed(state) => {
+            Listed { state, shows_state: true, access, on_demand: false }
+        }
         Readable::Denied | Readable::Unknown => Listed { state: listed, shows_state: false, access, on_demand: false },
     })
 }

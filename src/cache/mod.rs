@@ -54,7 +54,7 @@ use shared::Shared;
 use state::Listed;
 use std::{
     num::NonZero,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, Weak},
 };
 
 /// The most live symbols that one gateway carries, and the most delayed ones: about 1 KB each while no stream reads
@@ -197,7 +197,8 @@ impl Cache {
         if count == SYMBOLS_MAX {
             return Err(RegisterError::Full);
         }
-        let retired = self.shared.ids.revive(&symbol, tier);
+        let retired = self.shared.ids.revive(&(symbol.clone(), tier));
+        let retired = retired.and_then(|state| state.downcast::<SymbolState>().ok());
         let state = match retired.filter(|state| state.is_of(&listed)) {
             Some(state) => state,
             None => self.new_state(listed, shard, None, now)?,
@@ -238,7 +239,8 @@ impl Cache {
                 *delayed -= 1;
             }
         }
-        self.shared.ids.retire(&state);
+        let held: Weak<SymbolState> = Arc::downgrade(&state);
+        self.shared.ids.retire(state.id(), (symbol.clone(), tier), held);
         Some(state)
     }
 

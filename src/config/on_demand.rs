@@ -102,11 +102,16 @@ fn read_patterns(fields: &DeTable<'_>) -> Result<Vec<SymbolPattern>, Wrong> {
     let items = match value.get_ref() {
         DeValue::Array(items) if items.is_empty() => return Err(wrong("`symbols` is empty".to_owned())),
         DeValue::Array(items) if items.len() > PATTERNS_MAX => {
-            return Err(wrong(format!("`symbols` has {} patterns", items.len())).help(format!("at most {PATTERNS_MAX}")));
+            return Err(
+                wrong(format!("`symbols` has {} patterns", items.len())).help(format!("at most {PATTERNS_MAX}"))
+            );
         }
         DeValue::Array(items) => items,
         other => {
-            return Err(wrong(format!("`symbols` of a feed on demand must be a list of patterns, not {}", kind(other))));
+            return Err(wrong(format!(
+                "`symbols` of a feed on demand must be a list of patterns, not {}",
+                kind(other)
+            )));
         }
     };
     Wrong::all(items.iter().map(|item| {
@@ -116,7 +121,9 @@ fn read_patterns(fields: &DeTable<'_>) -> Result<Vec<SymbolPattern>, Wrong> {
                 .at(item.span())
         })?;
         text.parse().map_err(|error| {
-            Wrong::new(format!("`{}` is not a pattern of symbols", shown(text))).help(format!("{error}")).at(item.span())
+            Wrong::new(format!("`{}` is not a pattern of symbols", shown(text)))
+                .help(format!("{error}"))
+                .at(item.span())
         })
     }))
 }
@@ -172,7 +179,8 @@ pub(super) fn check(feeds: &[Feed], tables: &[Spanned<DeValue<'_>>]) -> Result<(
         }
         let Some(on_demand) = &feed.on_demand else { continue };
         for (other, its) in &earlier {
-            let met = on_demand.patterns.iter().find_map(|own| Some((own, its.patterns.iter().find(|p| p.meets(own))?)));
+            let met =
+                on_demand.patterns.iter().find_map(|own| Some((own, its.patterns.iter().find(|p| p.meets(own))?)));
             if let Some((own, its)) = met {
                 let what = format!("`{own}` and `{its}` of feed `{}` stand for some of the same symbols", other.name);
                 let help = "a symbol has one feed: make the patterns differ, such as \"*-USD\" and \"*-USDT\"";

@@ -100,7 +100,13 @@ impl OnDemand {
         let book = Book::new(feeds.iter().map(limits));
         let lists = feeds.iter().map(|_| Lists::default()).collect();
         let metrics = feeds.iter().map(|feed| DemandMetrics::register(&feed.name, feed.settings.symbols_max)).collect();
-        (!feeds.is_empty()).then(|| Self { cache, feeds: feeds.into(), metrics, state: State { book, lists }.into(), released: Arc::default() })
+        (!feeds.is_empty()).then(|| Self {
+            cache,
+            feeds: feeds.into(),
+            metrics,
+            state: State { book, lists }.into(),
+            released: Arc::default(),
+        })
     }
 
     /// Whether a stream may ask for a name that no feed has.

@@ -38,11 +38,7 @@ impl Fixture {
         Self { cache, on_demand, changes, now }
     }
 
-    fn ask(
-        &self,
-        by: u32,
-        numbers: impl IntoIterator<Item = usize>,
-    ) -> (Vec<Option<Arc<SymbolState>>>, DemandLease) {
+    fn ask(&self, by: u32, numbers: impl IntoIterator<Item = usize>) -> (Vec<Option<Arc<SymbolState>>>, DemandLease) {
         let names: Vec<Symbol> = numbers.into_iter().map(name).collect();
         self.on_demand.ask(&names, IpAddr::V4(Ipv4Addr::from_bits(by)).into(), PER_MINUTE, self.now)
     }
@@ -80,7 +76,6 @@ impl Fixture {
         self.on_demand.usage(venue::DEFAULT.name).unwrap().symbols
     }
 }
-
 
 fn name(number: usize) -> Symbol {
     format!("S{number}").parse().unwrap()
@@ -189,7 +184,8 @@ fn names_that_no_venue_has_are_not_asked_for() {
     assert!(fixture.on_demand.covers(&name(1)) && !fixture.on_demand.covers(&"AAPL".parse().unwrap()));
     assert!(fixture.on_demand.has(venue::DEFAULT.name) && !fixture.on_demand.has("listed"));
     assert_eq!(fixture.on_demand.usage("listed"), None);
-    let (none, _) = fixture.on_demand.ask(&["AAPL".parse().unwrap()], IpAddr::V4(Ipv4Addr::LOCALHOST).into(), 9, fixture.now);
+    let (none, _) =
+        fixture.on_demand.ask(&["AAPL".parse().unwrap()], IpAddr::V4(Ipv4Addr::LOCALHOST).into(), 9, fixture.now);
     assert!(none[0].is_none());
 }
 

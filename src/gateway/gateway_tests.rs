@@ -130,8 +130,7 @@ async fn a_runtime_whose_threads_are_all_taken_holds_up_no_other() {
 #[tokio::test]
 async fn a_worker_that_panics_ends_the_gateway() {
     let gateway = start(Vec::new());
-    let state =
-        gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+    let state = gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
     let stream = NewStream {
         name: StreamName::new(0),
         client: std::net::IpAddr::from([127, 0, 0, 1]).into(),

@@ -87,7 +87,8 @@ impl Spec {
         let pair = symbol.as_str().strip_suffix("-PERP").unwrap_or(symbol.as_str());
         let Some((base, quote)) = pair.split_once('-').filter(|(base, _)| !base.is_empty()) else { return false };
         // The longest asset that the joined name ends with is the one that is meant.
-        let is_meant = |longer: &str| longer.strip_suffix(quote).is_some_and(|rest| !rest.is_empty() && base.ends_with(rest));
+        let is_meant =
+            |longer: &str| longer.strip_suffix(quote).is_some_and(|rest| !rest.is_empty() && base.ends_with(rest));
         self.quotes.contains(&quote) && !self.quotes.iter().any(|longer| is_meant(longer))
     }
 

@@ -353,7 +353,7 @@ fn an_address_in_use_is_said_so() {
     let services = api::Services {
         cache: gateway.cache.clone(),
         on_demand: None,
-            history: None,
+        history: None,
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),
         draining: Arc::default(),

@@ -188,7 +188,8 @@ fn rule_10_a_symbol_too_many_is_refused_and_one_address_pushes_no_other_out() {
     drop((greedy, others));
     has(&gateway, "on-demand-limit", 1);
     for round in 0..3 {
-        let streams: Vec<_> = (0..7).map(|from| first_ticks(&gateway, 10 + from, &format!("R{round}N{from}-USDT"))).collect();
+        let streams: Vec<_> =
+            (0..7).map(|from| first_ticks(&gateway, 10 + from, &format!("R{round}N{from}-USDT"))).collect();
         assert!(streams.iter().all(|(_, ticks)| ticks[0].1 == "no_data"), "round {round}");
         assert_eq!(subscribed(&gateway, "on-demand-limit"), 8);
         drop(streams);

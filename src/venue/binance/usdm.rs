@@ -66,7 +66,7 @@ pub(super) static FUTURES: Market = Market {
     rules: Rules {
         // The venue cuts off a client that sends more than ten messages a second, pongs included.
         between_requests: Duration::from_millis(150),
-            requests_per_hour: None,
+        requests_per_hour: None,
         // The venue ends a connection after 24 hours.
         lifetime: Some(Duration::from_secs(23 * 3_600)),
         ping: None,

@@ -11,9 +11,9 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, CONNECTIONS_DEFAULT, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS,
-    OPTIONAL_SECTIONS, Overrides, SYMBOLS_MAX, Setting, feed_keys, load, print_defaults, show_bytes, show_duration,
-    variable_name,
+    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, CONNECTIONS_DEFAULT, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey,
+    KEYS, OPTIONAL_SECTIONS, Overrides, SYMBOLS_MAX, Setting, feed_keys, load, print_defaults, show_bytes,
+    show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
 use tickfan::venue::{self, Options};
