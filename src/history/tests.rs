@@ -349,6 +349,7 @@ fn another_symbol_with_the_same_id_begins_with_an_empty_trail() {
     market.observe();
     assert_eq!(market.request(0).points.len(), 1);
     // Once its state is dropped, nothing is left of it, though no symbol has its id.
+    drop(cache);
     market.states.clear();
     market.observe();
     assert_eq!((market.trails.usage().trails, market.trails.counted_bytes()), (0, 0));
