@@ -234,8 +234,8 @@ impl Sink for Ingest {
     }
 }
 
-/// Tells streams that these symbols, which were [retired](crate::cache::Cache::retire), are not listed any longer: where
-/// no connection does it.
+/// Tells streams that these symbols, which were [retired](crate::cache::Cache::retire), are not listed any longer:
+/// where no connection does it.
 pub fn removed(states: &[Arc<SymbolState>], announcer: &mut Announcer, now: Now) {
     tell_each(states, announcer, |state| state.remove(Reason::Removed, now));
 }

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod ingest;
 pub mod cache;
 pub mod delay;
+pub mod demand;
 pub mod history;
 pub mod wire;
 pub mod h2;

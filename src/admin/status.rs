@@ -90,7 +90,7 @@ impl GatewayStatus for RunningGateway {
     fn publish_metrics(&self, rendered: &mut String) {
         let feeds = self.feeds.current();
         let own = feeds.iter().filter(|feed| feed.standby_for.is_none());
-        let symbols: usize = own.map(|feed| feed.symbols.len()).sum();
+        let symbols: usize = own.map(|feed| feed.listed().len()).sum();
         catalog::STREAMS_LIMIT.handle([]).set(self.permits.streams.limit() as f64);
         catalog::SUBSCRIPTIONS.handle([]).set(self.permits.subscriptions.in_use() as f64);
         catalog::SUBSCRIPTIONS_LIMIT.handle([]).set(self.permits.subscriptions.limit() as f64);

@@ -1,9 +1,15 @@
 //! The body of a change: what a client asks of its open stream.
 
-use super::{error::ApiError, rights, selection::Selection, stream_params};
+use super::{
+    error::ApiError,
+    rights,
+    selection::{Market, Selection},
+    stream_params,
+};
 use crate::{
     access::Refusal,
     cache::Cache,
+    demand::DemandLease,
     fanout::{Change, ChangeRights},
     market::{Parts, Symbol},
     server::{Request, Rights},
@@ -65,11 +71,17 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
     T::deserialize(value).map(Some)
 }
 
-/// Reads a change.
+/// Reads a change. `subscribe` asks for what is on demand.
 ///
 /// # Errors
 /// The body is not JSON of this form, an option or the list is not valid, or the client may read none of it.
-pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Result<Change, ApiError> {
+pub(super) fn change(
+    request: &Request,
+    cache: &Arc<Cache>,
+    market: Market<'_>,
+    limit: usize,
+    subscribe: impl FnOnce(&mut Selection) -> Option<DemandLease>,
+) -> Result<Change, ApiError> {
     let Body { rev, symbols, max_rate, on, patch } = request.body.json(&request.headers)?;
     let rev = rev.map(|Rev::Number(rev)| rev);
     if let Some(rev) = rev.filter(|rev| !(1..=REV_MAX).contains(rev)) {
@@ -78,18 +90,27 @@ pub(super) fn change(request: &Request, cache: &Arc<Cache>, limit: usize) -> Res
     let interval = max_rate.map(|rate| rate.map(|Rate::Number(rate)| interval(rate)).transpose()).transpose()?;
     let parts = on.map(|list| list.map_or(Ok(Parts::ALL), |PartNames::List(list)| parts(&list))).transpose()?;
     let patches = patch.map(|patch| matches!(patch, Some(Patch::Bool(true))));
-    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, cache, limit);
+    let select = |names: Vec<String>| Selection::new(names.iter().map(String::as_str), &request.rights, market, limit);
     let selection = symbols.map(|Names::List(names)| select(names)).transpose();
     let selection = selection.map_err(|error| match error {
         ApiError::NoSymbols => ApiError::EmptyList,
         error => rights::explained(error, &request.headers),
     })?;
+    let mut held: Option<Box<dyn Send>> = None;
     let (symbols, unknown, denied) = match selection {
-        Some(Selection { known, unknown, denied }) => (Some(known.into()), unknown, denied),
+        Some(mut selection) => {
+            // A lease of nothing replaces the one of the old list too.
+            held = subscribe(&mut selection).map(|lease| Box::new(lease) as Box<dyn Send>).or(Some(Box::new(())));
+            let Selection { known, unknown, denied, .. } = selection;
+            if known.is_empty() {
+                return Err(ApiError::NoRoomForList);
+            }
+            (Some(known.into()), unknown, denied)
+        }
         None => (None, Vec::new(), Vec::new()),
     };
     let rights = change_rights(&request.rights, cache, denied.into())?;
-    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, patches, rights })
+    Ok(Change { rev, symbols, unknown: unknown.into(), parts, interval, patches, held, rights })
 }
 
 /// The rights that replace those of the stream's client.
@@ -132,6 +153,7 @@ fn parts(list: &[String]) -> Result<Parts, ApiError> {
 mod tests {
     use super::*;
     use crate::{
+        api::selection::SUBSCRIBES,
         auth::{Groups, Lists, Policy},
         cache::RingLimits,
         market::{Now, Origin, Part},
@@ -140,7 +162,7 @@ mod tests {
     };
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    fn read(body: &'static str) -> Result<Change, ApiError> {
+    fn read_one(body: &'static str) -> Result<Change, ApiError> {
         read_as(&Rights::All, body)
     }
 
@@ -156,25 +178,27 @@ mod tests {
             body: RequestBody::Whole(body.into()),
             method: Method::POST,
             rights: rights.clone(),
+            client: None,
         };
-        change(&request, &cache, 2)
+        let market = Market { cache: &cache, on_demand: None, subscribes: SUBSCRIBES };
+        change(&request, &cache, market, 2, |_| None)
     }
 
     #[test]
     fn what_a_change_does_not_mention_stays_as_it_is() {
-        let none = read("{}").unwrap();
+        let none = read_one("{}").unwrap();
         assert!(none.rev.is_none() && none.symbols.is_none() && none.parts.is_none() && none.interval.is_none());
         assert_eq!(none.patches, None);
-        let all = read(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"],"patch":true}"#).unwrap();
+        let all = read_one(r#"{"rev":3,"symbols":["msft","NOPE"],"max_rate":4,"on":["trade"],"patch":true}"#).unwrap();
         assert_eq!(all.rev, Some(3));
         let names: Vec<_> = all.symbols.unwrap().iter().map(|state| state.symbol().to_string()).collect();
         assert_eq!((names, all.unknown.len()), (vec!["MSFT".to_owned()], 1));
         assert_eq!(all.interval, Some(Some(Duration::from_millis(250))));
         assert_eq!(all.parts, Some(Parts::from_iter([Part::Trade])));
         assert_eq!(all.patches, Some(true));
-        let back = read(r#"{"max_rate":null,"on":null,"patch":null}"#).unwrap();
+        let back = read_one(r#"{"max_rate":null,"on":null,"patch":null}"#).unwrap();
         assert_eq!((back.interval, back.parts, back.patches), (Some(None), Some(Parts::ALL), Some(false)));
-        assert_eq!(read(r#"{"patch":false}"#).unwrap().patches, Some(false));
+        assert_eq!(read_one(r#"{"patch":false}"#).unwrap().patches, Some(false));
     }
 
     #[test]
@@ -197,7 +221,7 @@ mod tests {
             (r#"{"symbols":["A A"]}"#, "symbol"),
             (r#"{"symbols":["A","B","C"]}"#, "many"),
         ] {
-            let found = match read(body).err().unwrap() {
+            let found = match read_one(body).err().unwrap() {
                 ApiError::Body(_) => "body",
                 ApiError::BadOption { .. } => "option",
                 ApiError::EmptyList => "none",
@@ -222,7 +246,7 @@ mod tests {
             (r#"{"rev":1.5}"#, "`rev` takes a whole number, such as 3"),
             (r#"{"symbols":[]}"#, r#"{"symbols":["AAPL","MSFT"]}"#),
         ] {
-            let detail = read(body).err().unwrap().to_string();
+            let detail = read_one(body).err().unwrap().to_string();
             assert!(detail.contains(takes) && !detail.contains('?'), "{body}: {detail}");
         }
     }

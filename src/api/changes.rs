@@ -182,6 +182,7 @@ mod tests {
                 parts: None,
                 interval: None,
                 patches: None,
+                held: None,
                 rights: None,
             };
             changes.apply(stream, change)

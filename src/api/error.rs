@@ -20,6 +20,10 @@ pub(super) enum ApiError {
     TooManySymbols { limit: usize },
     #[error("No feed has any of these symbols. GET /v1/symbols lists those that can be asked for.")]
     NoneKnown,
+    #[error(
+        "No stream has any of these symbols right now. A feed subscribes them when one asks: GET /v1/stream?symbols=…"
+    )]
+    NotSubscribed,
     #[error("{name}={value} is out of range or malformed. It takes {takes}.")]
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
@@ -70,7 +74,9 @@ impl From<ApiError> for Problem {
             ApiError::NoSymbols | ApiError::EmptyList => (StatusCode::BAD_REQUEST, "no-symbols", "No symbols"),
             ApiError::BadSymbol { .. } => (StatusCode::BAD_REQUEST, "bad-symbol", "Not a symbol"),
             ApiError::TooManySymbols { .. } => (StatusCode::BAD_REQUEST, "too-many-symbols", "Too many symbols"),
-            ApiError::NoneKnown => (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol"),
+            ApiError::NoneKnown | ApiError::NotSubscribed => {
+                (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol")
+            }
             ApiError::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
             ApiError::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
             ApiError::NoHistory => (StatusCode::NOT_FOUND, "no-history", "No history"),

@@ -75,6 +75,7 @@ impl Server {
         let sign_on = services.keys.map(|keys| Arc::new(access::SignOn::new(keys)));
         let routes = routes::routes(Context {
             cache: services.cache,
+            on_demand: services.on_demand,
             history: services.history,
             live: live.clone(),
             changes: Changes::new(key, services.streams.clone(), live.clone()),

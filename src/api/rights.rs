@@ -60,6 +60,15 @@ pub(super) fn allow(rights: &Rights, state: &SymbolState) -> bool {
     }
 }
 
+/// Whether a client may read the live prices of a symbol, if there are some.
+pub(super) fn allow_live(rights: &Rights, symbol: &Symbol) -> bool {
+    match rights {
+        Rights::All => true,
+        Rights::Granted(grant) => grant.access(symbol) == Access::Live,
+        Rights::Unknown => false,
+    }
+}
+
 /// Checks that it can be said what a client may read.
 ///
 /// # Errors

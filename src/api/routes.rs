@@ -10,7 +10,7 @@ use super::{
     quotes,
     rejections::Rejection,
     rights,
-    selection::Selection,
+    selection::{Market, READS, SUBSCRIBES, Selection},
     sessions, stream_params,
     stream_request::StreamRequest,
     symbols,
@@ -19,6 +19,7 @@ use crate::{
     access::{Refusal, SignOn},
     cache::Cache,
     config::Live,
+    demand::OnDemand,
     history::History,
     limits::{Gate, LargeAnswer, Permit},
     market::Now,
@@ -56,6 +57,8 @@ labels! {
 /// What the routes need.
 pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
+    /// The feeds on demand, where there are some.
+    pub(super) on_demand: Option<Arc<OnDemand>>,
     /// What charts begin with, where the gateway keeps it.
     pub(super) history: Option<Arc<History>>,
     pub(super) live: Live,
@@ -112,11 +115,11 @@ const POINTS_PER_SYMBOL: usize = 10;
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
 fn stream_of_list(context: &Context, request: Request) -> Answer<Asked> {
-    stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat()))
+    stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat(), SUBSCRIBES))
 }
 
 fn stream_of_one(context: &Context, request: Request) -> Answer<Asked> {
-    stream(&request, context.one(&request, &stream_params::PARAMETERS))
+    stream(&request, context.one(&request, &stream_params::PARAMETERS, SUBSCRIBES))
 }
 
 /// A stream of the symbols, if the client can take one.
@@ -149,7 +152,17 @@ async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, Api
     context.changes.count(stream, request.rights.subject())?;
     let change = {
         let _turn = context.turn_for_body(request.body.len()).await;
-        change_request::change(request, &context.cache, context.symbols_max())?
+        let per_minute = context.live.current().limits.new_symbols_per_address;
+        change_request::change(
+            request,
+            &context.cache,
+            context.market(SUBSCRIBES),
+            context.symbols_max(),
+            |selection| {
+                let (on_demand, client) = context.on_demand.as_ref().zip(request.client)?;
+                selection.subscribe(on_demand, client, per_minute, Now::read())
+            },
+        )?
     };
     context.changes.apply(stream, change).await
 }
@@ -157,11 +170,11 @@ async fn apply_change(context: &Context, request: &Request) -> Result<Bytes, Api
 async fn quotes_of_list(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let asked = request.query.all("symbols").map(|list| list.split(',').count()).sum();
     let _turn = context.turn(asked).await;
-    quotes(context.list(&request, &SYMBOLS), &request)
+    quotes(context.list(&request, &SYMBOLS, READS), &request)
 }
 
 fn quote_of_one(context: &Context, request: Request) -> Answer<Asked> {
-    quotes(context.one(&request, &[]), &request)
+    quotes(context.one(&request, &[], READS), &request)
 }
 
 fn quotes(selection: Result<Selection, ApiError>, request: &Request) -> Answer<Asked> {
@@ -171,7 +184,7 @@ fn quotes(selection: Result<Selection, ApiError>, request: &Request) -> Answer<A
 
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::listed(&request.query)).await;
-    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache))
+    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache, context.on_demand.as_deref()))
 }
 
 async fn history_of_one(context: Arc<Context>, request: Request) -> Answer<Asked> {
@@ -179,7 +192,7 @@ async fn history_of_one(context: Arc<Context>, request: Request) -> Answer<Asked
 }
 
 async fn read_history(context: &Context, request: &Request) -> Result<Response, ApiError> {
-    let selection = context.one(request, &history::PARAMETERS)?;
+    let selection = context.one(request, &history::PARAMETERS, READS)?;
     let params = HistoryParams::new(&request.query)?;
     let trails = context.history.as_ref().ok_or(ApiError::NoHistory)?;
     let _turn = context.turn(params.points() / POINTS_PER_SYMBOL).await;
@@ -216,22 +229,28 @@ impl Context {
         if bytes > SMALL_BODY_BYTES_MAX { Some(self.large.acquire().await) } else { None }
     }
 
+    /// Where symbols are looked up, and, for a stream, subscribed on demand.
+    pub(super) fn market(&self, subscribes: bool) -> Market<'_> {
+        Market { cache: &self.cache, on_demand: self.on_demand.as_deref(), subscribes }
+    }
+
     /// How many symbols one request may name.
-    fn symbols_max(&self) -> usize {
+    pub(super) fn symbols_max(&self) -> usize {
         self.live.current().limits.symbols_per_stream
     }
 
     /// The symbol that the path names.
-    fn one(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
+    fn one(&self, request: &Request, parameters: &[Parameter], subscribes: bool) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::new([request.segment.as_str()].into_iter(), &request.rights, &self.cache, self.symbols_max())
+        let (market, limit) = (self.market(subscribes), self.symbols_max());
+        Selection::new([request.segment.as_str()].into_iter(), &request.rights, market, limit)
             .map_err(|error| rights::explained(error, &request.headers))
     }
 
     /// The symbols that the query names.
-    fn list(&self, request: &Request, parameters: &[Parameter]) -> Result<Selection, ApiError> {
+    fn list(&self, request: &Request, parameters: &[Parameter], subscribes: bool) -> Result<Selection, ApiError> {
         request.query.check(parameters)?;
-        Selection::from_query(&request.query, &request.rights, &self.cache, self.symbols_max())
+        Selection::from_query(&request.query, &request.rights, self.market(subscribes), self.symbols_max())
             .map_err(|error| rights::explained(error, &request.headers))
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     access::Keys,
     cache::Cache,
+    demand::OnDemand,
     fanout::{Change, ChangeReply, NewStream, StreamAddress, WorkerPool},
     history::History,
     limits::Permits,
@@ -21,6 +22,8 @@ use tokio::net::TcpStream;
 pub struct Services {
     /// Where symbols and quotes are read.
     pub cache: Arc<Cache>,
+    /// The feeds on demand, where there are some.
+    pub on_demand: Option<Arc<OnDemand>>,
     /// What charts begin with, where the gateway keeps it.
     pub history: Option<Arc<History>>,
     /// Where admitted streams go.

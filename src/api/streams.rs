@@ -11,6 +11,7 @@ use crate::{
     auth::Subject,
     cache::Cache,
     config::{self, Live},
+    demand::OnDemand,
     fanout::{NewStream, Resume, StreamPermit, Unlisted},
     limits::{AddressPermit, Addresses, ClientAddress, Gate, Permit, SharePermit, Shares, Stream, Subscription},
     market::Now,
@@ -35,6 +36,7 @@ pub(super) struct ClientStreams {
     /// Set while the gateway ends its streams: it admits no new ones.
     draining: Arc<AtomicBool>,
     cache: Arc<Cache>,
+    on_demand: Option<Arc<OnDemand>>,
     live: Live,
     rejections: Rejections,
     /// Signs the names by which streams are changed.
@@ -48,6 +50,8 @@ struct HeldPermit {
     of_subject: Option<SharePermit<Subject>>,
     subscriptions: Permit<Subscription>,
     list: AddressPermit,
+    /// The symbols on demand that it has.
+    on_demand: Option<Box<dyn Send>>,
     live: Live,
 }
 
@@ -63,6 +67,10 @@ impl StreamPermit for HeldPermit {
             self.subscriptions.resize(before); // fewer, which is always possible
         }
         fits
+    }
+
+    fn keep(&mut self, held: Box<dyn Send>) {
+        self.on_demand = Some(held);
     }
 
     fn fits(&self, streams: usize) -> bool {
@@ -82,6 +90,7 @@ impl ClientStreams {
             subjects: Shares::default(),
             draining: services.draining.clone(),
             cache: services.cache.clone(),
+            on_demand: services.on_demand.clone(),
             live,
             rejections: Rejections::new(),
             key,
@@ -115,7 +124,15 @@ impl ClientStreams {
             _ => None,
         };
         let live = self.live.clone();
-        Ok(HeldPermit { _stream: stream, _of_address: of_address, of_subject, subscriptions, list, live })
+        Ok(HeldPermit {
+            _stream: stream,
+            _of_address: of_address,
+            of_subject,
+            subscriptions,
+            list,
+            on_demand: None,
+            live,
+        })
     }
 }
 
@@ -130,10 +147,20 @@ impl Streams for ClientStreams {
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
     fn admit(&self, request: Self::Request, client: ClientName, mut head: Response) -> Outcome<NewStream> {
         let config = self.live.current();
-        let permitted = request.and_then(|request| {
+        let permitted = request.and_then(|mut request| {
             // A stream remembers those too that it does not carry.
             let symbols = request.selection.count();
-            let permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
+            let mut permit = self.permit(client.address.into(), symbols, &request.rights, &config.limits)?;
+            if let Some(on_demand) = &self.on_demand {
+                let per_minute = config.limits.new_symbols_per_address;
+                let by = client.address.into();
+                if let Some(lease) = request.selection.subscribe(on_demand, by, per_minute, Now::read()) {
+                    permit.keep(Box::new(lease));
+                }
+                if request.selection.known.is_empty() {
+                    return Err(Rejection::Subscriptions);
+                }
+            }
             Ok((request, permit))
         });
         let (request, permit) = match permitted {

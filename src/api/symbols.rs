@@ -7,6 +7,7 @@ use super::{
 use crate::{
     access::Refusal,
     cache::{Cache, SymbolState},
+    demand::OnDemand,
     server::{Parameter, Query, Response, Rights, json},
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -31,16 +32,22 @@ struct Listed {
     shows_state: bool,
     /// Where clients sign on, how this one may read it.
     access: Option<&'static str>,
+    /// Whether its feed has it because streams ask for it.
+    on_demand: bool,
 }
 
 impl Serialize for Listed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = 2 + usize::from(self.access.is_some()) + usize::from(self.shows_state);
+        let optional = [self.access.is_some(), self.on_demand, self.shows_state].map(usize::from);
+        let fields = 2 + optional.iter().sum::<usize>();
         let mut listed = serializer.serialize_struct("Listed", fields)?;
         if let Some(access) = self.access {
             listed.serialize_field("access", access)?;
         }
         listed.serialize_field("feed", &*self.state.feed())?;
+        if self.on_demand {
+            listed.serialize_field("on_demand", &true)?;
+        }
         if self.shows_state {
             listed.serialize_field("state", self.state.newest().snapshot.state().name())?;
         }
@@ -58,13 +65,23 @@ pub(super) fn listed(query: &Query) -> usize {
 ///
 /// # Errors
 /// As [`Query::check`] and [`Query::limit`], and where it cannot be said yet what the client may read.
-pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<Response, ApiError> {
+pub(super) fn symbols(
+    query: &Query,
+    rights: &Rights,
+    cache: &Cache,
+    on_demand: Option<&OnDemand>,
+) -> Result<Response, ApiError> {
     query.check(&PARAMETERS)?;
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     rights::check(rights)?;
     let (listed, more) = cache.list(&prefix, limit);
-    let symbols = listed.into_iter().map(|state| entry(rights, cache, state)).collect::<Result<_, Refusal>>()?;
+    let is_on_demand = |state: &SymbolState| on_demand.is_some_and(|on_demand| on_demand.has(&state.feed()));
+    let listed = listed.into_iter().map(|state| {
+        let on_demand = is_on_demand(&state);
+        entry(rights, cache, state).map(|entry| Listed { on_demand, ..entry })
+    });
+    let symbols = listed.collect::<Result<_, Refusal>>()?;
     let listing = Listing { more, symbols };
     Ok(json(serde_json::to_vec(&listing).expect("a listing has only strings")))
 }
@@ -72,12 +89,14 @@ pub(super) fn symbols(query: &Query, rights: &Rights, cache: &Cache) -> Result<R
 /// A symbol as a client may see it, from the state that the cache lists of it.
 fn entry(rights: &Rights, cache: &Cache, listed: Arc<SymbolState>) -> Result<Listed, Refusal> {
     if let Rights::All = rights {
-        return Ok(Listed { state: listed, shows_state: true, access: None });
+        return Ok(Listed { state: listed, shows_state: true, access: None, on_demand: false });
     }
     let readable = rights::readable(rights, cache, listed.symbol())?;
     let access = Some(readable.word());
     Ok(match readable {
-        Readable::Live(state) | Readable::Delayed(state) => Listed { state, shows_state: true, access },
-        Readable::Denied | Readable::Unknown => Listed { state: listed, shows_state: false, access },
+        Readable::Live(state) | Readable::Delayed(state) => {
+            Listed { state, shows_state: true, access, on_demand: false }
+        }
+        Readable::Denied | Readable::Unknown => Listed { state: listed, shows_state: false, access, on_demand: false },
     })
 }

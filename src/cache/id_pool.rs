@@ -1,12 +1,19 @@
 //! The ids of states: dense, and each given to another state once nothing holds the one before.
 
-use super::{ids::SymbolId, state::SymbolState};
+use super::ids::SymbolId;
 use crate::market::{Symbol, Tier};
 use std::{
+    any::Any,
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
+
+/// A state, of whose type this file knows nothing.
+type AnyState = dyn Any + Send + Sync;
+
+/// What a state is called.
+pub(super) type StateName = (Symbol, Tier);
 
 /// The most states, with those that were retired and are still held, and orphans.
 pub(super) const STATES_MAX: usize = 4 * super::SYMBOLS_MAX;
@@ -28,13 +35,13 @@ struct Inner {
     /// Those below it that no state has. The lowest goes first: it keeps the tables of workers short.
     free: BinaryHeap<Reverse<SymbolId>>,
     /// The retired states that something holds.
-    retired: HashMap<(Symbol, Tier), Retired>,
+    retired: HashMap<StateName, Retired>,
 }
 
 #[derive(Debug)]
 struct Retired {
     id: SymbolId,
-    state: Weak<SymbolState>,
+    state: Weak<AnyState>,
 }
 
 impl IdPool {
@@ -65,19 +72,18 @@ impl IdPool {
     }
 
     /// Notes that a state is in no map any longer.
-    pub(super) fn retire(&self, state: &Arc<SymbolState>) {
-        let name = (state.symbol().clone(), state.tier());
-        let retired = Retired { id: state.id(), state: Arc::downgrade(state) };
+    pub(super) fn retire(&self, id: SymbolId, name: StateName, state: Weak<AnyState>) {
+        let retired = Retired { id, state };
         self.lock().retired.insert(name, retired);
     }
 
     /// Takes back the retired state of a name, if something still holds it.
-    pub(super) fn revive(&self, symbol: &Symbol, tier: Tier) -> Option<Arc<SymbolState>> {
+    pub(super) fn revive(&self, name: &StateName) -> Option<Arc<AnyState>> {
         let mut inner = self.lock();
         if inner.retired.is_empty() {
             return None;
         }
-        let retired = inner.retired.remove(&(symbol.clone(), tier))?;
+        let retired = inner.retired.remove(name)?;
         retired.state.upgrade() // it leaves the lock before it can be dropped
     }
 

@@ -54,7 +54,7 @@ use shared::Shared;
 use state::Listed;
 use std::{
     num::NonZero,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, Weak},
 };
 
 /// The most live symbols that one gateway carries, and the most delayed ones: about 1 KB each while no stream reads
@@ -66,8 +66,8 @@ pub const SHARDS_MAX: usize = 64;
 /// The states of one tier.
 type States = DashMap<Symbol, Arc<SymbolState>, RandomState>;
 
-/// All symbols of the gateway, which may come and go. A symbol has a live state, a delayed one, or both: two states with an id, a ring, a
-/// `seq` and frames of their own.
+/// All symbols of the gateway, which may come and go. A symbol has a live state, a delayed one, or both: two states
+/// with an id, a ring, a `seq` and frames of their own.
 pub struct Cache {
     live: States,
     delayed: States,
@@ -135,9 +135,9 @@ impl Cache {
 
     /// Adds a symbol whose live prices `feed` brings.
     ///
-    /// A state that was [retired](Self::retire) and that something still holds is taken back, if it is of the same feed:
-    /// then it is refused until it is [readmitted](SymbolState::readmit). Otherwise the state is new. Its `seq` is above
-    /// each that the symbol ever had in this epoch.
+    /// A state that was [retired](Self::retire) and that something still holds is taken back, if it is of the same
+    /// feed: then it is refused until it is [readmitted](SymbolState::readmit). Otherwise the state is new. Its `seq`
+    /// is above each that the symbol ever had in this epoch.
     ///
     /// # Errors
     /// [`RegisterError`]: the symbol is registered already, or the cache is full.
@@ -197,7 +197,8 @@ impl Cache {
         if count == SYMBOLS_MAX {
             return Err(RegisterError::Full);
         }
-        let retired = self.shared.ids.revive(&symbol, tier);
+        let retired = self.shared.ids.revive(&(symbol.clone(), tier));
+        let retired = retired.and_then(|state| state.downcast::<SymbolState>().ok());
         let state = match retired.filter(|state| state.is_of(&listed)) {
             Some(state) => state,
             None => self.new_state(listed, shard, None, now)?,
@@ -238,7 +239,8 @@ impl Cache {
                 *delayed -= 1;
             }
         }
-        self.shared.ids.retire(&state);
+        let held: Weak<SymbolState> = Arc::downgrade(&state);
+        self.shared.ids.retire(state.id(), (symbol.clone(), tier), held);
         Some(state)
     }
 

@@ -50,6 +50,7 @@ pub(super) fn every_default() -> Config {
             write_timeout: Duration::ZERO,
             head_bytes: 0,
             symbols_per_stream: 0,
+            new_symbols_per_address: 0,
             replay_bytes: 0,
             venue_message_bytes: None,
         },

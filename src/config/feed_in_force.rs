@@ -25,6 +25,9 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
         "key_env" => feed.key_env.as_ref().map(quoted),
         "secret_env" => feed.secret_env.as_ref().map(quoted),
         "symbols" => Some(symbols(feed)),
+        "on_demand" => Some(feed.on_demand.is_some().to_string()),
+        "on_demand_symbols" => feed.on_demand.as_ref().map(|on_demand| on_demand.symbols_max.to_string()),
+        "linger" => feed.on_demand.as_ref().map(|on_demand| quoted(show_duration(on_demand.linger))),
         "connections_max" => Some(feed.connections_max.to_string()),
         "hours" => Some(quoted(feed.schedule.hours().name())),
         "closed_days" => list(feed.schedule.closed_days().iter().map(quoted)),
@@ -56,6 +59,9 @@ fn value(feed: &Feed, name: &str) -> Option<Option<String>> {
 
 /// A list, or a table where a venue's name is given.
 fn symbols(feed: &Feed) -> String {
+    if let Some(on_demand) = &feed.on_demand {
+        return list(on_demand.patterns.iter().map(quoted)).unwrap_or_default();
+    }
     if feed.symbols.iter().all(|listed| listed.venue_name.is_none()) {
         return list(feed.symbols.iter().map(|listed| quoted(&listed.symbol))).unwrap_or_default();
     }

@@ -15,13 +15,16 @@ pub struct FeedKey {
 }
 
 /// The keys of `[[feed]]` that every venue has, with an example and a text.
-const COMMON: [&str; 24] = [
+const COMMON: [&str; 27] = [
     "name",
     "venue",
     "url",
     "key_env",
     "secret_env",
     "symbols",
+    "on_demand",
+    "on_demand_symbols",
+    "linger",
     "connections_max",
     "hours",
     "closed_days",
@@ -95,6 +98,9 @@ fn example(name: &str) -> String {
         "key_env" => format!("{key_env:?}"),
         "secret_env" => format!("{secret_env:?}"),
         "symbols" => format!("{:?}", example_venue().examples),
+        "on_demand" => "true".to_owned(),
+        "on_demand_symbols" => "1000".to_owned(),
+        "linger" => "\"60s\"".to_owned(),
         "connections_max" => "1".to_owned(),
         "hours" => "\"us-equities\"".to_owned(),
         "closed_days" => "[\"2027-01-20\"]".to_owned(),
@@ -129,6 +135,19 @@ fn about(name: &str) -> String {
         "symbols" => {
             "Canonical names; each symbol belongs to one feed. Where the venue's name cannot be derived, map it: \
              { \"BTC-USD\" = \"XBT/USD\" }. Default: the venue's own list, if it has one."
+        }
+        "on_demand" => {
+            "Whether the feed subscribes a symbol when the first stream asks for it, and drops it some time after the \
+             last one has left. `symbols` are patterns then, such as [\"BTC-*\", \"*-USDT\"]: an asterisk stands for any \
+             characters. Default: false; with it, `symbols` is [\"*\"], every name that the venue's can be derived from."
+        }
+        "on_demand_symbols" => {
+            "The most symbols that the feed has on demand at a time, from 1 to 100000, as far as its connections carry \
+             them. The streams of one address hold at most a quarter. Only with on_demand. Default: 1000."
+        }
+        "linger" => {
+            "How long a symbol stays subscribed that no stream has any longer, from 1s to 1day. Only with on_demand. \
+             Default: 60s."
         }
         "connections_max" => {
             "The most connections that a long symbol list is spread over, from 1 to 64. Default: 8, or the venue's own limit."

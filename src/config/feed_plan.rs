@@ -177,6 +177,12 @@ fn waiting(running: &[Feed], loaded: &[Feed]) -> BTreeMap<String, String> {
         };
         waiting.entry(old.name.clone()).or_insert_with(|| format!("{why} changes"));
     }
+    // Its list belongs to the streams.
+    for feed in running.iter().chain(loaded).filter(|feed| feed.on_demand.is_some()) {
+        if find(running, &feed.name) != find(loaded, &feed.name) {
+            waiting.entry(feed.name.clone()).or_insert_with(|| "a feed on demand changes".to_owned());
+        }
+    }
     // A standby has symbols of its primary, so neither changes without the other.
     let pairs: Vec<_> = running.iter().chain(loaded).filter_map(|feed| Some((feed, feed.standby.as_ref()?))).collect();
     loop {

@@ -6,7 +6,7 @@ use super::{
     error::{Wrong, Wrongs, shown},
     events, feed_keys,
     feed_limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, FEEDS_MAX},
-    names, outbound, playback,
+    names, on_demand, outbound, playback,
     raw::kind,
     record, rotate_at, standby, symbols, tier, times,
     value::{out_of_range, text},
@@ -61,6 +61,7 @@ pub(super) fn read(value: &Spanned<DeValue<'_>>, variables: &Variables, folder: 
     }
     wrongs.none()?;
     standby::check(&feeds, tables)?;
+    on_demand::check(&feeds, tables)?;
     Ok(feeds)
 }
 
@@ -72,8 +73,8 @@ pub(super) fn check_account(feed: &Feed, earlier: &[Feed]) -> Result<(), Wrong> 
             && other.venue == feed.venue
             && other.url == feed.url
     };
-    let shared: usize = earlier.iter().filter(shares_account).map(Feed::connection_count).sum();
-    let connections = shared + feed.connection_count();
+    let shared: usize = earlier.iter().filter(shares_account).map(Feed::connections_at_most).sum();
+    let connections = shared + feed.connections_at_most();
     if shared == 0 || connections <= feed.venue.connections_max {
         return Ok(());
     }
@@ -123,11 +124,16 @@ fn read_feed(
     let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
     let tier = wrongs.take(tier::read(fields, venue, speaks, endpoint.map(|(_, url)| url)));
     let standby = wrongs.take(standby::read(fields));
-    let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
-    let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
-    let symbols = wrongs.take(symbols.and_then(|symbols| {
-        known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))
-    }));
+    let on_demand = wrongs.take(on_demand::read(fields, venue, connections_max.unwrap_or(CONNECTIONS_DEFAULT)));
+    let symbols = if on_demand::is_set(fields).is_ok_and(|is_set| is_set) {
+        Some(Vec::new())
+    } else {
+        let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
+        let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
+        wrongs.take(symbols.and_then(|symbols| {
+            known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))
+        }))
+    };
     if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
         let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
         wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
@@ -150,6 +156,7 @@ fn read_feed(
             url: url?.filter(|_| playback.is_none()),
             playback,
             symbols: symbols?,
+            on_demand: on_demand?,
             connections_max: connections_max?,
             options: options?,
             script,

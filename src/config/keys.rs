@@ -221,6 +221,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "limits",
+        name: "new_symbols_per_address",
+        setting: count(100, 1..=100_000, |config| &mut config.limits.new_symbols_per_address),
+        applies: Applies::Reload,
+        reason: "for feeds on demand, in a minute: some watchlists; a venue limits requests, and all clients share them",
+    },
+    Key {
+        section: "limits",
         name: "replay_bytes",
         setting: bytes(64 << 10, 0..=16 << 20, |config| &mut config.limits.replay_bytes),
         applies: Applies::Reload,

@@ -22,6 +22,7 @@ mod keys;
 mod live;
 mod load;
 mod names;
+mod on_demand;
 mod outbound;
 mod pairs;
 mod playback;
@@ -33,6 +34,7 @@ mod reload;
 mod rotate_at;
 mod setting;
 mod shown_address;
+mod symbol_pattern;
 mod symbols;
 mod standby;
 mod tier;
@@ -57,6 +59,7 @@ pub use feed_plan::FeedStep;
 pub use keys::KEYS;
 pub use live::Live;
 pub use load::{FILE_BYTES_MAX, Loader, Overrides, load};
+pub use on_demand::{LINGER_RANGE, ON_DEMAND_SYMBOLS_DEFAULT, OnDemand, PATTERNS_MAX};
 pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, check_together};
 pub use print::print_defaults;
 pub use proxy::Proxy;
@@ -66,6 +69,7 @@ pub use rotate_at::DailyMinute;
 pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
 pub use standby::{STANDBY_WAIT_RANGE, Standby};
+pub use symbol_pattern::{ASTERISKS_MAX, SymbolPattern, SymbolPatternError};
 pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
@@ -138,8 +142,10 @@ pub struct Feed {
     pub url: Option<String>,
     /// The recording that it plays, where the venue plays one.
     pub playback: Option<Playback>,
-    /// The symbols, each once.
+    /// The symbols, each once; empty where it is on demand.
     pub symbols: Vec<ListedSymbol>,
+    /// Which symbols it subscribes when streams ask for them, where it does.
+    pub on_demand: Option<OnDemand>,
     /// The most connections that the symbols may be spread over.
     pub connections_max: usize,
     /// The settings that only this venue has.
@@ -181,6 +187,7 @@ impl Feed {
             url: None,
             playback: None,
             symbols,
+            on_demand: None,
             connections_max: feeds::connections_default(venue),
             options: Options::default(),
             script: Script::default(),
@@ -236,6 +243,16 @@ impl Feed {
         self.symbols.len().div_ceil(self.venue.symbols_per_connection).max(1)
     }
 
+    /// The most symbols that it has at a time.
+    pub fn symbols_max(&self) -> usize {
+        self.on_demand.as_ref().map_or(self.symbols.len(), |on_demand| on_demand.symbols_max)
+    }
+
+    /// The most connections that it opens at a time.
+    pub fn connections_at_most(&self) -> usize {
+        self.symbols_max().div_ceil(self.venue.symbols_per_connection).max(1)
+    }
+
     /// The symbols of each connection, as ranges of the list. They are spread evenly: a connection of a few quiet
     /// symbols would count as mute.
     pub fn connections(&self) -> impl Iterator<Item = Range<usize>> {
@@ -285,6 +302,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// How many symbols one stream may ask for.
     pub symbols_per_stream: usize,
+    /// How many symbols that no other stream has the streams of one address may have subscribed in a minute.
+    pub new_symbols_per_address: usize,
     /// How many bytes of older ticks a stream that resumes may get.
     pub replay_bytes: usize,
     /// The longest message of any venue, in bytes; `None` takes what each venue's spec needs.

@@ -95,7 +95,10 @@ fn read_symbol(text: &str, likely: Option<Symbol>, at: Range<usize>) -> Result<S
     text.parse().map_err(|error| {
         Wrong::new(format!("`{}` is not a symbol", shown(text)))
             .did_you_mean(likely.as_ref().map(Symbol::as_str))
-            .help(format!("{error}"))
+            .help(match text.contains('*') {
+                true => "a pattern requires on_demand = true".to_owned(),
+                false => format!("{error}"),
+            })
             .at(at)
     })
 }

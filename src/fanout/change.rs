@@ -21,6 +21,8 @@ pub struct Change {
     pub interval: Option<Option<Duration>>,
     /// Whether a tick may come as a patch.
     pub patches: Option<bool>,
+    /// What the stream keeps as long as it has the new list; dropped where the change is refused.
+    pub held: Option<Box<dyn Send>>,
     /// The rights that replace those of the stream's client; `None` where clients do not sign on.
     pub rights: Option<ChangeRights>,
 }

@@ -6,6 +6,9 @@ pub trait StreamPermit: Send {
     /// that, and nothing has changed.
     fn resize(&mut self, symbols: usize) -> bool;
 
+    /// Keeps what the stream's new list needs, in place of what the old one needed.
+    fn keep(&mut self, _held: Box<dyn Send>) {}
+
     /// Whether its subject has at most so many streams open, this one among them. Without a subject, any number fits.
     fn fits(&self, _streams: usize) -> bool {
         true

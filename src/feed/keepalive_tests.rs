@@ -4,7 +4,7 @@ use super::{
     tests::{Course, ENDLESS, RULES, SECOND, reason, requests},
     *,
 };
-use crate::venue::{Message, Ping};
+use crate::venue::{Message, Ping, Request};
 
 #[test]
 fn the_venues_own_ping_goes_at_its_interval_and_at_the_pace_of_requests() {
@@ -45,4 +45,30 @@ fn rule_7_a_venue_whose_heartbeats_stop_is_left_however_well_it_answers_websocke
 fn a_gap_is_a_reason_to_connect_again() {
     let mut course = Course::live(RULES);
     assert_eq!(reason(course.message(Message::Gap)), Some(DisconnectReason::Gap));
+}
+
+#[test]
+fn rule_10_a_venue_that_limits_requests_by_the_hour_is_asked_no_more_and_pinged_meanwhile() {
+    let rules = Rules { requests_per_hour: Some(2), lifetime: None, ..RULES };
+    let mut course = Course::live(rules).with(ENDLESS);
+    let start = course.now;
+    course.on(Event::Change(vec![Request::send(2, "2".to_owned()), Request::send(3, "3".to_owned())]));
+    let mut sent = Vec::new();
+    let mut pings = 0;
+    while sent.len() < 2 {
+        match course.next().1 {
+            Action::Send(text) => {
+                let id = text.parse().unwrap();
+                sent.push((id, course.now.saturating_duration_since(start).as_secs()));
+                course.message(Message::Acknowledged(id));
+            }
+            Action::Ping => {
+                pings += 1;
+                course.on(Event::Pong);
+            }
+            other => assert!(reason(other).is_none()),
+        }
+    }
+    assert_eq!(sent, [(2, 1_800), (3, 3_600)]);
+    assert!(pings > 10);
 }

@@ -3,6 +3,7 @@
 use super::{
     DisconnectReason,
     event::{Action, Ending, Event},
+    hourly::HourlyRequests,
     timing::Timing,
 };
 use crate::venue::{Failure, Message, Played, Request, Rules, Silence};
@@ -15,6 +16,9 @@ pub(super) struct Link {
     /// Not sent yet.
     queue: VecDeque<Request>,
     send_not_before: Instant,
+    /// Where the venue limits requests by the hour: pings do not count.
+    hourly: HourlyRequests,
+    ask_not_before: Instant,
     /// Sent, and not answered yet. Oldest first.
     awaited: VecDeque<Awaited>,
     /// The ids of the requests that count as granted since they were sent. Oldest first.
@@ -65,6 +69,8 @@ impl Link {
             is_untold: false,
             queue: requests.into(),
             send_not_before: now,
+            hourly: HourlyRequests::default(),
+            ask_not_before: now,
             awaited: VecDeque::new(),
             accepted: Vec::new(),
             granted: 0,
@@ -247,6 +253,9 @@ impl Link {
             && let Some(request) = self.queue.pop_front()
         {
             self.send_not_before = now + rules.between_requests;
+            if let Some(limit) = rules.requests_per_hour {
+                self.ask_not_before = self.hourly.sent(limit, now);
+            }
             self.await_answer(request.id, request.silence, timing, now);
             self.await_the_venue(timing, now);
             return Ok(request.text.map_or(Action::Nothing, Action::Send));
@@ -343,7 +352,7 @@ impl Link {
     }
 
     fn send_at(&self) -> Option<Instant> {
-        (!self.queue.is_empty()).then_some(self.send_not_before)
+        (!self.queue.is_empty()).then_some(self.send_not_before.max(self.ask_not_before))
     }
 
     fn ping_at(&self, timing: &Timing) -> Option<Instant> {

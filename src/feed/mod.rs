@@ -10,6 +10,7 @@ mod dial;
 mod discard;
 mod disconnect;
 mod event;
+mod hourly;
 mod hours;
 mod key;
 mod link;

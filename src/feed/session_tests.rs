@@ -10,6 +10,7 @@ use proptest::prelude::*;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const RULES: Rules = Rules {
     between_requests: Duration::from_millis(300),
+    requests_per_hour: None,
     lifetime: Some(Duration::from_secs(1_000)),
     ping: None,
     heartbeat_timeout: None,

@@ -190,7 +190,8 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         };
         let (task, handle) = ShardTask::new(setup);
         self.shards.push(handle);
-        Ok(Wired { task: FeedRun::Clustered(Box::new(task)), status, key, symbols, changes: None, standby_for: None })
+        let task = FeedRun::Clustered(Box::new(task));
+        Ok(Wired { task, status, key, symbols, changes: None, standby_for: None, on_demand: None })
     }
 
     /// The node's task, and the cluster as the gateway sees it.

@@ -4,6 +4,7 @@ use super::{Gateway, GatewayError, Reloader, feed_set::FeedSet, history};
 use crate::{
     access::SignOn,
     cache::Cache,
+    demand::OnDemand,
     fanout::WorkerThreads,
     limits::{self, HeapTrim, Permits},
     market::Now,
@@ -72,7 +73,7 @@ impl Gateway {
             let observes = history::keep(history, self.cache.clone(), feeds_stop_rx.clone());
             tasks.spawn_on(observes, self.runtimes.operators.handle());
         }
-        let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), feeds_stop_rx);
+        let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), self.on_demand, feeds_stop_rx);
         tasks.spawn_on(sweeps, self.runtimes.operators.handle());
         tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
         if let Some(keeper) = self.reloader.take_keeper() {
@@ -154,12 +155,14 @@ fn watch_workers(threads: WorkerThreads) -> io::Result<oneshot::Receiver<io::Res
     Ok(ended_rx)
 }
 
-/// Sweeps until the stop: the rings of quiet symbols stay small, expired tickets are forgotten, and what ended streams
+/// Sweeps until the stop: the rings of quiet symbols stay small, what no stream wants is dropped, expired tickets are
+/// forgotten, and what ended streams
 /// took goes back to the system.
 async fn sweep(
     cache: Arc<Cache>,
     permits: Permits,
     sign_on: Option<Arc<SignOn>>,
+    on_demand: Option<Arc<OnDemand>>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut every = tokio::time::interval(SWEEP_EVERY);
@@ -171,6 +174,9 @@ async fn sweep(
             _ = every.tick() => {
                 let now = Now::read();
                 from = cache.sweep(from, SWEEP_SYMBOLS, now);
+                if let Some(on_demand) = &on_demand {
+                    on_demand.sweep(now);
+                }
                 if let Some(sign_on) = &sign_on {
                     sign_on.sweep();
                 }

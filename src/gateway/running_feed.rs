@@ -10,7 +10,11 @@ use crate::{
     config,
     feed::{ListChange, Timing, VenueKey},
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -65,10 +69,12 @@ pub(super) enum OnDeath {
 impl RunningFeed {
     /// A feed that is wired, on a runtime of its own.
     pub(super) fn new(config: &config::Feed, wired: Wired) -> io::Result<Self> {
-        let Wired { task, status, key, symbols, changes, standby_for } = wired;
+        let Wired { task, status, key, symbols, changes, standby_for, on_demand: _ } = wired;
         let runtime = Background::of_feed(&config.name)?;
         let name = config.name.as_str().into();
-        let debug = Arc::new(DebugFeed { name, venue: config.venue.name, status, symbols, standby_for });
+        let on_demand = OnceLock::new();
+        let venue = config.venue.name;
+        let debug = Arc::new(DebugFeed { name, venue, status, symbols, on_demand, standby_for });
         Ok(Self { config: config.clone(), debug, key, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
     }
 
@@ -130,12 +136,13 @@ impl RunningFeed {
         states: Vec<Arc<SymbolState>>,
     ) {
         self.pending.extend(changes);
-        let DebugFeed { name, venue, status, standby_for, .. } = &*self.debug;
+        let DebugFeed { name, venue, status, standby_for, on_demand, .. } = &*self.debug;
         self.debug = Arc::new(DebugFeed {
             name: name.clone(),
             venue,
             status: status.clone(),
             symbols: states,
+            on_demand: on_demand.clone(),
             standby_for: standby_for.clone(),
         });
     }

@@ -6,6 +6,7 @@ use crate::{
     cache::{Cache, FailoverCounts, RegisterError, Shard, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
+    demand::DemandFeed,
     fanout::{WorkerPool, worker_count},
     feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing, VenueKey},
     ingest::{FailoverLog, MakeIngest},
@@ -105,7 +106,7 @@ fn machine(config: &Config) -> Machine {
 
 /// How many descriptors are not for clients, with these feeds.
 pub(super) fn reserved(config: &Config, feeds: &[config::Feed]) -> u64 {
-    let connections = feeds.iter().map(config::Feed::connection_count).sum();
+    let connections = feeds.iter().map(config::Feed::connections_at_most).sum();
     let recordings = feeds.iter().filter(|feed| feed.record.is_some()).count();
     limits::reserved(feeds.len(), connections, recordings, worker_count(&config.fanout))
 }
@@ -124,8 +125,8 @@ pub(super) fn tls_services(
 /// The way of changes into the list of a feed that runs.
 pub(super) type ListChanges = mpsc::Sender<Vec<ListChange<Arc<SymbolState>>>>;
 
-/// How many changes of a feed's list may wait. A reload makes one or two.
-const LIST_CHANGES_MAX: usize = 16;
+/// How many changes of a feed's list may wait. A reload makes one or two, and streams one at a time.
+const LIST_CHANGES_MAX: usize = 64;
 
 /// A feed that is connected to the cache and the workers.
 pub(super) struct Wired {
@@ -138,6 +139,8 @@ pub(super) struct Wired {
     pub(super) changes: Option<ListChanges>,
     /// The name of its primary, where it is a standby, and how often one took over from the other.
     pub(super) standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
+    /// Where streams ask for its symbols.
+    pub(super) on_demand: Option<DemandFeed>,
 }
 
 /// What a feed is wired to.
@@ -180,9 +183,10 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     let status = runs.status();
     let key = runs.key();
     let (changes_tx, changes) = mpsc::channel(LIST_CHANGES_MAX);
+    let on_demand = DemandFeed::new(feed, changes_tx.clone());
     let targets = symbols.clone();
     let task = FeedRun::Alone(Box::new(FeedTask { feed: runs, sinks, targets, changes, metrics, recording }));
-    Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for })
+    Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for, on_demand })
 }
 
 /// Gives the symbols of a standby to it as their second feed.

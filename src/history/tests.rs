@@ -331,3 +331,26 @@ proptest! {
         prop_assert!(some.points.iter().all(|point| rest.any(|other| other == point)));
     }
 }
+
+#[test]
+fn another_symbol_with_the_same_id_begins_with_an_empty_trail() {
+    let mut market = Market::of_one(60);
+    market.trade(0, 7);
+    market.observe();
+    assert_eq!((market.request(0).points.len(), market.trails.usage().trails), (1, 1));
+    let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: SECOND });
+    market.states[0] = cache.register("OTHER".parse().unwrap(), "sim".into(), Origin::Sim, market.now).unwrap();
+    assert!(market.request(0).points.is_empty());
+    assert_eq!((market.trails.usage().trails, market.trails.usage().bytes), (0, 0));
+    market.join(0);
+    market.observe();
+    assert_eq!(market.trails.usage().trails, 0, "it has not had a tick");
+    market.trade(0, 8);
+    market.observe();
+    assert_eq!(market.request(0).points.len(), 1);
+    // Once its state is dropped, nothing is left of it, though no symbol has its id.
+    drop(cache);
+    market.states.clear();
+    market.observe();
+    assert_eq!((market.trails.usage().trails, market.trails.counted_bytes()), (0, 0));
+}

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     config::{self, AuthMode, Config, Live},
+    limits::ClientAddress,
     telemetry::{ClientName, SharedLogLimit, labels::Label as _},
 };
 use bytes::Bytes;
@@ -180,7 +181,7 @@ impl<S: Streams> RequestHandler<S> {
         request: Request<B>,
         peer: Peer,
     ) -> Outcome<S::Admitted> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         // One snapshot for the whole request: a reload meanwhile does not split it.
         let config = self.live.current();
         let policy = Policy::new(self.audience, peer.scheme, &config);
@@ -212,6 +213,7 @@ impl<S: Streams> RequestHandler<S> {
             (None, Ok(rights)) => {
                 let body = body::read(body, config.limits.body_bytes_max(), config.limits.head_timeout).await;
                 is_read = body.is_whole();
+                head.extensions.insert(ClientAddress::from(client.address));
                 self.route(head, Ok((rights, body))).await
             }
             (None, Err(problem)) => self.route(head, Err(problem)).await,

@@ -3,6 +3,7 @@
 use super::{body::RequestBody, problem::Quoted, request_error::RequestError};
 use crate::{
     auth::{Grant, Subject},
+    limits::ClientAddress,
     suggest::nearest,
 };
 use http::{HeaderMap, Method};
@@ -26,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     /// What its client may read.
     pub(crate) rights: Rights,
+    /// Its client; `None` in tests.
+    pub(crate) client: Option<ClientAddress>,
 }
 
 /// What the client of a request may read.

@@ -10,7 +10,7 @@ use super::{
     requests::Unrouted,
     sign_on::Asks,
 };
-use crate::{suggest::nearest, telemetry::labels::Label};
+use crate::{limits::ClientAddress, suggest::nearest, telemetry::labels::Label};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, request::Parts};
 use http_body_util::Empty;
@@ -322,14 +322,16 @@ fn decoded(segment: &str) -> String {
 fn request() -> impl Filter<Extract = (Request,), Error = Rejection> + Clone {
     let rights = warp::ext::optional().map(|rights: Option<Rights>| rights.unwrap_or(Rights::Unknown));
     let body = warp::ext::optional::<RequestBody>();
-    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).and(body).map(
-        |parameters: Parameters, headers, method, rights, body| Request {
+    let client = warp::ext::optional::<ClientAddress>();
+    warp::query().and(warp::header::headers_cloned()).and(warp::method()).and(rights).and(body).and(client).map(
+        |parameters: Parameters, headers, method, rights, body, client| Request {
             segment: String::new(),
             query: parameters.into(),
             headers,
             body: Option::unwrap_or_default(body),
             method,
             rights,
+            client,
         },
     )
 }

@@ -178,6 +178,8 @@ impl fmt::Debug for Request {
 pub struct Rules {
     /// The shortest time between two messages to the venue; pings count.
     pub between_requests: Duration,
+    /// The most requests of a connection in an hour; pings do not count.
+    pub requests_per_hour: Option<u32>,
     /// The age at which a connection is replaced, below the venue's own limit.
     pub lifetime: Option<Duration>,
     /// The ping of the venue's own protocol.

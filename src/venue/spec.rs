@@ -41,6 +41,9 @@ pub struct Spec {
     pub derive: fn(&Symbol) -> Option<String>,
     /// The name that a symbol's data arrive under, from the name that it is asked for by. `None` where they are one.
     pub data_name: fn(&str) -> Option<String>,
+    /// The assets that prices are in, where the venue's name joins a symbol's parts without a separator: they tell where
+    /// the first part ends. Empty where no two symbols have one name.
+    pub quotes: &'static [&'static str],
     /// Checks an address that the configuration sets: an error where data that the protocol reads can never come from.
     pub check_url: fn(&str) -> Result<(), VenueError>,
     /// Where the data come from, by the address that the configuration sets.
@@ -74,6 +77,19 @@ impl Spec {
     /// Whether it plays recordings of other venues.
     pub fn plays_recordings(&self) -> bool {
         matches!(self.local_server, Some(StartServer::Player(_)))
+    }
+
+    /// Whether this symbol, and no other, is meant by the venue's name of it: `BTC-USDT`, not `BT-CUSDT`.
+    pub fn is_canonical(&self, symbol: &Symbol) -> bool {
+        if self.quotes.is_empty() {
+            return true;
+        }
+        let pair = symbol.as_str().strip_suffix("-PERP").unwrap_or(symbol.as_str());
+        let Some((base, quote)) = pair.split_once('-').filter(|(base, _)| !base.is_empty()) else { return false };
+        // The longest asset that the joined name ends with is the one that is meant.
+        let is_meant =
+            |longer: &str| longer.strip_suffix(quote).is_some_and(|rest| !rest.is_empty() && base.ends_with(rest));
+        self.quotes.contains(&quote) && !self.quotes.iter().any(|longer| is_meant(longer))
     }
 
     /// The longest message that is read on a connection with these symbols, unless the configuration sets a limit.

@@ -196,7 +196,7 @@ tick_fields! {
     origin: word(Origin::NAMES), tick, When("the data are not the live market"), snapshot.origin.name(), "Where the data come from.";
     delay_seconds: count, tick, When("the data are delayed"), tick.delay_seconds, "How late the data are at least, in seconds.";
     source: feed, tick, When("the symbol has a standby feed"), tick.source, "The feed that the data come from: the symbol's own or its standby. The parts of a tick are never of two feeds.";
-    recv: micros, tick, When("`seq` is above 0"), snapshot.recv, "When the gateway received the last update, by its own clock.";
+    recv: micros, tick, When("an update has come"), snapshot.recv, "When the gateway received the last update, by its own clock.";
 
     price: decimal, Trade, Known, snapshot.trade.price, "The price of the last eligible trade of the regular session.";
     size: decimal, Trade, Known, snapshot.trade.size, "The size of that trade, in shares or the venue's units.";

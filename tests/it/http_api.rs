@@ -352,6 +352,7 @@ fn an_address_in_use_is_said_so() {
     setup.server.listen = taken.local_addr().unwrap();
     let services = api::Services {
         cache: gateway.cache.clone(),
+        on_demand: None,
         history: None,
         streams: gateway.stream_sink(),
         permits: gateway.permits.clone(),

@@ -23,6 +23,7 @@ mod http_api;
 mod issuer;
 mod live_changes;
 mod newcomers;
+mod on_demand;
 mod openapi;
 mod outages;
 mod parameters;

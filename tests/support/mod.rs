@@ -149,6 +149,7 @@ impl Gateway {
         let history = History::new(keep, every, bytes_max, Instant::now());
         let services = api::Services {
             cache: cache.clone(),
+            on_demand: None,
             history: history.clone(),
             streams: Arc::new(Streams(streams_tx)),
             permits: permits.clone(),

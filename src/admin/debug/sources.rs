@@ -3,6 +3,7 @@
 use crate::{
     cache::{Cache, FailoverCounts, SymbolState, WorkerIndex},
     cluster::handle::ClusterHandle,
+    demand::OnDemand,
     fanout::{Announcer, Counts, SlowestStreams, WorkerPool},
     feed::FeedStatus,
     issuer::IssuerKeys,
@@ -10,8 +11,9 @@ use crate::{
     telemetry::catalog,
 };
 use std::{
+    borrow::Cow,
     collections::HashSet,
-    sync::{Arc, PoisonError, RwLock, mpsc::Receiver},
+    sync::{Arc, OnceLock, PoisonError, RwLock, mpsc::Receiver},
     time::Instant,
 };
 
@@ -46,6 +48,13 @@ impl LiveFeeds {
     /// The feeds at this moment, in the order of the configuration.
     pub fn current(&self) -> Arc<[Arc<DebugFeed>]> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).feeds.clone()
+    }
+
+    /// Tells those that subscribe on demand where their symbols are.
+    pub fn set_on_demand(&self, on_demand: &Arc<OnDemand>) {
+        for feed in self.current().iter().filter(|feed| on_demand.has(&feed.name)) {
+            let _ = feed.on_demand.set(on_demand.clone()); // at the start, once
+        }
     }
 
     /// Replaces all at once.
@@ -86,8 +95,10 @@ pub struct DebugFeed {
     pub venue: &'static str,
     /// How it is doing.
     pub status: FeedStatus,
-    /// Its symbols.
+    /// Its symbols; those on demand are not among them.
     pub symbols: Vec<Arc<SymbolState>>,
+    /// Where it subscribes on demand; set once all feeds are known.
+    pub on_demand: OnceLock<Arc<OnDemand>>,
     /// The name of its primary, where it is a standby, and how often one took over from the other.
     pub standby_for: Option<(Arc<str>, Arc<FailoverCounts>)>,
 }
@@ -103,9 +114,18 @@ impl DebugFeed {
         if self.standby_for.is_some() { Source::Standby } else { Source::Primary }
     }
 
+    /// Its symbols at this moment.
+    pub fn listed(&self) -> Cow<'_, [Arc<SymbolState>]> {
+        match self.on_demand.get() {
+            Some(on_demand) => on_demand.states(&self.name).into(),
+            None => Cow::Borrowed(&self.symbols),
+        }
+    }
+
     /// What it says of each of its symbols.
     pub fn said(&self) -> impl Iterator<Item = Snapshot> {
-        self.symbols.iter().map(|symbol| symbol.said_by(self.source()))
+        let source = self.source();
+        self.listed().into_owned().into_iter().map(move |symbol| symbol.said_by(source))
     }
 
     /// How many of its symbols that have two feeds show prices of this one.

@@ -19,7 +19,7 @@ const RATE_SPAN: Duration = Duration::from_millis(500);
 pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> Value {
     let feeds = sources.feeds.current();
     let symbols: Vec<_> =
-        feeds.iter().filter(|feed| feed.standby_for.is_none()).flat_map(|feed| &feed.symbols).collect();
+        feeds.iter().filter(|feed| feed.standby_for.is_none()).flat_map(|feed| feed.listed().into_owned()).collect();
     let before: Vec<u64> = symbols.iter().map(|symbol| symbol.newest().version).collect();
     let start = Instant::now();
     tokio::time::sleep(RATE_SPAN).await;

@@ -30,6 +30,15 @@ pub(super) fn standby(config: &Config, _: &Machine) -> Option<Found> {
     )
 }
 
+pub(super) fn on_demand(config: &Config, _: &Machine) -> Option<Found> {
+    let name = &config.cluster.as_ref()?.name;
+    let feed = config.feeds.iter().find(|feed| feed.on_demand.is_some())?;
+    found(
+        format!("feed `{}` has `on_demand`, and `cluster.name` is set (`{name}`)", feed.name),
+        "all nodes of a cluster have the same fixed lists; list the symbols, or serve the feed from a single gateway",
+    )
+}
+
 pub(super) fn shards(config: &Config, _: &Machine) -> Option<Found> {
     let name = &config.cluster.as_ref()?.name;
     let feeds = config.feeds.len();

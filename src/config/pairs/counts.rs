@@ -5,7 +5,7 @@ use crate::config::{Config, Limits, Machine, SYMBOLS_MAX};
 
 /// The most symbols that a stream can have.
 fn longest_list(config: &Config) -> usize {
-    let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+    let symbols: usize = config.feeds.iter().map(|feed| feed.symbols_max()).sum();
     config.limits.symbols_per_stream.min(symbols.clamp(1, SYMBOLS_MAX))
 }
 

@@ -56,7 +56,7 @@ impl MemoryAtLimits {
     /// As these settings have it, with as many streams as have descriptors.
     pub fn of(config: &Config, machine: &Machine) -> Self {
         let streams = (config.limits.streams as u64).min(machine.client_descriptors.unwrap_or(u64::MAX));
-        let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
+        let symbols: usize = config.feeds.iter().map(|feed| feed.symbols_max()).sum();
         let with_delay = |feed: &&Feed| feed.tier.line().is_some();
         let states = symbols + config.feeds.iter().filter(with_delay).map(|feed| feed.symbols.len()).sum::<usize>();
         let arriving = TICKS_PER_SECOND_MAX.saturating_mul(config.fanout.ring_age.as_secs().max(1));

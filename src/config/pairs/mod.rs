@@ -185,6 +185,12 @@ pub const PAIRS: &[Pair] = &[
         check: cluster::standby,
     },
     Pair {
+        keys: &["cluster.name", "on_demand"],
+        weight: Weight::Refused,
+        rule: "feeds of a cluster list their symbols",
+        check: cluster::on_demand,
+    },
+    Pair {
         keys: &["cluster.name", "[[feed]]"],
         weight: Weight::Refused,
         rule: "a cluster has at most 64 feeds",

@@ -22,7 +22,7 @@ pub(in crate::fanout) struct Moved {
 pub(in crate::fanout) struct Removed {
     pub(in crate::fanout) slot: Slot,
     /// Held, so that no other symbol has its id.
-    state: Arc<SymbolState>,
+    _state: Arc<SymbolState>,
 }
 
 /// The stream whose list changes, and the options that it has from now on.
@@ -88,7 +88,7 @@ impl Cursors {
             if !slot.is_new {
                 slot.link = UNMARKED;
                 slot.options_changed(stream);
-                removed.push(Removed { slot, state });
+                removed.push(Removed { slot, _state: state });
             }
         }
         self.last = slots.iter().position(|slot| slot.symbol == last).unwrap_or(slots.len() - 1) as u32;

@@ -36,7 +36,7 @@ impl<T> Stream<T> {
     pub(in crate::fanout) fn change(
         &mut self,
         key: StreamKey,
-        change: &Change,
+        change: &mut Change,
         symbols: &mut Symbols,
         now: Now,
     ) -> Result<(Bytes, Vec<Moved>), ChangeRefused> {
@@ -57,6 +57,10 @@ impl<T> Stream<T> {
         if !is_denied && !self.permit.resize(listed + unlisted.len()) {
             return Err(ChangeRefused::TooManySymbols);
         }
+        if let Some(held) = change.held.take() {
+            self.permit.keep(held);
+        }
+        let change = &*change;
         let Unlisted { unknown, denied } = &unlisted;
         let event = |epoch: Epoch, symbols: &[Symbol], delayed: &[Symbol]| {
             let rights = change.rights.as_ref();

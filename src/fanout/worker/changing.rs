@@ -19,13 +19,13 @@ impl<T: Transport> Worker<T> {
         &mut self,
         key: StreamKey,
         name: StreamName,
-        change: &Change,
+        mut change: Change,
         reply: Box<dyn ChangeReply>,
         now: Now,
     ) -> usize {
         let listed = |worker: &mut Self| worker.table.get(key).map_or(0, |stream| stream.slots().len());
         let before = listed(self);
-        let outcome = self.try_change(key, name, change, now);
+        let outcome = self.try_change(key, name, &mut change, now);
         reply.reply(outcome);
         before.max(listed(self)).max(JOINS_PER_STREAM_MIN)
     }
@@ -34,7 +34,7 @@ impl<T: Transport> Worker<T> {
         &mut self,
         key: StreamKey,
         name: StreamName,
-        change: &Change,
+        change: &mut Change,
         now: Now,
     ) -> Result<Bytes, ChangeRefused> {
         let stream = self.table.get_mut(key).filter(|stream| stream.name() == name);

@@ -88,6 +88,7 @@ impl Fixture {
             parts: None,
             interval: None,
             patches: None,
+            held: None,
             rights: Some(rights),
         };
         let key = self.page.key.load(Ordering::Relaxed);

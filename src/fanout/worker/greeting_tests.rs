@@ -149,6 +149,7 @@ impl Fixture {
             parts: None,
             interval: None,
             patches: None,
+            held: None,
             rights: None,
         };
         let key = self.page.key.load(Ordering::Relaxed);

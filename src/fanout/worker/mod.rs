@@ -191,7 +191,7 @@ impl<T: Transport> Worker<T> {
                 }
                 Command::Change { key, name, change, reply } => {
                     let key = StreamKey::from(KeyData::from_ffi(key));
-                    joins_left = joins_left.saturating_sub(self.change(key, name, &change, reply, now));
+                    joins_left = joins_left.saturating_sub(self.change(key, name, *change, reply, now));
                 }
                 Command::Adopt(new, load) => {
                     joins_left = joins_left.saturating_sub(JOINS_PER_STREAM_MIN);

@@ -70,6 +70,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &[],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: endpoint::delay,

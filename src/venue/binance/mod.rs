@@ -76,6 +76,10 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &[
+        "USDT", "USDC", "FDUSD", "USD1", "TUSD", "DAI", "BTC", "ETH", "BNB", "EUR", "EURI", "TRY", "BRL", "JPY", "ARS",
+        "PLN", "MXN", "COP", "ZAR", "UAH", "RON", "CZK", "IDR", "XRP", "TRX", "DOGE", "SOL",
+    ],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,
@@ -98,7 +102,13 @@ static SPOT: Market = Market {
     base_url: BASE_URL,
     path: PATH,
     form: &FORM,
-    rules: Rules { between_requests: BETWEEN_REQUESTS, lifetime: Some(LIFETIME), ping: None, heartbeat_timeout: None },
+    rules: Rules {
+        between_requests: BETWEEN_REQUESTS,
+        requests_per_hour: None,
+        lifetime: Some(LIFETIME),
+        ping: None,
+        heartbeat_timeout: None,
+    },
 };
 
 /// Subscriptions: trades, quotes and statistics of each symbol.

@@ -50,6 +50,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &["USDT", "USDC", "USD1", "BTC"],
     check_url: check,
     origin,
     delay: |_| None,
@@ -65,6 +66,7 @@ pub(super) static FUTURES: Market = Market {
     rules: Rules {
         // The venue cuts off a client that sends more than ten messages a second, pongs included.
         between_requests: Duration::from_millis(150),
+        requests_per_hour: None,
         // The venue ends a connection after 24 hours.
         lifetime: Some(Duration::from_secs(23 * 3_600)),
         ping: None,

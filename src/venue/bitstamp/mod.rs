@@ -70,6 +70,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &["USD", "EUR", "GBP", "BTC", "ETH", "USDT", "USDC"],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,

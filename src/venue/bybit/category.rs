@@ -51,6 +51,15 @@ impl Category {
     }
 
     /// The venue's name of a symbol, where it follows from it. Other contracts have names of their own: `BTCPERP`,
+    /// The assets that prices are in, where a name joins both without a separator.
+    pub(super) const fn quotes(self) -> &'static [&'static str] {
+        match self {
+            Self::Spot => &["USDT", "USDC", "USDE", "BTC", "ETH", "EUR", "DAI", "MNT", "BRL", "PLN", "TRY", "SOL"],
+            // One asset each, which the name of a contract ends with.
+            Self::Linear | Self::Inverse => &[],
+        }
+    }
+
     /// `BTCUSDT-26SEP25`.
     pub(super) fn derive(self, symbol: &Symbol) -> Option<String> {
         let symbol = symbol.as_str();

@@ -96,6 +96,7 @@ macro_rules! spec {
             options: &[],
             derive: |symbol| Category::$category.derive(symbol),
             data_name: |_| None,
+            quotes: Category::$category.quotes(),
             check_url: |url| endpoint::check(Category::$category, url),
             origin: endpoint::origin,
             delay: |_| None,
@@ -187,6 +188,7 @@ impl Venue for Bybit {
     fn rules(&self) -> Rules {
         Rules {
             between_requests: BETWEEN_REQUESTS,
+            requests_per_hour: None,
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),

@@ -86,6 +86,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name,
+    quotes: &[],
     check_url: endpoint::check,
     origin: |_| Origin::Market,
     delay: |_| None,

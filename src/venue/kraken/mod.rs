@@ -85,6 +85,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &[],
     check_url: endpoint::check,
     origin: |_| Origin::Market,
     delay: |_| None,

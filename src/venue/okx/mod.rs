@@ -48,8 +48,9 @@ const PATH: &str = "/ws/v5/public";
 
 /// The venue takes 64 KB of arguments on a connection. In three channels, a symbol of 32 characters has 200 bytes.
 const SYMBOLS_MAX: usize = 320;
-/// The venue's limit is on 480 requests an hour, and on three connections a second: this keeps each below three a
-/// second.
+/// The venue's limit on the requests of a connection.
+const REQUESTS_PER_HOUR: u32 = 480;
+/// The venue's limit is on requests an hour, and on three connections a second: this keeps each below three a second.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(350);
 /// The venue lets 30 connections have a channel.
 const CONNECTIONS_MAX: usize = 30;
@@ -84,6 +85,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive,
     data_name: |_| None,
+    quotes: &[],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,
@@ -185,6 +187,7 @@ impl Venue for Okx {
     fn rules(&self) -> Rules {
         Rules {
             between_requests: BETWEEN_REQUESTS,
+            requests_per_hour: Some(REQUESTS_PER_HOUR),
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(SILENCE_MAX),

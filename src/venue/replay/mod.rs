@@ -54,6 +54,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[],
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
+    quotes: &[],
     check_url: |_| Ok(()),
     origin: |_| Origin::Replay,
     delay: |_| None,

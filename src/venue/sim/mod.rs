@@ -85,6 +85,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[&RATE],
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
+    quotes: &[],
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     delay: |_| None,
@@ -147,6 +148,7 @@ impl Venue for Sim {
     fn rules(&self) -> Rules {
         Rules {
             between_requests: BETWEEN_REQUESTS,
+            requests_per_hour: None,
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),

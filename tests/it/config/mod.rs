@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 use tickfan::config::{
-    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey, KEYS,
-    OPTIONAL_SECTIONS, Overrides, SYMBOLS_MAX, Setting, feed_keys, load, print_defaults, show_bytes, show_duration,
-    variable_name,
+    CA_FILE_BYTES_MAX, CLOSED_DAYS_MAX, CONNECTIONS_DEFAULT, Config, EVENTS_MAX, FEEDS_MAX, FILE_BYTES_MAX, FeedKey,
+    KEYS, OPTIONAL_SECTIONS, Overrides, SYMBOLS_MAX, Setting, feed_keys, load, print_defaults, show_bytes,
+    show_duration, variable_name,
 };
 use tickfan::market::{Hours, Schedule};
-use tickfan::venue::Options;
+use tickfan::venue::{self, Options};
 
 fn load_file(path: &Path) -> Result<Config, String> {
     load(Some(path), Vec::new(), &Overrides::default()).map_err(|error| error.to_string())

@@ -30,8 +30,11 @@ fn the_printed_configuration_is_the_defaults() {
 }
 
 /// Keys that a feed like the printed example cannot have, or that name a file or another feed.
-const OF_OTHER_FEEDS: [&str; 15] = [
+const OF_OTHER_FEEDS: [&str; 18] = [
     "rate",
+    "on_demand",
+    "on_demand_symbols",
+    "linger",
     "event",
     "ca_file",
     "record",

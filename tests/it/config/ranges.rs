@@ -226,6 +226,14 @@ fn limit_of(key: &FeedKey) -> (String, String, &'static str) {
         "failback_after" => {
             (with(&|seconds| standby("p", &format!("failback_after = \"{seconds}s\"")), 86_400), "from 100ms to 1day")
         }
+        "on_demand" => (("on_demand = true".to_owned(), "on_demand = 1".to_owned()), "true or false"),
+        "on_demand_symbols" => {
+            let symbols = |count| format!("on_demand = true\non_demand_symbols = {count}");
+            let connections = CONNECTIONS_DEFAULT.min(venue::DEFAULT.connections_max);
+            let most = (venue::DEFAULT.symbols_per_connection * connections).min(SYMBOLS_MAX);
+            (with(&symbols, most), "write a value from 1 to")
+        }
+        "linger" => (with(&|seconds| format!("on_demand = true\nlinger = \"{seconds}s\""), 86_400), "from 1s to 1day"),
         "connections_max" => ((one_connection(64), one_connection(65)), "from 1 to 64"),
         "event" => {
             let event = "{ at = \"1s\", do = \"gap\" },";

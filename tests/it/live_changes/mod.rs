@@ -70,6 +70,7 @@ impl Live {
         let permits = Permits::new(fitted, setup.limits.subscriptions);
         let services = api::Services {
             cache: cache.clone(),
+            on_demand: None,
             history: None,
             streams: workers.clone(),
             permits: permits.clone(),

@@ -65,6 +65,7 @@ impl Secure {
         let draining = Arc::new(AtomicBool::new(false));
         let services = api::Services {
             cache: Arc::new(cache),
+            on_demand: None,
             history: None,
             streams: workers.clone(),
             permits: permits.clone(),

@@ -4,6 +4,7 @@ mod streams;
 mod counts;
 mod messages;
 mod history;
+mod on_demand;
 mod https;
 mod sign_on;
 
@@ -57,6 +58,7 @@ fn case(key: &Key) -> fn() {
         ("limits", "write_timeout") => messages::an_answer_that_takes_longer_is_cut_off,
         ("limits", "head_bytes") => messages::a_longer_head_is_refused,
         ("limits", "symbols_per_stream") => messages::a_symbol_too_many_is_refused,
+        ("limits", "new_symbols_per_address") => on_demand::a_new_symbol_too_many_of_an_address_is_refused,
         ("limits", "replay_bytes") => streams::a_resume_brings_no_more_bytes,
         ("limits", "venue_message_bytes") => messages::a_longer_message_of_a_venue_ends_its_connection,
         ("history", "keep") => history::no_older_point_than_keep_remains_but_the_one_before,

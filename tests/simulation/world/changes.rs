@@ -144,7 +144,8 @@ impl World {
     }
 
     fn change_to(&self, rev: Option<u64>) -> Change {
-        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval: None, patches: None, rights: None }
+        let interval = None;
+        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval, patches: None, held: None, rights: None }
     }
 
     /// A client asks for another list.

@@ -37,6 +37,7 @@ impl World {
         let held: Vec<_> = back.iter().map(|&symbol| Arc::downgrade(&self.release(symbol))).collect();
         let held: Vec<_> = back.iter().copied().zip(held).collect();
         back.shuffle(&mut self.random);
+        let mut revived = Vec::new();
         for symbol in back {
             assert!(self.retired.remove(&symbol), "seed {seed}: it was not retired");
             let state = self.cache.register(name(symbol), "sim".into(), Origin::Sim, self.now).unwrap();
@@ -46,8 +47,7 @@ impl World {
             self.symbols[symbol] = state.clone();
             if let Some(before) = before {
                 assert!(Arc::ptr_eq(&before, &state), "seed {seed}: a stream holds another S{symbol}");
-                let readmitted = state.readmit(self.now);
-                self.tell(symbol, readmitted);
+                revived.push(symbol);
                 continue;
             }
             let (newest, history) = (state.newest(), &mut self.history[symbol]);
@@ -58,6 +58,11 @@ impl World {
             }
             history.resize(newest.seq as usize, last);
             history.push(newest);
+        }
+        // No worker takes a turn before all have their states.
+        for symbol in revived {
+            let readmitted = self.symbols[symbol].readmit(self.now);
+            self.tell(symbol, readmitted);
         }
     }
 

@@ -1,0 +1,155 @@
+use super::*;
+use crate::{
+    config::{Config, DelayLine, Feed, FeedTier, Loader},
+    fanout::{NewStream, Options, ResponseHead, Unlisted},
+    feed::FeedState,
+    market::{Now, Origin},
+    telemetry, venue,
+    wire::StreamName,
+};
+use bytes::Bytes;
+use std::{
+    future::{pending, ready},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{OnceLock, mpsc},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes the worker that ends its stream panic.
+struct PanicAtEnd;
+
+impl crate::fanout::StreamPermit for PanicAtEnd {
+    fn resize(&mut self, _: usize) -> bool {
+        true
+    }
+}
+
+impl Drop for PanicAtEnd {
+    fn drop(&mut self) {
+        panic!("a deliberate panic");
+    }
+}
+
+fn start(feeds: Vec<Feed>) -> Gateway {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    let mut config = Config { feeds, ..Config::default() };
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
+    config.server.drain = Duration::ZERO;
+    let reloader = Reloader::new(config, Loader::default(), None);
+    Gateway::start(reloader, METRICS.get_or_init(|| telemetry::install().unwrap()).clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_thread_that_hangs_does_not_hold_up_the_stop() {
+    for hangs_in in 0..4 {
+        let line = DelayLine { delay: Duration::from_secs(9), step: Duration::from_secs(1) };
+        let gateway = start(vec![Feed { tier: FeedTier::LiveAndDelayed(line), ..feed("AAPL") }]);
+        gateway.feeds.begin_delay().await;
+        let [own, delay] = [gateway.feeds.runtime_of(0), gateway.feeds.runtime_of_delay()];
+        let Runtimes { clients, operators, .. } = &gateway.runtimes;
+        let runtime = [own, delay, clients.handle().clone(), operators.handle().clone()][hangs_in].clone();
+        // As a look-up of the system hangs.
+        let (_hold_tx, hold_rx) = mpsc::channel::<()>();
+        let (begun_tx, begun_rx) = oneshot::channel();
+        runtime.spawn_blocking(move || {
+            let _ = begun_tx.send(());
+            hold_rx.recv()
+        });
+        begun_rx.await.unwrap();
+        gateway.run(ready(())).await.unwrap();
+    }
+}
+
+fn feed(symbol: &str) -> Feed {
+    let symbols = vec![symbol.parse::<crate::market::Symbol>().unwrap().into()];
+    Feed { name: symbol.to_lowercase(), ..Feed::new(venue::DEFAULT, symbols) }
+}
+
+/// Takes all threads of a runtime, until what it returns is dropped.
+async fn take_threads(runtime: &Handle) -> Vec<mpsc::Sender<()>> {
+    let mut held = Vec::new();
+    let mut begun = Vec::new();
+    for _ in 0..runtime.metrics().num_workers() {
+        let (hold_tx, hold_rx) = mpsc::channel::<()>();
+        let (begun_tx, begun_rx) = oneshot::channel();
+        runtime.spawn(async move {
+            let _ = begun_tx.send(());
+            let _ = hold_rx.recv();
+        });
+        held.push(hold_tx);
+        begun.push(begun_rx);
+    }
+    for begun_rx in begun {
+        begun_rx.await.unwrap();
+    }
+    held
+}
+
+async fn is_answered(address: SocketAddr) -> bool {
+    let ask = move || -> io::Result<bool> {
+        let mut client = TcpStream::connect(address)?;
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+        let mut head = [0; 12];
+        client.read_exact(&mut head).map(|()| head == *b"HTTP/1.1 200")
+    };
+    tokio::task::spawn_blocking(move || ask().unwrap_or(false)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_runtime_whose_threads_are_all_taken_holds_up_no_other() {
+    for held in ["the first feed", "clients", "operators"] {
+        let gateway = start(["AAPL", "MSFT"].map(feed).into());
+        let runtime = match held {
+            "clients" => gateway.runtimes.clients.handle().clone(),
+            "operators" => gateway.runtimes.operators.handle().clone(),
+            _ => gateway.feeds.runtime_of(0),
+        };
+        let threads = take_threads(&runtime).await;
+        let mut second = gateway.feeds.shown().current()[1].status.clone();
+        let (address, admin_address) = (gateway.address(), gateway.admin_address());
+        let (stop_tx, stop_rx) = oneshot::channel::<()>();
+        let others = async {
+            assert!(timeout(PATIENCE, second.reached(FeedState::Live)).await.is_ok(), "a feed waits for {held}");
+            assert!(held == "clients" || is_answered(address).await, "clients wait for {held}");
+            assert!(held == "operators" || is_answered(admin_address).await, "operators wait for {held}");
+            drop(threads);
+            drop(stop_tx);
+        };
+        let stop = async { drop(stop_rx.await) };
+        let (ended, ()) = tokio::join!(gateway.run(stop), others);
+        ended.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_ends_the_gateway() {
+    let gateway = start(Vec::new());
+    let state = gateway.cache.register("AAPL".parse().unwrap(), "test".into(), Origin::Market, Now::read()).unwrap();
+    let stream = NewStream {
+        name: StreamName::new(0),
+        client: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+        head: ResponseHead::default(),
+        hello: Box::new(Bytes::from_static(b"hello")),
+        symbols: Box::new([state]),
+        unlisted: Unlisted::default(),
+        options: Options::new(Duration::from_secs(15)),
+        resume: None,
+        generation: 0,
+        has_rights: false,
+        until: None,
+        permit: Box::new(PanicAtEnd),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    gateway.workers.open(listener.accept().unwrap().0, stream).unwrap();
+    drop(client);
+    let ended = tokio::time::timeout(Duration::from_secs(20), gateway.run(pending())).await.unwrap();
+    let error = ended.unwrap_err().to_string();
+    assert!(error.starts_with("worker ") && error.ends_with(" panicked"), "{error}");
+}
