@@ -107,11 +107,13 @@ test("the page says that a sign-on is needed, and works with the cookie of the o
     async "a renewed cookie renews the stream, and an expired one ends it"(t) {
       const { page, profile, signOn, signOff, streams } = await visit(t, { site, newProfile }, "/?symbols=AAPL,MSFT", { live: SYMBOLS });
       await pill(page, "live");
-      // The next stream ends 20 s after this, and is renewed 15 s before.
+      // The next stream ends 20 s after this, and is renewed 10 s before.
       const cookie = (live, seconds) => site.pages.setCookie(profile, site.issuer.token("person", live, seconds));
       await cookie(["AAPL"], -10);
+      const over = page.waitForEvent("requestfailed", (request) => request.url().includes("/v1/stream?"));
       await page.click("#pause");
       await pill(page, "paused");
+      await over; // A pause of a moment keeps the stream.
       await page.click("#pause");
       await inState(page, "MSFT", "denied");
       await pricesMoveOf(page, ["AAPL"]);

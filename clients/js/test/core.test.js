@@ -27,6 +27,7 @@ test("events are read as the standard says", () => {
     ["event: x\n\ndata: 1\n\n", [["message", "1", ""]]],
     ["retry: 2500\nretry: 1x\nretry:\n\n", [2_500]],
     ["data: 1\r\n\r\ndata: 2\r\rdata: 3\n\n", [["message", "1", ""], ["message", "2", ""], ["message", "3", ""]]],
+    ["data: 1\r\ndata: 2\r\n\r\n", [["message", "1\n2", ""]]],
     ["data: never ended\n", []],
     ["unknown: 1\nno colon\ndata: a: b\n\n", [["message", "a: b", ""]]],
   ]) {

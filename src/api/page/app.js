@@ -147,7 +147,10 @@ function askPast(row) {
 
 const frame = new Frame(() => {
   const now = clock.now();
-  for (const turn of watchlist.draw(store, now)) announcer.turn(turn);
+  for (const turn of watchlist.draw(store, now)) {
+    announcer.turn(turn);
+    secondDue = true; // The line above the list says so too.
+  }
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
   for (const row of store.changed) askPast(row);
   store.changed.clear();
