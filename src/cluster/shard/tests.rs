@@ -326,7 +326,7 @@ fn an_owner_whose_feed_ends_asks_at_once_and_one_whose_feed_is_up_again_does_not
 }
 
 #[test]
-fn an_owner_that_nobody_hears_does_not_say_that_no_node_takes_its_failed_feed() {
+fn an_owner_that_no_node_hears_does_not_say_that_no_node_takes_its_failed_feed() {
     let mut node = Node::owning(&["b"]);
     node.on(Event::FeedEnded);
     let until = node.millis + 1_000;
