@@ -146,7 +146,7 @@ impl Sink for Ingest {
         }
         self.listed[place.index()] = now.unix;
         self.symbols[place.index()] = Some(state.clone());
-        // What the venue refuses, it says anew; what the gateway itself has refused, it lists now.
+        // What the venue refuses, it says again; what the gateway itself has refused, it lists now.
         let is_ours = |reason| matches!(reason, Reason::Removed | Reason::Limit | Reason::SymbolLimit);
         if state.said_by(self.source).not_live_since().is_some_and(|(_, reason)| is_ours(reason)) {
             self.set_one(&state, &[&|state| state.set_refused(None, now)]);

@@ -32,7 +32,7 @@ pub(super) struct Link {
     live_since: Option<Instant>,
     /// The newest request of all.
     newest: u64,
-    /// Whether the list has changed since: what is refused then is no reason to leave.
+    /// Whether the list has changed since: what is refused then does not end the connection.
     is_changed: bool,
     /// Whether an answer since then may refuse symbols.
     is_untold: bool,

@@ -328,7 +328,7 @@ async fn a_change_of_the_list_is_asked_for_on_the_living_connection() {
     assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()), "no outage, and the others go on");
     drop(rig.relistings_tx);
     assert!(matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))), "it is needed no longer");
-    assert!(rig.seen_rx.recv().await.is_none(), "which is no outage");
+    assert!(rig.seen_rx.recv().await.is_none(), "which does not count as an outage");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ enum Stage {
     Connected,
     /// Until it accepts our key.
     LogIn,
-    Subscribed(Dialogue),
+    Subscribed(Box<Dialogue>),
 }
 
 impl Alpaca {
@@ -125,7 +125,7 @@ impl Alpaca {
             }
             ("authenticated", Stage::LogIn) => {
                 let (dialogue, requests) = Dialogue::begin(&self.names);
-                self.stage = Stage::Subscribed(dialogue);
+                self.stage = Stage::Subscribed(Box::new(dialogue));
                 batch.requests.extend(requests);
                 Message::Acknowledged(LOGIN)
             }

@@ -105,7 +105,7 @@ impl<'a> Envelope<'a> {
             _ => None,
         };
         match (self.success.raw(), aim) {
-            (Raw::Flag(true), Some(aim)) if op != "" => Answer::Granted(aim, self.req_id.id(&mut batch.errors)),
+            (Raw::Flag(true), Some(aim)) if !op.is_empty() => Answer::Granted(aim, self.req_id.id(&mut batch.errors)),
             (Raw::Flag(false), Some(aim)) => {
                 let why = self.ret_msg.text().unwrap_or_default();
                 Answer::Refused(aim, self.req_id.id(&mut batch.errors), why)

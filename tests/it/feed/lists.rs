@@ -83,14 +83,23 @@ async fn a_symbol_comes_and_goes_on_the_living_connection_and_late_data_are_coun
     rig.stop().await;
 }
 
+/// Accepts the connection of 341 symbols, and grants its four requests.
+async fn grant_four(venue: &Venue) -> Connection {
+    let mut peer = venue.accept().await;
+    for id in 1..=4 {
+        peer.text().await;
+        peer.send(&format!(r#"{{"result":null,"id":{id}}}"#)).await;
+    }
+    peer
+}
+
 #[tokio::test]
 async fn another_connection_is_opened_for_what_has_no_room_and_an_empty_one_is_closed() {
     let venue = Venue::bind().await;
     let names: Vec<String> = (0..341).map(|number| format!("C{number}-USDT")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut rig = Rig::start("binance", Some(venue.url.clone()), &names, timing());
-    let mut first = venue.accept().await;
-    first.text().await;
+    let mut first = grant_four(&venue).await;
     rig.change(vec![add("NEW-USDT", 1_000)]).await;
     let mut second = venue.accept().await;
     assert!(second.text().await.contains("newusdt@trade"));
@@ -126,8 +135,7 @@ async fn rule_10_a_symbol_that_no_connection_has_room_for_waits_for_some() {
         ..config::Feed::new(venue::find("binance").unwrap(), listed(&names))
     };
     let mut rig = Rig::run(&config, timing());
-    let mut first = venue.accept().await;
-    first.text().await;
+    let mut first = grant_four(&venue).await;
     rig.change(vec![add("NEW-USDT", 1_000)]).await;
     rig.change(vec![remove("C7-USDT")]).await;
     assert_eq!(rig.removed().await, FeedSymbol(7));
