@@ -1,24 +1,13 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
 use super::{
-    Applies, Config, ConfigError, Feed, FeedStep, Machine, Tls, Weight, check_together, feed_plan,
+    Applies, Change, Config, ConfigError, Feed, FeedStep, Machine, Tls, Weight, check_together, feed_plan,
     keys::KEYS,
     print::value,
     setting::{Key, has_section},
 };
 use crate::tls::show_time;
 use std::{io, time::Duration};
-
-/// A key whose value differs. The values are written as in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// `server.hosts`, or `feed.us-stocks`.
-    pub key: String,
-    /// The value in force.
-    pub from: String,
-    /// The value in the file, or in what overrides it.
-    pub to: String,
-}
 
 /// What a reload has done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,8 +62,8 @@ pub enum ReloadError {
 /// The settings after a reload, and what it changed. A key that waits for a restart keeps its value, so it is reported
 /// at each reload until then.
 ///
-/// `may_run` says why the gateway cannot change to these feeds while it runs, if it cannot. The steps that it has to take
-/// with them are returned too.
+/// `may_run` says why the gateway cannot change to these feeds while it runs, if it cannot. The steps that it has to
+/// take with them are returned too.
 pub fn reload(
     running: &Config,
     mut loaded: Config,

@@ -99,7 +99,8 @@ impl Line {
         }
     }
 
-    /// Leaves these symbols, and drops its notes of them. A slice may be empty then: rounds name slices by their places.
+    /// Leaves these symbols, and drops its notes of them. A slice may be empty then: rounds name slices by their
+    /// places.
     pub(super) fn leave(&mut self, symbols: &HashSet<Symbol>) {
         for (slice, number) in self.slices.iter_mut().zip(0..) {
             // Where each symbol is afterwards.

@@ -296,7 +296,8 @@ impl FeedSet {
         started
     }
 
-    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again for
+    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again
+    /// for
     /// minutes.
     async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
         let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };

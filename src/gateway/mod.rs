@@ -177,7 +177,7 @@ impl Gateway {
             streams: workers.clone(),
             permits: permits.clone(),
             draining: draining.clone(),
-            tls: tls_services(config, &reloader, &workers)?,
+            tls: tls_services(config, reloader.certificates(), &workers)?,
             keys: reloader.issuer().map(|keys| Arc::new(keys.clone()) as Arc<dyn Keys>),
         };
         let api = api::Server::bind(&live, services)?;

@@ -1,6 +1,6 @@
 //! What a configuration asks for, wired: permits, and feeds with the cache and the workers.
 
-use super::{GatewayError, Reloader, cluster::RunShard, record::record_while_serving};
+use super::{GatewayError, cluster::RunShard, record::record_while_serving};
 use crate::{
     api::TlsServices,
     cache::{Cache, FailoverCounts, RegisterError, Shard, SymbolState},
@@ -13,7 +13,7 @@ use crate::{
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source, Symbol},
     recording::Recording,
-    tls,
+    tls::{self, Certificates},
     venue::ListedSymbol,
 };
 use std::{collections::HashMap, io, num::NonZero, sync::Arc, time::Duration};
@@ -114,10 +114,10 @@ pub(super) fn reserved(config: &Config, feeds: &[config::Feed]) -> u64 {
 /// What the listener for https needs, where one is configured.
 pub(super) fn tls_services(
     config: &Config,
-    reloader: &Reloader,
+    certificates: Option<&Arc<Certificates>>,
     workers: &Arc<WorkerPool>,
 ) -> io::Result<Option<TlsServices>> {
-    let (Some(tls), Some(certificates)) = (&config.tls, reloader.certificates()) else { return Ok(None) };
+    let (Some(tls), Some(certificates)) = (&config.tls, certificates) else { return Ok(None) };
     let protocols = tls::server_config(tls.http2, tls.min_version, certificates.clone()).map_err(io::Error::other)?;
     Ok(Some(TlsServices { config: protocols, http2: tls.http2.then(|| workers.clone()) }))
 }
