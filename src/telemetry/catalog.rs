@@ -105,18 +105,10 @@ catalog! {
             "not_entitled", "symbol_limit", "not_granted", "failback", "preferred"]],
             "Symbols that passed from one feed to its standby, or back, by the reason.",
             details "The reason is why the first feed's price could not be shown, as on the wire, or `failback`: the primary has been live for `failback_after`, or `preferred`: an operator prefers the feed.";
-        DEMAND_SYMBOLS: Gauge "tickfan_demand_symbols" Count [feed],
-            "Symbols that a feed on demand has subscribed.",
-            details "With those that no stream has any longer, as long as they linger. Published each second; missing for other feeds.";
-        DEMAND_SYMBOLS_LIMIT: Gauge "tickfan_demand_symbols_limit" Count [feed],
-            "The most symbols that a feed on demand has at a time: its `on_demand_symbols`.";
-        DEMAND_SUBSCRIBED: Counter "tickfan_demand_subscribed_total" Count [feed],
-            "Symbols that a feed subscribed because a stream asked for them.";
-        DEMAND_REFUSED: Counter "tickfan_demand_refused_total" Count [feed, reason in [
-            "full", "address_share", "address_rate"]],
-            "Requests of streams for another symbol of a feed on demand that the gateway refused, by the reason.",
-            details "`full`: the feed has `on_demand_symbols`; `address_share`: the streams of the address have a quarter of them; `address_rate`: they asked for more than `new_symbols_per_address` in a minute. The stream sees the symbol `refused`, reason `limit`.",
-            excludes "what the venue refuses";
+        DEMAND_SYMBOLS: Gauge "tickfan_demand_symbols" Count [feed], "Symbols that a feed on demand has subscribed.", details "With those that no stream has any longer, as long as they linger. Published each second; missing for other feeds.";
+        DEMAND_SYMBOLS_LIMIT: Gauge "tickfan_demand_symbols_limit" Count [feed], "The most symbols that a feed on demand has at a time: its `on_demand_symbols`.";
+        DEMAND_SUBSCRIBED: Counter "tickfan_demand_subscribed_total" Count [feed], "Symbols that a feed subscribed because a stream asked for them.";
+        DEMAND_REFUSED: Counter "tickfan_demand_refused_total" Count [feed, reason in [ "full", "address_share", "address_rate"]], "Requests of streams for another symbol of a feed on demand that the gateway refused, by the reason.", details "`full`: the feed has `on_demand_symbols`; `address_share`: the streams of the address have a quarter of them; `address_rate`: they asked for more than `new_symbols_per_address` in a minute. The stream sees the symbol `refused`, reason `limit`.", excludes "what the venue refuses";
         FEED_RECORDING: Gauge "tickfan_feed_recording" Count [feed],
             "1 while the feed is recorded, 0 once its recording has failed.",
             details "Missing where the feed is not recorded. A recording that failed, as on a full disk, begins again at the next start.";
