@@ -96,6 +96,7 @@ impl Inner {
                 published: newest.published,
                 time: newest.time,
                 frame: OnceLock::new(),
+                patch: OnceLock::new(),
             };
             self.ring.keep_only(Arc::new(first));
         }

@@ -156,8 +156,8 @@ fn a_long_list_of_changes_is_told_as_a_count() {
 fn a_standby_goes_before_its_primary_and_comes_after_it() {
     let running = [standby("s", "p", "BTC-USDT ETH-USDT"), feed("p", "BTC-USDT ETH-USDT SOL-USDT")];
     let [s, p] = &running;
-    check(&[p.clone()], &running, "start s", "");
-    check(&running, &[p.clone()], "end s", "");
+    check(std::slice::from_ref(p), &running, "start s", "");
+    check(&running, std::slice::from_ref(p), "end s", "");
     check(&running, &[feed("q", "ADA-USDT")], "end s, end p, start q", "");
     check(&[], &running, "start p, start s", "");
     let fewer = [standby("s", "p", "ETH-USDT"), feed("p", "ETH-USDT SOL-USDT")];
@@ -270,7 +270,7 @@ impl File {
             }
             let settings = |place: usize, feed: Feed| Feed {
                 mute_after: Some(Duration::from_secs(self.mute_after[place])),
-                credentials: Some(Credentials { key: Secret::new(&self.key[place].to_string()), secret: None }),
+                credentials: Some(Credentials { key: Secret::new(self.key[place].to_string()), secret: None }),
                 ..feed
             };
             let names = |list: &[usize]| list.iter().map(|number| symbol(*number)).collect::<Vec<_>>().join(" ");

@@ -134,7 +134,8 @@ impl OnDemand {
     }
 
     /// The states of these names, for a stream of this address, whose streams may have so many new names in a minute,
-    /// and what the stream holds as long as it has them. A name that no feed has is subscribed, or its state is refused.
+    /// and what the stream holds as long as it has them. A name that no feed has is subscribed, or its state is
+    /// refused.
     /// `None`: not even that has room, or no feed on demand has the name.
     pub fn ask(
         &self,
@@ -195,7 +196,8 @@ impl OnDemand {
         Some(state)
     }
 
-    /// The refused state of a name that has no room. All streams share it, and those of one address have a share of all.
+    /// The refused state of a name that has no room. All streams share it, and those of one address have a share of
+    /// all.
     fn orphan(
         &self,
         place: usize,

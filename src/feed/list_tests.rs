@@ -42,7 +42,7 @@ impl Remote {
         let names: Vec<String> = names.collect();
         let begins = request["op"] == "subscribe";
         let is_bad = begins && names.iter().any(|name| name == BAD);
-        let is_whole = id % 3 == 0;
+        let is_whole = id.is_multiple_of(3);
         if is_whole && is_bad && names.len() > 1 {
             return self.answers.push_back(json!({ "op": "split", "id": id }).to_string());
         }

@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, CredentialsRule, Script, Venue, VenueError};
+use super::{Credentials, CredentialsRule, ListedSymbol, Script, Venue, VenueError};
 use crate::market::{Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, path::PathBuf, pin::Pin, time::Duration};
 
@@ -41,8 +41,8 @@ pub struct Spec {
     pub derive: fn(&Symbol) -> Option<String>,
     /// The name that a symbol's data arrive under, from the name that it is asked for by. `None` where they are one.
     pub data_name: fn(&str) -> Option<String>,
-    /// The assets that prices are in, where the venue's name joins a symbol's parts without a separator: they tell where
-    /// the first part ends. Empty where no two symbols have one name.
+    /// The assets that prices are in, where the venue's name joins a symbol's parts without a separator: they tell
+    /// where the first part ends. Empty where no two symbols have one name.
     pub quotes: &'static [&'static str],
     /// Checks an address that the configuration sets: an error where data that the protocol reads can never come from.
     pub check_url: fn(&str) -> Result<(), VenueError>,
@@ -157,28 +157,6 @@ impl Options {
     /// The value of a setting, or its default.
     pub fn get(&self, option: &VenueOption) -> f64 {
         self.0.iter().find(|(name, _)| *name == option.name).map_or(option.default, |(_, value)| *value)
-    }
-}
-
-/// A symbol that a feed lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedSymbol {
-    /// The canonical name.
-    pub symbol: Symbol,
-    /// The venue's name, where it cannot be derived from the canonical one.
-    pub venue_name: Option<String>,
-}
-
-impl ListedSymbol {
-    /// How long the venue's name of it is, in bytes. A derived name is not longer than the symbol.
-    pub fn name_bytes(&self) -> usize {
-        self.venue_name.as_ref().map_or(self.symbol.as_str().len(), String::len)
-    }
-}
-
-impl From<Symbol> for ListedSymbol {
-    fn from(symbol: Symbol) -> Self {
-        Self { symbol, venue_name: None }
     }
 }
 

@@ -309,6 +309,7 @@ fn only_the_edges_read_a_clock_or_the_environment() {
         "cluster/handle.rs",
         "cluster/node.rs",
         "dial/connect.rs",
+        "feed/supervisor.rs",
         "issuer/keeper.rs",
         "recording/write/thread.rs",
         "venue/sim/server.rs",

@@ -153,8 +153,8 @@ impl Rig {
         Self::with(requests, refused, false, Change::Requests(vec![request(9)])).await
     }
 
-    /// A connection that is replaced without a gap, if it `overlaps` with the next one. Its venue answers changes of the
-    /// list by `changed`.
+    /// A connection that is replaced without a gap, if it `overlaps` with the next one. Its venue answers changes of
+    /// the list by `changed`.
     async fn with(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>, overlaps: bool, changed: Change) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap());

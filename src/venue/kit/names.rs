@@ -129,7 +129,7 @@ impl Names {
         Name::new(self.rule, listed).is_ok_and(|name| self.take(place, name).is_ok())
     }
 
-    /// The symbol leaves its place: its data are no longer taken. Its name is known until the place is taken again.
+    /// The symbol leaves its place: its data count no longer. Its name is known until the place is taken again.
     pub(in crate::venue) fn remove(&mut self, place: FeedSymbol) {
         match std::mem::replace(self.at(place), Place::Free) {
             Place::Listed(name) => {

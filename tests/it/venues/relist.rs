@@ -237,17 +237,17 @@ async fn changes(manner: &'static Manner) {
     rig.change(vec![add(&three), remove(&two), add(&four)], &list, &trading).await;
     rig.until(&Seen::Removed(name(&two))).await;
     // Data of the removed symbol were on their way.
-    rig.trade(&[two.clone()]);
+    rig.trade(std::slice::from_ref(&two));
     rig.trade(&list);
     let seen = rig.until(&Seen::Update(name(&three))).await;
     assert!(!seen.contains(&Seen::Update(name(&two))), "{}: {seen:?}", manner.venue);
-    rig.trade(&[one.clone()]);
+    rig.trade(std::slice::from_ref(&one));
     rig.until(&Seen::Update(name(&one))).await;
 
     // A symbol that the venue refuses is refused alone, and the one that came with it is not.
     rig.change(vec![add(&bad), add(&two)], &[one.clone(), two.clone(), three.clone(), four.clone()], &trading).await;
     rig.until(&Seen::Refused(vec![name(&bad)])).await;
-    rig.trade(&[two.clone()]);
+    rig.trade(std::slice::from_ref(&two));
     rig.until(&Seen::Update(name(&two))).await;
     // Removed and added again in one go: it is asked for once more.
     let list = [one.clone(), two.clone(), four.clone()];

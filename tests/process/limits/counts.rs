@@ -110,7 +110,7 @@ pub(super) fn a_connection_too_many_of_an_address_takes_the_place_of_its_own() {
 }
 
 /// A client at 127.0.0.`last`.
-fn client_from(last: u8, address: SocketAddr) -> Client {
+pub(super) fn client_from(last: u8, address: SocketAddr) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))).unwrap();
     socket.connect(&address.into()).unwrap();

@@ -1,6 +1,6 @@
 //! What streams may have subscribed.
 
-use super::*;
+use super::{counts::client_from, *};
 
 pub(super) fn a_new_symbol_too_many_of_an_address_is_refused() {
     let feed = "[[feed]]\nname = \"sim\"\non_demand = true\n[limits]\nnew_symbols_per_address = 2\n";

@@ -145,7 +145,16 @@ impl World {
 
     fn change_to(&self, rev: Option<u64>) -> Change {
         let interval = None;
-        Change { rev, symbols: None, unknown: Box::default(), parts: None, interval, patches: None, held: None, rights: None }
+        Change {
+            rev,
+            symbols: None,
+            unknown: Box::default(),
+            parts: None,
+            interval,
+            patches: None,
+            held: None,
+            rights: None,
+        }
     }
 
     /// A client asks for another list.
