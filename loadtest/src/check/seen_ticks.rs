@@ -87,6 +87,11 @@ impl SeenTicks {
         Self { history, is_cluster, ..Self::default() }
     }
 
+    /// Whether several gateways send the ticks.
+    pub fn is_cluster(&self) -> bool {
+        self.is_cluster
+    }
+
     /// The number of a symbol, in the order of first use.
     pub fn symbol(&mut self, name: &str) -> u32 {
         if let Some(&symbol) = self.symbols.get(name.as_bytes()) {

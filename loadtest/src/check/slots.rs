@@ -113,7 +113,7 @@ impl Slots {
             return None;
         };
         let name = seen_ticks.name(symbol);
-        let missed = self.slots[found].advance(tick).unwrap_or_else(|(rule, what)| {
+        let missed = self.slots[found].advance(tick, seen_ticks.is_cluster()).unwrap_or_else(|(rule, what)| {
             violations.note(rule, Some(stream), now, format!("{name} {}: {what}", tick.seq), block);
             0
         });
@@ -148,7 +148,9 @@ impl Slots {
 
 impl Slot {
     /// Advances to a tick; returns how many were skipped before it.
-    fn advance(&mut self, tick: Tick) -> Result<u64, (Rule, String)> {
+    /// `is_cluster`: a node that has just started shows symbols without data, and then at once all that their owner
+    /// knows.
+    fn advance(&mut self, tick: Tick, is_cluster: bool) -> Result<u64, (Rule, String)> {
         let last = self.last.replace(tick);
         let stale_recv = self.stale_recv;
         match tick.state {
@@ -161,7 +163,8 @@ impl Slot {
             self.last = Some(last);
             return Err((Rule::Order, format!("it follows {}", last.seq)));
         }
-        if tick.trades < last.trades || tick.trades - last.trades > tick.seq - last.seq {
+        let had_no_data = is_cluster && last.seq == 0;
+        if tick.trades < last.trades || (tick.trades - last.trades > tick.seq - last.seq && !had_no_data) {
             return Err((Rule::Order, format!("trades changes from {} to {}", last.trades, tick.trades)));
         }
         if tick.state == State::Live && stale_recv.is_some_and(|recv| tick.recv <= recv) {

@@ -339,6 +339,12 @@ impl Summary {
 }
 
 impl StreamsSummary {
+    /// How many attempts became no stream, but for those that a gateway told to come back: one that drains does.
+    pub fn unanswered(&self) -> u64 {
+        let ended = self.groups.iter().flat_map(|group| &group.ended);
+        ended.filter(|(how, _)| how.has_failed() && **how != Ended::Busy).map(|(_, count)| count).sum()
+    }
+
     /// How many connects a gateway refused whose client turned to another one.
     pub fn elsewhere(&self) -> u64 {
         let ended = self.groups.iter().flat_map(|group| &group.ended);

@@ -82,7 +82,7 @@ macro_rules! measures {
 }
 
 /// The measures that are one number.
-pub const MEASURES: [Measure; 26] = measures! {
+pub const MEASURES: [Measure; 27] = measures! {
     "violations", "violations of any rule", Count, AtMost, Tickfan, |of| of.violations.total.map(|total| total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, Any, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, Any, |of| Some(of.ticks_per_second);
@@ -91,6 +91,7 @@ pub const MEASURES: [Measure; 26] = measures! {
     "failed", "attempts that did not become streams", Count, AtMost, Any, |of| Some(of.streams.failed as f64);
     "lost", "streams that ended unexpectedly", Count, AtMost, Any, |of| Some(of.streams.lost as f64);
     "broken", "streams that ended without a goodbye", Count, AtMost, Tickfan, |of| Some(of.streams.broken() as f64);
+    "unanswered", "attempts that became no stream and were not told to come back", Count, AtMost, Any, |of| Some(of.streams.unanswered() as f64);
     "elsewhere", "connects that a gateway refused and that another one took", Count, AtMost, Any, |of| Some(of.streams.elsewhere() as f64);
     "closed_stalled", "streams that the gateway closed because they did not read", Count, AtLeast, Tickfan, |of| of.gateway.as_ref()?.closed("stalled");
     "missed_ring", "ticks that streams missed by the gateway's fault", Count, AtMost, Tickfan, |of| of.gateway.as_ref()?.missed("ring");
