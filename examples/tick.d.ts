@@ -35,7 +35,7 @@ export interface Tick {
    * Present when the symbol has a standby feed.
    */
   source?: string;
-  /** When the gateway received the last update, by its own clock. Present when `seq` is above 0. */
+  /** When the gateway received the last update, by its own clock. Present when an update has come. */
   recv?: Micros;
   /** The price of the last eligible trade of the regular session. */
   price?: number;

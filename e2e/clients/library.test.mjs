@@ -92,7 +92,7 @@ test("a gateway that is killed, muted, drained and restarted: nothing stale is l
 test("a line that breaks, or swallows all: the stream resumes where it was", TEST, async (t) => {
   const gateway = await startGateway(t, { config: feed(SYMBOLS, 12) });
   const relay = await startRelay(t, gateway.address);
-  const { ticks, watch, live, lost, equal, until, states } = checked(t, relay.url);
+  const { ticks, watch, live, lost, equal, until, states } = checked(t, relay.url, { patch: true });
   let [missed, ended] = [0, 0];
   ticks.on("missed", ({ ticks }) => { missed += ticks; });
   watch(["AAPL"]);
@@ -147,7 +147,7 @@ test("a token that ends is renewed in place, and a new one is asked for where it
 
 test("symbols that are added and removed at random end as the gateway has them", { timeout: TEST.timeout + 2_000 * SECONDS }, async (t) => {
   const gateway = await startGateway(t, { config: feed(MANY, 2_000) });
-  const { ticks, shown, watch, live, equal, until, states } = checked(t, gateway.url);
+  const { ticks, shown, watch, live, equal, until, states } = checked(t, gateway.url, { patch: true });
   const watches = [watch(MANY.slice(0, 3)), watch([]), watch([])];
   let list = [];
   ticks.on("hello", ({ symbols }) => { list = symbols; });

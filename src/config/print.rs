@@ -27,8 +27,8 @@ const HEAD: &str = "\
 ";
 
 const FEED_HEAD: &str = "
-# A feed: symbols of a venue. There may be several; without any, there is one of the default venue. At a reload `symbols`
-# and the key change while the feed runs; most other keys restart it.
+# A feed: symbols of a venue. There may be several; without any, there is one of the default venue.
+# At a reload `symbols` and the key change while the feed runs; most other keys restart it.
 #[[feed]]
 ";
 

@@ -25,7 +25,7 @@ export class Ticks {
     this.#on = on;
     this.#now = now;
     this.#maxRate = maxRate;
-    const ticks = (this.#ticks = connect("/", { numbers: "string", heartbeat: HEARTBEAT, background: "close", maxRate }));
+    const ticks = (this.#ticks = connect("/", { numbers: "string", heartbeat: HEARTBEAT, patch: true, background: "close", maxRate }));
     // What the lists and the link say of a symbol, the ticks need not say again.
     this.#watch = ticks.watch([], (tick) => { if (!["lost", "unknown", "denied"].includes(tick.state)) on.tick(tick); });
     for (const name of ["hello", "symbols", "heartbeat", "waits"]) ticks.on(name, (event) => on[name](event));
