@@ -158,9 +158,9 @@ impl Sink for Ingest {
 
     fn remove(&mut self, place: FeedSymbol, now: Now) {
         let Some(state) = self.symbols[place.index()].take() else { return };
-        // Where it is listed again, its price is old.
-        let outage = |state: Publisher<'_>| state.outage(Reason::Reconnect, now);
-        self.set_one(&state, &[&outage, &|state| state.set_refused(Some(Reason::Removed), now)]);
+        // Where it is listed again, its price is old, and the order of what comes then may be another.
+        let over = |state: Publisher<'_>| state.start_over(now);
+        self.set_one(&state, &[&over, &|state| state.set_refused(Some(Reason::Removed), now)]);
     }
 
     fn may_take(&self) -> bool {

@@ -8,11 +8,11 @@ use super::{
 use crate::market::{Guards, Now, Parts, Reason, Snapshot, Source};
 
 impl SymbolState {
-    /// The symbol is not listed any longer: streams see it refused, for this reason, and its prices are stale. After
-    /// that no connection may publish to it until it is [readmitted](Self::readmit).
+    /// The symbol is not listed any longer: streams see it refused, for this reason, and its prices are stale; what comes
+    /// after it is listed again may have another order. After that no connection may publish to it until it is [readmitted](Self::readmit).
     pub fn remove(&self, reason: Reason, now: Now) -> Published {
         self.set_all(now, |snapshot, guards| {
-            let aged = snapshot.outage(Reason::Reconnect, guards, now);
+            let aged = snapshot.start_over(guards, now);
             aged.union(snapshot.set_refused(Some(reason), now))
         })
     }

@@ -9,9 +9,9 @@ use crate::{
 };
 use std::{io, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// How many changes may wait. A reload makes a few for each feed, and waits for room.
@@ -20,22 +20,25 @@ const CHANGES_MAX: usize = 64;
 /// How long the task may leave no room for a change: a piece of its work takes milliseconds.
 const CHANGE_MAX: Duration = Duration::from_secs(5);
 
+/// A change, and where its end is told.
+type Asked = (LineChange, oneshot::Sender<()>);
+
 /// The task of the delay lines, from the first line on.
 #[derive(Default)]
 pub(super) struct DelayTask(Option<Running>);
 
 struct Running {
     runtime: Background,
-    changes_tx: mpsc::Sender<LineChange>,
+    changes_tx: mpsc::Sender<Asked>,
     stop_tx: watch::Sender<bool>,
     shows: JoinHandle<()>,
 }
 
 impl DelayTask {
-    /// Changes the lines.
+    /// Changes the lines. When it returns, a symbol that has left is not shown any more.
     ///
     /// # Errors
-    /// The system refuses a thread for the first line.
+    /// The system refuses a thread for the first line, or the task hangs.
     pub(super) async fn change(&mut self, change: LineChange, announcer: impl FnOnce() -> Announcer) -> io::Result<()> {
         let running = match &self.0 {
             Some(running) => running,
@@ -49,8 +52,10 @@ impl DelayTask {
                 self.0.insert(Running { runtime, changes_tx, stop_tx, shows })
             }
         };
-        let told = running.changes_tx.send_timeout(change, CHANGE_MAX).await;
-        told.map_err(|_| io::Error::other("the delay lines do not take the change"))
+        let (done_tx, done_rx) = oneshot::channel();
+        let told = running.changes_tx.send_timeout((change, done_tx), CHANGE_MAX).await;
+        let is_done = told.is_ok() && matches!(timeout(CHANGE_MAX, done_rx).await, Ok(Ok(())));
+        if is_done { Ok(()) } else { Err(io::Error::other("the delay lines do not take the change")) }
     }
 
     /// Its runtime, if it runs.
@@ -74,7 +79,7 @@ impl DelayTask {
 async fn show_delayed(
     mut lines: DelayLines,
     mut announcer: Announcer,
-    mut changes: mpsc::Receiver<LineChange>,
+    mut changes: mpsc::Receiver<Asked>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -88,7 +93,11 @@ async fn show_delayed(
         };
         tokio::select! {
             () = wait => {}
-            Some(change) = changes.recv() => lines.change(change),
+            Some((change, done_tx)) = changes.recv() => {
+                lines.change(change);
+                // One that waits no longer has its error already.
+                let _ = done_tx.send(());
+            }
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }

@@ -25,6 +25,7 @@ impl FeedSet {
         let (removed, kept): (Vec<_>, Vec<_>) =
             feed.states().iter().cloned().partition(|state| gone.contains(state.symbol()));
         feed.list(removed.iter().map(|state| ListChange::Remove(state.symbol().clone())), kept);
+        feed.leave(&removed);
         feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
         let late = self.late(&feed.config, &removed);
         if !late.is_empty() {
@@ -61,7 +62,8 @@ impl FeedSet {
         let mut hang = Vec::new();
         for feed in &mut state.feeds {
             if !feed.flush().await {
-                hang.push(feed.config.clone());
+                let settings = config.feeds.iter().find(|now| now.name == feed.config.name);
+                hang.push(settings.unwrap_or(&feed.config).clone());
             }
         }
         let mut restarted = Vec::new();

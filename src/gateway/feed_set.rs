@@ -7,18 +7,17 @@ use super::{
     GatewayError,
     delay::DelayTask,
     running_feed::{Died, OnDeath, RunningFeed},
-    wiring::{Known, WiredTo, delay_line, reserved, wire_feed},
+    wiring::{delay_line, reserved},
 };
 use crate::{
     admin::LiveFeeds,
-    cache::{Cache, Published, SymbolState},
+    cache::Cache,
     config::{self, Config, FeedStep, ReloadError},
     delay::LineChange,
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, FeedState, Timing},
-    ingest,
+    feed::{Feed, Timing},
     limits::{self, Permit, Permits},
-    market::{Now, Reason, Source},
+    market::Now,
 };
 use std::{
     io,
@@ -30,7 +29,7 @@ use tracing::error;
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
     pub(super) cache: Arc<Cache>,
-    workers: Arc<WorkerPool>,
+    pub(super) workers: Arc<WorkerPool>,
     permits: Permits,
     /// The same feeds, for those who look at them.
     shown: LiveFeeds,
@@ -51,7 +50,7 @@ pub(super) struct State {
     pub(super) delay: DelayTask,
     /// The lines of the start.
     lines: Vec<LineChange>,
-    timing: Option<Timing>,
+    pub(super) timing: Option<Timing>,
     runs: bool,
 }
 
@@ -195,137 +194,6 @@ impl FeedSet {
         }
     }
 
-    async fn take(&self, state: &mut State, step: FeedStep, config: &Config) -> (String, Result<(), GatewayError>) {
-        match step {
-            FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
-            FeedStep::Remove { feed, symbols } => {
-                let removed = self.remove(state, &feed, symbols).await;
-                (feed, removed)
-            }
-            FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
-            FeedStep::Rekey(feed) => (feed.name.clone(), self.rekey(state, &feed, config).await),
-            FeedStep::Add { feed, symbols } => {
-                let added = self.add_symbols(state, &feed, symbols).await;
-                (feed, added)
-            }
-            FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, &Known::new(), config).await),
-        }
-    }
-
-    /// Ends a feed.
-    async fn end(&self, state: &mut State, name: &str) -> Result<(), GatewayError> {
-        let Some(mut feed) = take_out(&mut state.feeds, name) else { return Ok(()) };
-        feed.stop().await;
-        if feed.config.standby.is_some() {
-            let mut announcer = self.announcer();
-            let now = Now::read();
-            for symbol in feed.states() {
-                announce(&mut announcer, symbol, symbol.remove_standby(now));
-            }
-            announcer.flush();
-        } else {
-            self.retire(feed.states());
-            if feed.config.tier.line().is_some() {
-                state.delay.change(LineChange::End(feed.debug().name.clone()), || self.announcer()).await?;
-                self.retire(&self.late(&feed.config, feed.states()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a feed, whose symbols have these states already.
-    async fn start(
-        &self,
-        state: &mut State,
-        feed: &config::Feed,
-        known: &Known,
-        config: &Config,
-    ) -> Result<(), GatewayError> {
-        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
-        let wired = wire_feed(feed, known, to)?;
-        let mut running = RunningFeed::new(feed, wired)?;
-        if let Some(timing) = state.timing {
-            running.set_timing(timing);
-        }
-        let name = running.debug().name.clone();
-        if known.is_empty() {
-            if let Some(line) = delay_line(feed, running.states(), &self.cache)? {
-                state.delay.change(LineChange::Start(name, line), || self.announcer()).await?;
-            }
-        } else {
-            let new: Vec<_> =
-                running.states().iter().filter(|symbol| !known.contains_key(symbol.symbol())).cloned().collect();
-            self.follow(state, feed, &new).await?;
-        }
-        running.launch(OnDeath::Log);
-        state.feeds.push(running);
-        Ok(())
-    }
-
-    /// Ends the connections of a feed, and starts it with other settings.
-    pub(super) async fn restart(
-        &self,
-        state: &mut State,
-        feed: &config::Feed,
-        config: &Config,
-    ) -> Result<(), GatewayError> {
-        let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
-            return self.start(state, feed, &Known::new(), config).await;
-        };
-        old.stop().await;
-        let is_elsewhere = old.config.venue != feed.venue
-            || old.config.url != feed.url
-            || old.config.playback != feed.playback
-            || old.config.options != feed.options;
-        // A server of our own begins its market again.
-        let starts_over = is_elsewhere || feed.venue.local_server.is_some();
-        let mut announcer = self.announcer();
-        let now = Now::read();
-        for symbol in old.states() {
-            let publisher = symbol.through(None).of(Source::Primary);
-            let stale = if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
-            announce(&mut announcer, symbol, stale);
-        }
-        announcer.flush();
-        let known = old.states().iter().map(|state| (state.symbol().clone(), state.clone())).collect();
-        let started = self.start(state, feed, &known, config).await;
-        if started.is_err() {
-            self.retire(old.states());
-            self.retire(&self.late(&old.config, old.states()));
-        }
-        started
-    }
-
-    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again
-    /// for
-    /// minutes.
-    async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
-        let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
-        running.key.set(feed.credentials.clone());
-        if running.debug().status.verdict() != FeedState::Failed {
-            return Ok(());
-        }
-        let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };
-        self.restart(state, &feed, config).await
-    }
-
-    /// Takes states out of the cache, and tells their streams.
-    pub(super) fn retire(&self, states: &[Arc<SymbolState>]) {
-        for state in states {
-            self.cache.retire(state.symbol(), state.tier());
-        }
-        ingest::removed(states, &mut self.announcer(), Now::read());
-    }
-
-    /// The delayed states of these live ones that the feed's delay line feeds.
-    pub(super) fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
-        if feed.tier.line().is_none() {
-            return Vec::new();
-        }
-        let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
-        late.filter(|late| *late.feed() == *feed.name).collect()
-    }
-
     /// Shows the feeds to those who look, in the order of the configuration.
     fn show(&self, state: &State, config: &Config) {
         let place = |name: &str| config.feeds.iter().position(|feed| feed.name == name).unwrap_or(usize::MAX);
@@ -360,22 +228,10 @@ impl FeedSet {
     }
 }
 
-fn log_failed(taken: impl IntoIterator<Item = (String, Result<(), GatewayError>)>) {
+pub(super) fn log_failed(taken: impl IntoIterator<Item = (String, Result<(), GatewayError>)>) {
     for (feed, taken) in taken {
         if let Err(error) = taken {
             error!(feed, "the feed could not be changed: {error}");
         }
-    }
-}
-
-/// Takes a feed out of the list.
-fn take_out(feeds: &mut Vec<RunningFeed>, name: &str) -> Option<RunningFeed> {
-    let place = feeds.iter().position(|feed| feed.config.name == name)?;
-    Some(feeds.remove(place))
-}
-
-fn announce(announcer: &mut Announcer, state: &Arc<SymbolState>, published: Published) {
-    if let Published::Tick { interest } = published {
-        announcer.add(state, interest);
     }
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod delay;
 mod feed_lists;
 mod feed_set;
+mod feed_steps;
 mod history;
 mod keys;
 mod runtimes;

@@ -43,6 +43,8 @@ pub(super) struct RunningFeed {
     changes: Option<ListChanges>,
     /// Changes of its list that its connections do not know.
     pending: Vec<ListChange<Arc<SymbolState>>>,
+    /// The states that `pending` removes: until its connections know, they may speak of them.
+    leaving: Vec<Arc<SymbolState>>,
     runtime: Background,
     task: Task,
 }
@@ -75,7 +77,16 @@ impl RunningFeed {
         let on_demand = OnceLock::new();
         let venue = config.venue.name;
         let debug = Arc::new(DebugFeed { name, venue, status, symbols, on_demand, standby_for });
-        Ok(Self { config: config.clone(), debug, key, changes, pending: Vec::new(), runtime, task: Task::Wired(task) })
+        Ok(Self {
+            config: config.clone(),
+            debug,
+            key,
+            changes,
+            pending: Vec::new(),
+            leaving: Vec::new(),
+            runtime,
+            task: Task::Wired(task),
+        })
     }
 
     /// Gives it other waits, before it begins.
@@ -147,15 +158,29 @@ impl RunningFeed {
         });
     }
 
+    /// Its list loses these states.
+    pub(super) fn leave(&mut self, states: &[Arc<SymbolState>]) {
+        self.leaving.extend_from_slice(states);
+    }
+
+    /// The states that its list has lost, and of which its connections may speak.
+    pub(super) fn leaving(&self) -> &[Arc<SymbolState>] {
+        &self.leaving
+    }
+
     /// Tells its connections of all changes of its list at once: one that loses its last symbol would be closed.
     /// `false`: the feed does not take them.
     pub(super) async fn flush(&mut self) -> bool {
         let pending = std::mem::take(&mut self.pending);
-        match &self.changes {
+        let is_told = match &self.changes {
             _ if pending.is_empty() => true,
             Some(changes_tx) => changes_tx.send_timeout(pending, CHANGE_MAX).await.is_ok(),
             None => false,
+        };
+        if is_told {
+            self.leaving.clear();
         }
+        is_told
     }
 
     /// As operators see it.

@@ -1,0 +1,214 @@
+//! The steps of a reload: feeds that end, start, and start again.
+
+use super::{
+    GatewayError,
+    feed_set::{FeedSet, State, log_failed},
+    running_feed::{OnDeath, RunningFeed},
+    wiring::{Known, WiredTo, delay_line, wire_feed},
+};
+use crate::{
+    cache::{Published, SymbolState},
+    config::{self, Config, FeedStep},
+    delay::LineChange,
+    fanout::Announcer,
+    feed::FeedState,
+    ingest,
+    market::{Now, Reason, Source},
+};
+use std::sync::Arc;
+
+impl FeedSet {
+    /// Takes a step; returns the name of its feed, and how it went.
+    pub(super) async fn take(
+        &self,
+        state: &mut State,
+        step: FeedStep,
+        config: &Config,
+    ) -> (String, Result<(), GatewayError>) {
+        match step {
+            FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
+            FeedStep::Remove { feed, symbols } => {
+                let removed = self.remove(state, &feed, symbols).await;
+                (feed, removed)
+            }
+            FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
+            FeedStep::Rekey(feed) => (feed.name.clone(), self.rekey(state, &feed, config).await),
+            FeedStep::Add { feed, symbols } => {
+                let added = self.add_symbols(state, &feed, symbols).await;
+                (feed, added)
+            }
+            FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, None, config).await),
+        }
+    }
+
+    /// Ends a feed.
+    async fn end(&self, state: &mut State, name: &str) -> Result<(), GatewayError> {
+        let Some(mut feed) = take_out(&mut state.feeds, name) else { return Ok(()) };
+        feed.stop().await;
+        ingest::removed(feed.leaving(), &mut self.announcer(), Now::read());
+        self.forget(state, &feed.config, feed.states()).await;
+        Ok(())
+    }
+
+    /// A feed with these states runs no longer: streams on its symbols are told, and those of a standby are its
+    /// primary's alone.
+    async fn forget(&self, state: &mut State, feed: &config::Feed, states: &[Arc<SymbolState>]) {
+        if feed.standby.is_some() {
+            let mut announcer = self.announcer();
+            let now = Now::read();
+            for symbol in states {
+                announce(&mut announcer, symbol, symbol.remove_standby(now));
+            }
+            announcer.flush();
+            return;
+        }
+        let late = self.late(feed, states);
+        if feed.tier.line().is_some() {
+            let end = LineChange::End(feed.name.as_str().into());
+            let ended = state.delay.change(end, || self.announcer()).await;
+            log_failed([(feed.name.clone(), ended.map_err(GatewayError::from))]);
+        }
+        self.retire(states);
+        self.retire(&late);
+    }
+
+    /// Starts a feed; one that ran before, with the states that it keeps. Where that fails, it is as if it had ended.
+    async fn start(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        kept: Option<&Known>,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
+        let none = Known::new();
+        let known = kept.unwrap_or(&none);
+        let wired = wire_feed(feed, known, to)?;
+        let states = wired.symbols.clone();
+        let running = match RunningFeed::new(feed, wired) {
+            Ok(running) => Ok(running),
+            Err(error) => Err(error.into()),
+        };
+        let started = match running {
+            Ok(running) => self.launch(state, running, kept).await,
+            Err(error) => Err(error),
+        };
+        if started.is_err() {
+            self.forget(state, feed, &states).await;
+        }
+        started
+    }
+
+    async fn launch(
+        &self,
+        state: &mut State,
+        mut running: RunningFeed,
+        kept: Option<&Known>,
+    ) -> Result<(), GatewayError> {
+        if let Some(timing) = state.timing {
+            running.set_timing(timing);
+        }
+        let name = running.debug().name.clone();
+        match kept {
+            None => {
+                if let Some(line) = delay_line(&running.config, running.states(), &self.cache)? {
+                    ingest::readmitted(
+                        &self.late(&running.config, running.states()),
+                        &mut self.announcer(),
+                        Now::read(),
+                    );
+                    state.delay.change(LineChange::Start(name, line), || self.announcer()).await?;
+                }
+            }
+            Some(known) => {
+                let is_new = |symbol: &&Arc<SymbolState>| !known.contains_key(symbol.symbol());
+                let new: Vec<_> = running.states().iter().filter(is_new).cloned().collect();
+                self.follow(state, &running.config, &new).await?;
+            }
+        }
+        running.launch(OnDeath::Log);
+        state.feeds.push(running);
+        Ok(())
+    }
+
+    /// Ends the connections of a feed, and starts it with other settings.
+    pub(super) async fn restart(
+        &self,
+        state: &mut State,
+        feed: &config::Feed,
+        config: &Config,
+    ) -> Result<(), GatewayError> {
+        if feed.standby.is_some() {
+            // Its states are its primary's, which goes on.
+            self.end(state, &feed.name).await?;
+            return self.start(state, feed, None, config).await;
+        }
+        let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
+            return self.start(state, feed, None, config).await;
+        };
+        old.stop().await;
+        // Its connections may have spoken of them since.
+        ingest::removed(old.leaving(), &mut self.announcer(), Now::read());
+        let is_elsewhere = old.config.venue != feed.venue
+            || old.config.url != feed.url
+            || old.config.playback != feed.playback
+            || old.config.options != feed.options;
+        // A server of our own begins its market again.
+        let starts_over = is_elsewhere || feed.venue.local_server.is_some();
+        let mut announcer = self.announcer();
+        let now = Now::read();
+        for symbol in old.states() {
+            let publisher = symbol.through(None).of(Source::Primary);
+            let stale = if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
+            announce(&mut announcer, symbol, stale);
+        }
+        announcer.flush();
+        let known = old.states().iter().map(|state| (state.symbol().clone(), state.clone())).collect();
+        let started = self.start(state, feed, Some(&known), config).await;
+        if started.is_err() {
+            self.forget(state, &old.config, old.states()).await;
+        }
+        started
+    }
+
+    /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again
+    /// for minutes.
+    async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
+        let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
+        running.key.set(feed.credentials.clone());
+        if running.debug().status.verdict() != FeedState::Failed {
+            return Ok(());
+        }
+        let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };
+        self.restart(state, &feed, config).await
+    }
+
+    /// Takes states out of the cache, and tells their streams.
+    pub(super) fn retire(&self, states: &[Arc<SymbolState>]) {
+        for state in states {
+            self.cache.retire(state.symbol(), state.tier());
+        }
+        ingest::removed(states, &mut self.announcer(), Now::read());
+    }
+
+    /// The delayed states of these live ones that the feed's delay line feeds.
+    pub(super) fn late(&self, feed: &config::Feed, states: &[Arc<SymbolState>]) -> Vec<Arc<SymbolState>> {
+        if feed.tier.line().is_none() {
+            return Vec::new();
+        }
+        let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
+        late.filter(|late| *late.feed() == *feed.name).collect()
+    }
+}
+
+/// Takes a feed out of the list.
+fn take_out(feeds: &mut Vec<RunningFeed>, name: &str) -> Option<RunningFeed> {
+    let place = feeds.iter().position(|feed| feed.config.name == name)?;
+    Some(feeds.remove(place))
+}
+
+fn announce(announcer: &mut Announcer, state: &Arc<SymbolState>, published: Published) {
+    if let Published::Tick { interest } = published {
+        announcer.add(state, interest);
+    }
+}
