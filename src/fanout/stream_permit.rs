@@ -7,7 +7,7 @@ pub trait StreamPermit: Send {
     fn resize(&mut self, symbols: usize) -> bool;
 
     /// Keeps what the stream's new list needs, in place of what the old one needed.
-    fn keep(&mut self, _held: Box<dyn Send>) {}
+    fn keep(&mut self, held: Box<dyn Send>);
 
     /// Whether its subject has at most so many streams open, this one among them. Without a subject, any number fits.
     fn fits(&self, _streams: usize) -> bool {
@@ -20,4 +20,6 @@ impl StreamPermit for () {
     fn resize(&mut self, _: usize) -> bool {
         true
     }
+
+    fn keep(&mut self, _: Box<dyn Send>) {}
 }

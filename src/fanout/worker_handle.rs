@@ -34,6 +34,10 @@ impl StreamPermit for LoadGuard {
         self.permit.resize(symbols)
     }
 
+    fn keep(&mut self, held: Box<dyn Send>) {
+        self.permit.keep(held);
+    }
+
     fn fits(&self, streams: usize) -> bool {
         self.permit.fits(streams)
     }

@@ -14,7 +14,7 @@ use std::{
 };
 use tickfan::{
     auth::KeySet,
-    config::{AuthMode, Config, DelayLine, Feed, FeedTier, KeySource, Record, Standby},
+    config::{AuthMode, Config, DelayLine, Feed, FeedTier, KeySource, OnDemand, Record, Standby},
     market::FailoverLimits,
     telemetry::{
         Metric,
@@ -231,7 +231,9 @@ fn a_scrape_has_the_metrics_types_and_labels_of_the_catalog() {
     let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
     let standby = Some(Standby { primary: "catalog".to_owned(), limits });
     let spare = Feed { standby, ..binance("catalog-spare", &venue.url, &["BTC-USDT"]) };
-    let mut config = config(vec![feed, spare]);
+    let on_demand = OnDemand { patterns: vec!["*".parse().unwrap()], symbols_max: 9, linger: Duration::from_secs(60) };
+    let demanded = Feed { on_demand: Some(on_demand), ..binance("catalog-demand", &venue.url, &[]) };
+    let mut config = config(vec![feed, spare, demanded]);
     serve_https(&mut config, "catalog-tls");
     sign_on(&mut config);
     let gateway = Running::start(&config);

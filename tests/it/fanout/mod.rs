@@ -51,6 +51,8 @@ impl tickfan::fanout::StreamPermit for Permit {
     fn resize(&mut self, _: usize) -> bool {
         true
     }
+
+    fn keep(&mut self, _: Box<dyn Send>) {}
 }
 
 impl Drop for Permit {

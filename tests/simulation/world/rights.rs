@@ -176,6 +176,8 @@ impl StreamPermit for Permit {
         fits
     }
 
+    fn keep(&mut self, _: Box<dyn Send>) {}
+
     fn fits(&self, streams: usize) -> bool {
         self.0.allows_streams(streams)
     }
