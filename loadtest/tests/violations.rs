@@ -32,6 +32,10 @@ fn smoke(violation: Violation) -> Summary {
 fn smoke_with(violation: Violation, churn: f64) -> Summary {
     let (mut scenario, _) = scenario::load("smoke").unwrap();
     scenario.groups.iter_mut().filter(|group| group.symbols > 1).for_each(|group| group.churn = churn);
+    if violation == Violation::DigitForAll {
+        // It changes whole ticks, so what these streams make of patches differs from it.
+        scenario.groups.retain(|group| !group.query.contains("patch"));
+    }
     let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
     let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url(), None)).unwrap();
     let proxy = Proxy::start(gateway.address, violation);

@@ -58,7 +58,7 @@ catalog! {
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
             "io", "connect_timeout", "tls", "proxy", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
             "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
-            "lifetime"]],
+            "relisted", "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
             details "Planned ends, `lifetime` and `closing`, count where they leave a gap.";
         FEED_GAPS: Counter "tickfan_feed_gaps_total" Count [feed],
@@ -77,7 +77,7 @@ catalog! {
             details "`ineligible` is a trade that may not set the last price, `other` is JSON that this gateway does not use, `hole` a place where a recording lacks frames. An update with a trade and a quote counts in both.",
             excludes "bytes and websocket frames: one frame may hold several updates";
         FEED_DECODE_ERRORS: Counter "tickfan_feed_decode_errors_total" Count [feed, reason in [
-            "json", "shape", "unknown_symbol", "missing", "number", "range", "price", "time", "word"]],
+            "json", "shape", "unknown_symbol", "removed_symbol", "missing", "number", "range", "price", "time", "word"]],
             "Messages, and fields of messages, that the gateway dropped because it could not decode them, by reason.";
         FEED_LAG: Samples "tickfan_feed_lag_seconds" Seconds [feed],
             "Time from the venue's event time to receipt by the gateway, not below zero.",
