@@ -1,6 +1,7 @@
 //! Standbys that come and go.
 
 use super::{Rig, of};
+use crate::support::Client;
 use std::collections::BTreeMap;
 use venue_sim::{binance::trade, blocking::Venue};
 
@@ -59,5 +60,45 @@ fn a_standby_comes_and_goes_and_the_primary_is_not_touched() {
     assert_eq!(["price", "source", "state"].map(|field| tick.text(field)), ["3", "", "live"]);
     assert!(rig.feed("spare").is_none());
     assert_eq!(rig.feed("main").unwrap()["symbols_with_standby"], 0);
+    rig.gateway.stop().unwrap();
+}
+
+#[test]
+fn a_standby_whose_key_was_denied_gets_another_one_and_the_primary_goes_on() {
+    let [main, spare] = [Venue::bind(), Venue::bind()];
+    let url = &spare.url;
+    let text = |key: &str| {
+        let primary = feed("main", &main, "\"AAPL\"", "hours = \"always\"");
+        format!(
+            "{primary}[[feed]]\nname = \"spare\"\nvenue = \"alpaca\"\nurl = \"{url}\"\nsymbols = [\"AAPL\"]\n\
+             hours = \"always\"\nkey_env = \"{key}\"\nsecret_env = \"SECRET\"\nstandby_for = \"main\"\n"
+        )
+    };
+    let variables = [("KEY_A", "PKFIRST"), ("KEY_B", "PKSECOND"), ("SECRET", "hush-hush")];
+    let rig = Rig::start_with("denied-standby", &text("KEY_A"), &variables);
+    let mut of_main = main.grant(&["aapl"]);
+    let mut stream = rig.stream("AAPL");
+    of_main.send(&trade("AAPL", 1, "1"));
+    stream.until("AAPL", "live");
+    let signs_on = |key: &str, answer: &str| {
+        spare.run(async |spare| {
+            let mut connection = spare.accept().await;
+            connection.send(r#"[{"T":"success","msg":"connected"}]"#).await;
+            let login = connection.text().await;
+            assert!(login.contains(key), "{login} is not with {key}");
+            connection.send(answer).await;
+            connection
+        })
+    };
+    let denied = signs_on("PKFIRST", r#"[{"T":"error","code":402,"msg":"auth failed"}]"#);
+    while rig.feed("spare").unwrap()["state"] != "failed" {}
+    let [changed, at_restart] = rig.reload(&text("KEY_B"));
+    assert_eq!((changed, at_restart), (of([("spare", "a new key")]), BTreeMap::new()));
+    drop(denied);
+    let _again = signs_on("PKSECOND", r#"[{"T":"success","msg":"authenticated"}]"#);
+    of_main.send(&trade("AAPL", 2, "2"));
+    let tick = stream.until("AAPL", "live").pop().unwrap();
+    assert_eq!(["price", "source"].map(|field| tick.text(field)), ["2", "main"]);
+    assert_eq!(Client::connect(rig.gateway.address).get("/v1/quotes/AAPL").status, 200);
     rig.gateway.stop().unwrap();
 }
