@@ -9,8 +9,8 @@ use crate::market::{Guards, Now, Parts, Reason, Snapshot, Source};
 
 impl SymbolState {
     /// The symbol is not listed any longer: streams see it refused, for this reason, and its prices are stale. What
-    /// comes after it is listed again may have another order. Until it is [readmitted](Self::readmit), no connection may
-    /// publish to it.
+    /// comes after it is listed again may have another order. Until it is [readmitted](Self::readmit), no connection
+    /// may publish to it.
     pub fn remove(&self, reason: Reason, now: Now) -> Published {
         self.set_all(now, |snapshot, guards| {
             let aged = snapshot.start_over(guards, now);
