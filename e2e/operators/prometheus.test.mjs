@@ -17,6 +17,9 @@ const SIGN_ON = '[auth]\nmode = "optional"\nsecret_env = "SIGN_ON_SECRET"\n[auth
 const LATE = 'delay = "1s"\ndelay_step = "100ms"\n';
 const env = { SIGN_ON_SECRET: "x".repeat(32) };
 
+/** A feed whose symbols streams ask for. */
+const DEMAND = '[[feed]]\nname = "asked"\nvenue = "sim"\non_demand = true\nsymbols = ["Q-*"]\n';
+
 /** A second feed with these lines knows those of failovers. */
 const STANDBY = (primary) => `[[feed]]\nname = "spare"\nvenue = "sim"\nstandby_for = "${primary}"\nsymbols = ["${primary === "sim" ? "S0" : "AAPL"}"]\n`;
 
@@ -48,7 +51,7 @@ test("promtool finds nothing wrong with configs, rules and their tests", () => {
 
 test("promtool finds nothing wrong with the metrics, and 5,000 symbols with 10,000 streams stay under 1,500 series", TEST, async (t) => {
   const symbols = Array.from({ length: 5_000 }, (_, index) => `S${index}`);
-  const gateway = await startGateway(t, { config: `[[feed]]\nvenue = "sim"\nrate = 2000\n${LATE}symbols = ${JSON.stringify(symbols)}\n${STANDBY("sim")}${tlsTable(devCert(t))}\n${SIGN_ON}`, env });
+  const gateway = await startGateway(t, { config: `[[feed]]\nvenue = "sim"\nrate = 2000\n${LATE}symbols = ${JSON.stringify(symbols)}\n${STANDBY("sim")}${DEMAND}${tlsTable(devCert(t))}\n${SIGN_ON}`, env });
   for (let opened = 0; opened < 10_000; opened += 500) {
     await Promise.all(Array.from({ length: 500 }, async (_, number) => {
       const first = ((opened + number) % 1_000) * 5;
@@ -85,9 +88,10 @@ function everyMetricIsShown(known) {
 }
 
 test("every question of the dashboard has an answer from a loaded gateway", TEST, async (t) => {
-  const gateway = await startGateway(t, { config: '[[feed]]\nname = "market"\nvenue = "sim"\nrate = 5000\n' + LATE + 'symbols = ["BTC-USDT", "AAPL", "MSFT"]\n' + STANDBY("market") + tlsTable(devCert(t)) + "\n" + SIGN_ON, env });
+  const gateway = await startGateway(t, { config: '[[feed]]\nname = "market"\nvenue = "sim"\nrate = 5000\n' + LATE + 'symbols = ["BTC-USDT", "AAPL", "MSFT"]\n' + STANDBY("market") + DEMAND + tlsTable(devCert(t)) + "\n" + SIGN_ON, env });
   const open = () => openStream(t, gateway.address, "BTC-USDT,AAPL,MSFT");
   for (let count = 0; count < 10; count++) await open();
+  await openStream(t, gateway.address, "Q-1");
   // A slow one, and others that come as long as somebody asks, so that each quantile has something behind it.
   await openSlow(t, gateway.address, "BTC-USDT,AAPL,MSFT", 4_096);
   const timer = setInterval(open, 500);
