@@ -222,9 +222,11 @@ fn a_feed_with_other_settings_restarts_alone_and_its_seq_goes_on() {
     let mut ticks = stream.until("AAPL", "stale");
     ticks.extend(stream.until("AAPL", "live"));
     ticks.extend(stream.some_of(&["AAPL", "NVDA"], 10));
-    let begun: Vec<_> =
-        states(&ticks, "AAPL").iter().map(|state| state.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(begun[begun.len() - 3..], ["live", "stale", "live"]);
+    // It was live before: `all_live` has read at least one such tick, and perhaps the last one.
+    let mut begun = vec!["live".to_owned()];
+    begun.extend(states(&ticks, "AAPL").iter().map(|state| state.split(' ').next().unwrap().to_owned()));
+    begun.dedup();
+    assert_eq!(begun, ["live", "stale", "live"]);
     assert!(is_whole(&ticks, "AAPL") && is_whole(&ticks, "NVDA"));
     assert_eq!(states(&ticks, "NVDA"), ["live"], "nothing else is torn");
     assert_eq!(rig.listed(), ["AAPL", "GOOGL", "NVDA"]);
