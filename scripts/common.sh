@@ -30,6 +30,9 @@ begin() { # name, command...
   began_pids+=($!)
 }
 
+# Runs a command only where no other wants the processor.
+idle() { chrt --idle 0 "$@"; }
+
 end_begun() { kill "${began_pids[@]}" 2>/dev/null || true; }
 trap end_begun EXIT
 

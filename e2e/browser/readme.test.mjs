@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -55,13 +55,21 @@ async function assertFree(port) {
   await once(server, "close");
 }
 
-/** A folder of its own, always the same: cargo keeps what it built by path, and would keep it for ever. */
-function emptyFolder(t) {
+/**
+ * A clone in a folder that is always the same: cargo keeps what it built by path, and would keep it for ever. scripts/test
+ * may have made and built it already.
+ */
+function freshClone(t) {
   const folder = join(targetDir, "readme");
-  const empty = () => rmSync(folder, { recursive: true, force: true });
-  empty();
-  mkdirSync(folder, { recursive: true });
-  t.after(empty);
+  const git = (...command) => execFileSync("git", ["-C", folder, ...command], { encoding: "utf8" }).trim();
+  const head = execFileSync("git", ["rev-parse", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
+  const isFresh = () => existsSync(join(folder, ".git")) && git("rev-parse", "HEAD") === head && git("status", "--porcelain") === "";
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  if (!isFresh()) {
+    remove();
+    execFileSync("git", ["clone", "--quiet", root, folder]);
+  }
+  t.after(remove);
   return folder;
 }
 
@@ -92,8 +100,7 @@ test("the README's commands and its page of your own show prices", { timeout: CO
   assert.match(blocks["Load it"][0], /tickfan-loadtest run smoke\n$/, "scripts/test runs it");
   for (const port of PORTS) await assertFree(port);
 
-  const clone = emptyFolder(t);
-  execFileSync("git", ["clone", "--quiet", root, clone]);
+  const clone = freshClone(t);
   const shell = new Child(t, "bash", ["-e", "-c", start], {
     cwd: clone,
     env: withoutSettings({ CARGO_TARGET_DIR: targetDir, NO_COLOR: "1" }),
