@@ -17,7 +17,9 @@ export async function open(t, browser, url, options = {}) {
   page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
   page.on("requestfailed", (request) => {
     const ended = ["/v1/stream", "/v1/symbols?limit=", "/v1/history/"].some((part) => request.url().includes(part));
-    if (!ended) complaints.push(`request: ${request.url()} ${request.failure()?.errorText}`);
+    const failure = request.failure()?.errorText;
+    const left = request.url().endsWith("/icon.svg") && failure === "net::ERR_ABORTED"; // The page, before it had its icon.
+    if (!ended && !left) complaints.push(`request: ${request.url()} ${failure}`);
   });
   await page.exposeFunction("complain", (text) => complaints.push(text));
   await page.addInitScript(() => {
