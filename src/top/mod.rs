@@ -1,14 +1,17 @@
-//! `tickfan top`: polls a gateway's admin listener each second and shows what the gateway does, in a terminal.
+//! Commands that ask a gateway's admin listener. `tickfan top` polls it each second and shows what the gateway does, in a
+//! terminal; `tickfan health` asks once whether it is ready.
 //!
 //! It knows only what `/metrics` and `/debug` say, so it works from another machine too.
 
 mod cells;
 mod client;
 mod cluster;
+mod health;
 mod sample;
 mod screen;
 mod view;
 
+pub use health::{HealthError, health};
 pub use screen::run;
 
 use client::get;
