@@ -7,7 +7,7 @@
 use std::{env, path::Path, process::Command};
 
 /// Sets `BUILD_COMMIT` and `BUILD_VERSION` for the code that is compiled.
-pub fn tell() {
+pub(crate) fn tell() {
     // A build without git, such as that of an image, is told the commit by this variable.
     println!("cargo:rerun-if-env-changed=TICKFAN_COMMIT");
     // Without any such line a change of every file would count.
