@@ -262,6 +262,19 @@ fn the_configurations_for_docker_compose_start_a_gateway() {
 }
 
 #[test]
+fn the_configuration_for_kubernetes_starts_a_node_of_a_cluster() {
+    let manifest = fs::read_to_string("deploy/kubernetes/configmap.yaml").unwrap();
+    let (_, text) = manifest.split_once("  tickfan.toml: |\n").unwrap();
+    let text: String = text.lines().map(|line| format!("{}\n", line.trim_start_matches("    "))).collect();
+    let path = format!("{}/kubernetes.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&path, text).unwrap();
+    let variables = [("NATS_USER", "x"), ("NATS_PASSWORD", "x"), ("TICKFAN_CLUSTER_NODE", "tickfan-0")];
+    let output = tickfan(&["check", &path], &variables);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), &*stdout), (Some(0), "ok: 1 feed(s), 4 symbols\n"), "{output:?}");
+}
+
+#[test]
 fn the_image_is_built_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
     let containerfile = fs::read_to_string("deploy/Containerfile").unwrap();
     let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();
