@@ -96,6 +96,11 @@ can_install() {
   command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
 }
 
+# Installs Debian packages that only one stage needs.
+install_missing() { # package...
+  dpkg --status "$@" >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends "$@"
+}
+
 install_packages() {
   local missing
   mapfile -t missing < <(missing_packages)

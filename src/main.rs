@@ -5,12 +5,16 @@ use std::{
     error::Error,
     fmt::Display,
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 use tickfan::{
-    cli::{Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, abort_on_panic},
+    cli::{
+        ADMIN_VARIABLE, Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, Progress, abort_on_panic, admin_address,
+        completions, tell_supervisor, write_manual,
+    },
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
     gateway::{self, Gateway, Reloader, Wanted, check_local_keys, expiring, feed_to_record, try_out},
     market::Now,
@@ -47,17 +51,8 @@ fn main() -> ExitCode {
     if args.print_config {
         return print(&config::print_defaults());
     }
-    if let Some(Command::Top { admin, once }) = args.command {
-        return match top::run(admin, once) {
-            Ok(()) => ExitCode::from(EXIT_OK),
-            Err(error) => fail(EXIT_FAILED, &error),
-        };
-    }
-    if let Some(Command::DevCert(dev_cert)) = &args.command {
-        return match dev_cert.write() {
-            Ok(guide) => print(&guide),
-            Err(error) => fail(EXIT_FAILED, &error),
-        };
+    if let Some(code) = args.command.as_ref().and_then(without_configuration) {
+        return code;
     }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
     let loader = loader(&args);
@@ -81,6 +76,36 @@ fn main() -> ExitCode {
         };
     }
     done(run(config, loader, logs))
+}
+
+/// Runs a command that needs no configuration; `None` if it does need one.
+fn without_configuration(command: &Command) -> Option<ExitCode> {
+    let code = match command {
+        Command::Top { admin, once } => match admin_listener(*admin) {
+            Ok(address) => done(top::run(address, *once).map_err(Into::into)),
+            Err(error) => fail(EXIT_USAGE, &error),
+        },
+        Command::Health { admin } => match admin_listener(*admin) {
+            Ok(address) => top::health(address)
+                .map_or_else(|error| fail(EXIT_FAILED, &error), |answer| print(&format!("{answer}\n"))),
+            Err(error) => fail(EXIT_USAGE, &error),
+        },
+        Command::DevCert(dev_cert) => match dev_cert.write() {
+            Ok(guide) => print(&guide),
+            Err(error) => fail(EXIT_FAILED, &error),
+        },
+        Command::Completions { shell } => print(&completions(*shell)),
+        Command::Man { folder } => {
+            done(write_manual(folder).map_err(|error| format!("{}: {error}", folder.display()).into()))
+        }
+        Command::Check { .. } | Command::Replay(_) | Command::Record { .. } => return None,
+    };
+    Some(code)
+}
+
+/// The admin listener that a command asks.
+fn admin_listener(flag: Option<SocketAddr>) -> Result<SocketAddr, String> {
+    admin_address(flag, variable(ADMIN_VARIABLE).as_deref())
 }
 
 fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
@@ -177,8 +202,9 @@ fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Er
     // Before the start: from here on a SIGHUP does not end the process.
     let hangup = runtime.block_on(async { signal(SignalKind::hangup()) })?;
     let gateway = Gateway::start(reloader.clone(), telemetry::install()?)?;
+    let address = gateway.address();
     runtime.block_on(async {
-        tokio::spawn(reload_on(hangup, reloader));
+        tokio::spawn(reload_on(hangup, reloader, address));
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (stop_tx, stop_rx) = oneshot::channel();
@@ -189,7 +215,10 @@ fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Er
         };
         let stop = async {
             let _ = stop_rx.await;
+            tell_supervisor(Progress::Stopping);
         };
+        // The ports are bound: clients that connect now are served as soon as the gateway runs.
+        tell_supervisor(Progress::Ready(address));
         tokio::select! {
             ended = gateway.run(stop) => Ok(ended?),
             () = asked_twice => {
@@ -209,9 +238,11 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 }
 
 /// Reloads the configuration at each signal. Signals that come during a reload are one.
-async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>) {
+async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>, address: SocketAddr) {
     while hangup.recv().await.is_some() {
+        tell_supervisor(Progress::Reloading);
         // The reloader has logged how it ended.
         let _ = reloader.reload().await;
+        tell_supervisor(Progress::Ready(address));
     }
 }

@@ -231,3 +231,17 @@ fn an_address_that_cannot_be_loaded_is_reported() {
         check(&run(&["streams", "--url", url, "--symbols", "A"]), 64, &[expected]);
     }
 }
+
+#[test]
+fn completions_and_manual_pages_know_the_commands() {
+    let output = run(&["completions", "bash"]);
+    let script = String::from_utf8(output.stdout).unwrap();
+    assert!(script.contains("find-limit") && script.contains("tickfan-loadtest"), "{script}");
+    let folder = std::env::temp_dir().join(format!("tickfan-loadtest-manual-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    check(&run(&["man", folder.to_str().unwrap()]), 0, &[]);
+    let page = std::fs::read_to_string(folder.join("tickfan-loadtest-run.1")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(page.contains("threshold"), "{page}");
+    check(&run(&["man", "/nowhere"]), 1, &["/nowhere"]);
+}

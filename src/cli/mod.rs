@@ -1,21 +1,29 @@
 //! The command line, the exit codes, and the end by a panic.
 
 mod abort;
+mod admin;
 mod dev_cert;
 mod replay;
+mod supervisor;
+mod written;
 
 pub use abort::abort_on_panic;
+pub use admin::{ADMIN_VARIABLE, admin_address};
 pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
+pub use supervisor::{Progress, tell_supervisor};
+pub use written::{completions, write_manual};
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
+use admin::parse_admin;
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Exit code: the command succeeded, or the gateway stopped as asked.
 pub const EXIT_OK: u8 = 0;
 /// Exit code: the gateway could not start or go on, for example because an address is in use. A supervisor may restart
-/// it. Or something that `check --connect` tried failed, or a recording did.
+/// it. Or something that `check --connect` tried failed, or a recording did, or `health` found a gateway not ready.
 pub const EXIT_FAILED: u8 = 1;
 /// Exit code: a flag, the configuration file or a variable is wrong, so a restart would fail again (`EX_USAGE` of
 /// sysexits.h).
@@ -24,7 +32,7 @@ pub const EXIT_USAGE: u8 = 64;
 /// Market data from websocket feeds, fanned out over Server-Sent Events. Without a configuration it serves a simulated
 /// market.
 #[derive(Debug, Parser)]
-#[command(name = "tickfan", version, after_help = EXIT_CODES)]
+#[command(name = "tickfan", version = env!("BUILD_VERSION"), after_help = EXIT_CODES)]
 pub struct Args {
     /// Read the configuration from this TOML file
     #[arg(long, value_name = "FILE", global = true)]
@@ -76,12 +84,29 @@ pub enum Command {
     DevCert(DevCert),
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
-        /// The admin address of the gateway
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = parse_address)]
-        admin: SocketAddr,
+        /// The admin address of the gateway [default: TICKFAN_SERVER_ADMIN_LISTEN, or 127.0.0.1:8081]
+        #[arg(long, value_name = "ADDR", value_parser = parse_admin)]
+        admin: Option<SocketAddr>,
         /// Print the state once as plain text and exit
         #[arg(long)]
         once: bool,
+    },
+    /// Ask a running gateway whether clients may be sent to it; 0 if so, otherwise 1 and the reason
+    Health {
+        /// The admin address of the gateway [default: TICKFAN_SERVER_ADMIN_LISTEN, or 127.0.0.1:8081]
+        #[arg(long, value_name = "ADDR", value_parser = parse_admin)]
+        admin: Option<SocketAddr>,
+    },
+    /// Print the completions of this command line for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder, for a package
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
     },
 }
 
@@ -99,11 +124,15 @@ impl Args {
         let command = match &self.command {
             Some(Command::DevCert(_)) => "dev-cert",
             Some(Command::Top { .. }) => "top",
+            Some(Command::Health { .. }) => "health",
+            Some(Command::Completions { .. }) => "completions",
+            Some(Command::Man { .. }) => "man",
             _ => return None,
         };
         let instead = match command {
-            "top" => "name the admin address of the gateway by --admin",
-            _ => "edit the configuration that it writes, such as `listen` under [tls]",
+            "top" | "health" => "name the admin address of the gateway by --admin",
+            "dev-cert" => "edit the configuration that it writes, such as `listen` under [tls]",
+            _ => "the command line is the same with any configuration",
         };
         let flags = [
             ("--config", self.config.is_some()),
@@ -137,7 +166,7 @@ const EXIT_CODES: &str = "\
 Variables named TICKFAN_<SECTION>_<KEY> override single keys of the file, such as TICKFAN_LIMITS_STREAMS=1000.
 TICKFAN_CONFIG names the file where --config does not. TICKFAN_LOG filters logs (default: info), TICKFAN_LOG_FORMAT=json writes them as JSON.
 
-Exit codes: 0 stopped as asked, 1 could not start or go on, or `check --connect` or a recording failed, 64 a flag, the configuration or a variable is wrong.";
+Exit codes: 0 stopped as asked, 1 could not start or go on, or `check --connect` or a recording failed, or `health` found the gateway not ready, 64 a flag, the configuration or a variable is wrong.";
 
 #[cfg(test)]
 mod tests {
@@ -167,16 +196,24 @@ mod tests {
     #[test]
     fn a_flag_that_a_command_has_no_use_for_is_refused() {
         let flags = [("--config", "a.toml"), ("--listen", "127.0.0.1:9443"), ("--admin-listen", "[::1]:9")];
-        for (command, uses) in [("dev-cert", false), ("top", false), ("check", true), ("record", true)] {
+        for (command, uses) in [
+            (&["dev-cert"][..], false),
+            (&["top"], false),
+            (&["health"], false),
+            (&["completions", "bash"], false),
+            (&["man", "."], false),
+            (&["check"], true),
+            (&["record"], true),
+        ] {
             let unused = |arguments: &[&str]| {
-                let arguments = [&["tickfan", command], arguments].concat();
+                let arguments = [&["tickfan"], command, arguments].concat();
                 Args::try_parse_from(arguments).unwrap().unused_flag().map(|unused| unused.to_string())
             };
             assert_eq!(unused(&[]), None);
             for (flag, value) in flags {
                 let said = unused(&[flag, value]);
-                let expected = format!("`{flag}` has no effect on `tickfan {command}`");
-                assert_eq!(said.is_some_and(|said| said.starts_with(&expected)), !uses, "{command} {flag}");
+                let expected = format!("`{flag}` has no effect on `tickfan {}`", command[0]);
+                assert_eq!(said.is_some_and(|said| said.starts_with(&expected)), !uses, "{command:?} {flag}");
             }
         }
     }

@@ -30,7 +30,7 @@ pub fn install() -> Result<Metrics, BuildError> {
     catalog::describe();
     let process = Collector::default();
     process.describe();
-    catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into()]).set(1.0);
+    catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into(), env!("BUILD_COMMIT").into()]).set(1.0);
     Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 

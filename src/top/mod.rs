@@ -1,14 +1,19 @@
-//! `tickfan top`: polls a gateway's admin listener each second and shows what the gateway does, in a terminal.
+//! Commands that ask a gateway's admin listener. `tickfan top` polls it each second and shows what the gateway does, in a
+//! terminal; `tickfan health` asks once whether it is ready.
 //!
 //! It knows only what `/metrics` and `/debug` say, so it works from another machine too.
 
+mod arrange;
 mod cells;
 mod client;
 mod cluster;
+mod controls;
+mod health;
 mod sample;
 mod screen;
 mod view;
 
+pub use health::{HealthError, health};
 pub use screen::run;
 
 use client::get;
@@ -35,13 +40,13 @@ pub enum TopError {
     Terminal(#[from] io::Error),
 }
 
-/// Polls everything that a view shows.
-fn poll(address: SocketAddr) -> Result<Sample, TopError> {
+/// Polls everything that a view shows, with so many entries of each list.
+fn poll(address: SocketAddr, listed: usize) -> Result<Sample, TopError> {
     Ok(Sample {
         metrics: Metrics::parse(&get_text(address, "/metrics")?),
-        feeds: get_json(address, "/debug/feeds?limit=8")?,
-        streams: get_json(address, "/debug/streams?limit=10")?,
-        symbols: get_json(address, "/debug/symbols?limit=10")?,
+        feeds: get_json(address, &format!("/debug/feeds?limit={listed}"))?,
+        streams: get_json(address, &format!("/debug/streams?limit={listed}"))?,
+        symbols: get_json(address, &format!("/debug/symbols?limit={listed}"))?,
         cluster: get_json(address, "/debug/cluster")?,
     })
 }

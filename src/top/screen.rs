@@ -2,18 +2,20 @@
 
 use super::{
     TopError,
+    arrange::{arrange, places},
     cells::Table,
+    controls::{Controls, Outcome},
     poll,
     sample::Sample,
     view::{View, view},
 };
 use ratatui::{
     Frame,
-    crossterm::event::{self, Event, KeyCode, KeyModifiers},
+    crossterm::event::{self, Event},
     layout::{Constraint, Layout, Rect},
     style::{Modifier, Style},
     text::Line,
-    widgets::{Block, Paragraph, Row},
+    widgets::{Block, Paragraph, Row, Wrap},
 };
 use std::{
     collections::VecDeque,
@@ -25,6 +27,10 @@ use std::{
 
 /// How often it polls the gateway.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How many entries of each list plain text has.
+const LISTED_ONCE: usize = 10;
+/// How many entries of each list the screen has: more than fit, to be scrolled, filtered and sorted.
+const LISTED_ON_SCREEN: usize = 100;
 
 /// Shows what a gateway does until the user presses `q`; with `once`, prints it and ends.
 ///
@@ -37,7 +43,7 @@ pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
     if !io::stdout().is_terminal() {
         return Err(TopError::NoTerminal);
     }
-    let first = poll(address)?;
+    let first = poll(address, LISTED_ON_SCREEN)?;
     let mut terminal = ratatui::try_init()?;
     let ended = watch(&mut terminal, address, first);
     ratatui::try_restore()?;
@@ -45,9 +51,9 @@ pub fn run(address: SocketAddr, once: bool) -> Result<(), TopError> {
 }
 
 fn print_once(address: SocketAddr) -> Result<(), TopError> {
-    let before = poll(address)?;
+    let before = poll(address, LISTED_ONCE)?;
     std::thread::sleep(POLL_INTERVAL);
-    let now = poll(address)?;
+    let now = poll(address, LISTED_ONCE)?;
     Ok(io::stdout().write_all(plain_text(&view(&before, &now)).as_bytes())?)
 }
 
@@ -65,30 +71,56 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Sa
     std::thread::spawn(move || poll_each_second(address, &events_tx));
     let mut before = VecDeque::from([first]);
     let mut current = None;
-    let title = format!(" tickfan top  {address}  q quits ");
+    let mut controls = Controls::default();
     loop {
-        terminal.draw(|frame| draw(frame, &title, current.as_ref()))?;
+        terminal.draw(|frame| draw(frame, &title(address, &controls), current.as_ref(), &controls))?;
         match events.recv().expect("the polling thread runs as long as the process") {
             ScreenEvent::Terminal(event) => {
-                if quits(&event?) {
+                let columns = current.as_ref().map_or_else(Vec::new, columns);
+                if controls.apply(&event?, &columns) == Outcome::Quit {
                     return Ok(());
                 }
             }
-            ScreenEvent::Polled(Ok(now)) => {
-                current = Some(view(&before[0], &now));
-                before.push_back(now);
-                // Feeds publish their counts once a second: two seconds always span a new one.
-                if before.len() > 2 {
-                    before.pop_front();
-                }
-            }
-            // The next poll may find the gateway restarted. Until then the last tables stay below the error.
-            ScreenEvent::Polled(Err(error)) => {
-                let view = current.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
-                view.summary = vec![error.to_string()];
-            }
+            ScreenEvent::Polled(polled) => take(polled, &mut before, &mut current, controls.is_paused),
         }
     }
+}
+
+/// Shows a new sample, unless the user reads the last one.
+fn take(polled: Result<Sample, TopError>, before: &mut VecDeque<Sample>, current: &mut Option<View>, is_paused: bool) {
+    match polled {
+        Ok(now) => {
+            if !is_paused {
+                *current = Some(view(&before[0], &now));
+            }
+            before.push_back(now);
+            // Feeds publish their counts once a second: two seconds always span a new one.
+            if before.len() > 2 {
+                before.pop_front();
+            }
+        }
+        // The next poll may find the gateway restarted. Until then the last tables stay below the error.
+        Err(error) => {
+            let view = current.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
+            view.summary = vec![error.to_string()];
+        }
+    }
+}
+
+/// How many columns each table has.
+fn columns(view: &View) -> Vec<usize> {
+    view.tables.iter().map(|table| table.rows.first().map_or(0, Vec::len)).collect()
+}
+
+/// The address, and the keys or what they have done.
+fn title(address: SocketAddr, controls: &Controls) -> String {
+    let paused = if controls.is_paused { "  PAUSED" } else { "" };
+    let rest = match (controls.is_typing, controls.filter.as_str()) {
+        (true, filter) => format!("/{filter}_  Enter keeps, Esc clears"),
+        (false, "") => "q quit · p pause · / filter · s sort · r reverse · Tab table".to_owned(),
+        (false, filter) => format!("/{filter}  Esc clears"),
+    };
+    format!(" tickfan top {address}{paused}  {rest} ")
 }
 
 fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) {
@@ -101,41 +133,46 @@ fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) 
     }
 }
 
-fn quits(event: &Event) -> bool {
-    let Event::Key(key) = event else { return false };
-    let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-    interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
-}
-
-fn draw(frame: &mut Frame<'_>, title: &str, view: Option<&View>) {
+fn draw(frame: &mut Frame<'_>, title: &str, view: Option<&View>, controls: &Controls) {
     let Some(View { summary, tables }) = view else {
         return frame.render_widget(
             Paragraph::new("waiting for the gateway …").block(Block::bordered().title(title)),
             frame.area(),
         );
     };
-    let heights = heights(summary.len(), tables.iter().map(|table| table.rows.len()), frame.area().height.into());
-    let heights = heights.into_iter().map(|height| Constraint::Length(height as u16));
-    let areas = Layout::vertical(heights).split(frame.area());
+    let area = frame.area();
     let lines: Vec<_> = summary.iter().map(|line| Line::from(line.as_str())).collect();
-    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), areas[0]);
-    for (table, area) in tables.iter().zip(areas.iter().skip(1)) {
-        draw_table(frame, table, *area);
+    let summary_lines = wrapped_lines(summary, area.width.saturating_sub(2).into()) + 2;
+    let rows: Vec<_> = tables.iter().map(|table| table.rows.len().saturating_sub(1)).collect();
+    let places = places(&rows, controls.chosen, usize::from(area.height).saturating_sub(summary_lines));
+    let heights = std::iter::once(summary_lines).chain(places.iter().map(|place| place.lines));
+    let areas = Layout::vertical(heights.map(|height| Constraint::Length(height as u16))).split(area);
+    let summary = Paragraph::new(lines).wrap(Wrap { trim: true });
+    frame.render_widget(summary.block(Block::bordered().title(title)), areas[0]);
+    for (place, area) in places.iter().zip(areas.iter().skip(1)) {
+        let (width, height) = (usize::from(area.width).saturating_sub(2), area.height.into());
+        let shown = controls.tables.get(place.table).copied().unwrap_or_default();
+        let mut table = arrange(&tables[place.table], shown, &controls.filter, width, height);
+        if place.table == controls.chosen {
+            // Where one table has all the room, the others are behind Tab.
+            let others = if places.len() < tables.len() {
+                format!(" ({} of {})", place.table + 1, tables.len())
+            } else {
+                String::new()
+            };
+            table.title = format!("▶ {}{others}", table.title);
+        }
+        draw_table(frame, &table, *area);
     }
 }
 
-/// The heights of the summary and the tables, borders included. On a low terminal the summary and the first table keep
-/// their height, and the other tables share the remaining lines.
-fn heights(summary: usize, tables: impl ExactSizeIterator<Item = usize>, all: usize) -> Vec<usize> {
-    let count = tables.len();
-    let mut heights = vec![(summary + 2).min(all)];
-    let mut left = all - heights[0];
-    for (place, rows) in tables.enumerate() {
-        let share = if place == 0 { left } else { left / (count - place) };
-        heights.push((rows + 2).min(share));
-        left -= heights[place + 1];
-    }
-    heights
+/// How many lines these take, wrapped to a width: words may make it a little more, so one more where a line is long.
+fn wrapped_lines(lines: &[String], width: usize) -> usize {
+    let wrapped = |line: &String| {
+        let length = line.chars().count();
+        if length <= width { 1 } else { (length + length / 8).div_ceil(width.max(1)) }
+    };
+    lines.iter().map(wrapped).sum()
 }
 
 fn draw_table(frame: &mut Frame<'_>, table: &Table, area: Rect) {
@@ -167,13 +204,55 @@ fn plain_text(view: &View) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::{Terminal, backend::TestBackend};
+
+    fn drawn(width: u16, height: u16, controls: &Controls) -> String {
+        let row = |name: &str| vec![name.to_owned(), "live".to_owned(), "0.0 s".to_owned(), "1200".to_owned()];
+        let head = vec!["name".to_owned(), "state".to_owned(), "last message".to_owned(), "messages/s".to_owned()];
+        let table = |title: &str, count: usize| {
+            let rows = (0..count).map(|index| row(&format!("{title}-{index}")));
+            Table { title: title.to_owned(), rows: std::iter::once(head.clone()).chain(rows).collect() }
+        };
+        let summary = "streams 3 of 15848, 0 full, 0.0 opened/s, 0 rejected since the start of this gateway";
+        let view = View {
+            summary: vec![summary.to_owned(); 2],
+            tables: vec![table("feeds", 2), table("streams", 30), table("symbols", 30)],
+        };
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let title = title("127.0.0.1:8081".parse().unwrap(), controls);
+        terminal.draw(|frame| draw(frame, &title, Some(&view), controls)).unwrap();
+        terminal.backend().to_string()
+    }
 
     #[test]
-    fn a_low_terminal_shows_the_whole_summary_and_a_share_of_each_table() {
-        let tables = || [2, 11, 11, 11].into_iter();
-        assert_eq!(heights(4, tables(), 60), [6, 4, 13, 13, 13]);
-        assert_eq!(heights(4, tables(), 44), [6, 4, 11, 11, 12]);
-        assert_eq!(heights(4, tables(), 24), [6, 4, 4, 5, 5]);
-        assert_eq!(heights(4, tables(), 5), [5, 0, 0, 0, 0]);
+    fn a_large_terminal_shows_all_tables_with_the_keys() {
+        let screen = drawn(120, 50, &Controls::default());
+        for part in
+            ["q quit", "▶ feeds", "feeds-1", "streams-9", "symbols-9", "since the start of this gateway", "more, ↑↓"]
+        {
+            assert!(screen.contains(part), "{part}\n{screen}");
+        }
+    }
+
+    #[test]
+    fn a_small_terminal_shows_the_whole_summary_and_the_chosen_table() {
+        let screen = drawn(70, 20, &Controls { chosen: 1, ..Controls::default() });
+        for part in ["q quit", "this gateway", "▶ streams", "(2 of 3)", "streams-7", "1200"] {
+            assert!(screen.contains(part), "{part}\n{screen}");
+        }
+        assert!(!screen.contains("feeds-0"), "{screen}");
+        let tiny = drawn(20, 6, &Controls::default());
+        assert!(tiny.contains("tickfan top"), "{tiny}");
+    }
+
+    #[test]
+    fn a_pause_and_a_filter_are_said() {
+        let controls = Controls { is_paused: true, filter: "streams-2".to_owned(), ..Controls::default() };
+        let screen = drawn(120, 50, &controls);
+        assert!(
+            screen.contains("PAUSED") && screen.contains("/streams-2") && screen.contains("filtered out"),
+            "{screen}"
+        );
+        assert!(screen.contains("streams-29") && !screen.contains("streams-3 "), "{screen}");
     }
 }

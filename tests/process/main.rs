@@ -22,6 +22,7 @@ mod reload;
 mod slow_attacks;
 mod stops;
 mod stream_log;
+mod supervisor;
 mod threads;
 mod tls;
 mod top;

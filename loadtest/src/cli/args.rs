@@ -9,6 +9,7 @@ use crate::{
     streams::{Group, Popularity, Protocol, Reads},
 };
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
 const AFTER_HELP: &str = "Exit codes: 0 passed, 99 a threshold was crossed or a rule was violated, 98 inconclusive: the load tester itself was \
@@ -17,7 +18,7 @@ opening-bell, outages, light, idle, shared-rounds, ingest, stalled, blocked-tab,
 
 /// Load tester for tickfan and for any other server of Server-Sent Events: it checks and measures what clients get.
 #[derive(Debug, Parser)]
-#[command(name = "tickfan-loadtest", version, after_help = AFTER_HELP)]
+#[command(name = "tickfan-loadtest", version = env!("BUILD_VERSION"), after_help = AFTER_HELP)]
 pub struct Args {
     /// The command.
     #[command(subcommand)]
@@ -39,6 +40,17 @@ pub enum Command {
     Compare(CompareArgs),
     /// Print the configuration of a scenario's gateway, to run it elsewhere.
     Config(ConfigArgs),
+    /// Print the completions of this command line for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder, for a package.
+    #[command(hide = true)]
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// `run`.

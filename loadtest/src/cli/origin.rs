@@ -28,7 +28,7 @@ pub(super) fn provenance(scenario: String) -> Provenance {
         load_tester: Program {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            commit: Some(env!("LOADTEST_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned),
+            commit: Some(env!("BUILD_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned),
             sha256: None,
         },
         server: None,

@@ -207,7 +207,7 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let build = |label: &str| counters.and_then(|(_, after)| after.label("tickfan_build_info", label));
     Some(GatewaySummary {
         version: build("version"),
-        commit: build("commit"),
+        commit: build("commit").filter(|commit| !commit.is_empty()),
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / observed.seconds()),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),

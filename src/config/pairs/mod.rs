@@ -1,6 +1,6 @@
 //! Settings that can make each other impossible, in one table: each range is right on its own, and some combinations
 //! are not. A contradiction stops the start. What only this machine makes impossible is a warning, because the file may
-//! be right elsewhere. The table of `docs/running.md` is checked against this one.
+//! be right elsewhere. The table of `docs/configure.md` is checked against this one.
 
 mod auth;
 mod cluster;

@@ -222,7 +222,9 @@ fn a_wrong_start_exits_with_64_before_it_serves() {
     check_exit(&tickfan(&[], &[("TICKFAN_LIMITS_STREAMS", "0")]), 64, "", "from 1 to 1000000");
     check_exit(&tickfan(&[], &[("TICKFAN_LOG", "tickfan=loud")]), 64, "", "is not a log level");
     check_exit(&tickfan(&["check"], &[("TICKFAN_LOG_FORMAT", "xml")]), 64, "", "is not a log format");
-    check_exit(&tickfan(&["--version"], &[]), 0, "tickfan 0.1.0\n", "");
+    // A release build also names its commit.
+    let version = String::from_utf8(tickfan(&["--version"], &[]).stdout).unwrap();
+    assert!(version == "tickfan 0.1.0\n" || version.starts_with("tickfan 0.1.0 ("), "{version}");
 }
 
 #[test]
@@ -235,6 +237,8 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
     // forever.
     assert_eq!(unit.matches("\nExecStart").count(), 1);
     assert_eq!(set("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+    // Without it systemd would take the start for done before a port is bound.
+    assert_eq!(set("Type"), ["notify"]);
     let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
     let words: Vec<&str> = start.split(' ').map(|word| word.trim_start_matches("/etc/")).collect();
     let output = tickfan(&words[1..], &[]);
@@ -258,18 +262,50 @@ fn the_configurations_for_docker_compose_start_a_gateway() {
 }
 
 #[test]
-fn the_dockerfile_builds_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
-    let dockerfile = fs::read_to_string("deploy/Dockerfile").unwrap();
+fn the_configuration_for_kubernetes_starts_a_node_of_a_cluster() {
+    let manifest = fs::read_to_string("deploy/kubernetes/configmap.yaml").unwrap();
+    let (_, text) = manifest.split_once("  tickfan.toml: |\n").unwrap();
+    let text: String = text.lines().map(|line| format!("{}\n", line.trim_start_matches("    "))).collect();
+    let path = format!("{}/kubernetes.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&path, text).unwrap();
+    let variables = [("NATS_USER", "x"), ("NATS_PASSWORD", "x"), ("TICKFAN_CLUSTER_NODE", "tickfan-0")];
+    let output = tickfan(&["check", &path], &variables);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), &*stdout), (Some(0), "ok: 1 feed(s), 4 symbols\n"), "{output:?}");
+}
+
+#[test]
+fn the_image_is_built_with_the_toolchain_of_this_folder_and_runs_on_the_debian_it_was_built_on() {
+    let containerfile = fs::read_to_string("deploy/Containerfile").unwrap();
     let toolchain: toml::Table = fs::read_to_string("rust-toolchain.toml").unwrap().parse().unwrap();
     let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
-    let images: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    let bases: Vec<&str> =
+        containerfile.lines().filter_map(|line| line.split_once("_BASE=")).map(|base| base.1).collect();
     assert_eq!(
-        images,
+        bases,
         [
-            &format!("rust:{channel}-slim-bookworm AS build"),
+            &format!("docker.io/library/rust:{channel}-slim-bookworm"),
             "gcr.io/distroless/cc-debian12:nonroot" // Debian 12 is bookworm.
         ]
     );
+}
+
+#[test]
+fn the_configuration_of_the_package_starts_a_gateway_as_it_is_and_with_all_its_comments() {
+    check_exit(&tickfan(&["check", "deploy/tickfan.toml"], &[]), 0, "ok: 1 feed(s), 4 symbols\n", "");
+    // What a comment offers must not be refused. The files and keys of the last two tables are not there.
+    let text = fs::read_to_string("deploy/tickfan.toml").unwrap();
+    let (offered, _) = text.split_once("# https and HTTP/2").unwrap();
+    let mut all = String::new();
+    for line in offered.lines() {
+        let is_toml = line.starts_with("# [[") || line.contains(" = ");
+        all += line.strip_prefix("# ").filter(|_| is_toml).unwrap_or(line);
+        all.push('\n');
+    }
+    let path = format!("{}/package.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&path, all).unwrap();
+    let keys = [("ALPACA_KEY", "key"), ("ALPACA_SECRET", "secret")];
+    check_exit(&tickfan(&["check", &path], &keys), 0, "ok: 3 feed(s), 7 symbols\n", "");
 }
 
 #[test]

@@ -16,5 +16,5 @@ fn the_documents_table_of_limits_that_agree_follows_from_the_code() {
     };
     let rows: String = PAIRS.iter().map(row).collect();
     let table = format!("\n| keys | rule | otherwise |\n|---|---|---|\n{rows}\n");
-    document::check("docs/running.md", "<!-- limits that agree -->", "<!-- end of limits -->", &table);
+    document::check("docs/configure.md", "<!-- limits that agree -->", "<!-- end of limits -->", &table);
 }

@@ -8,6 +8,7 @@ mod load;
 mod scenario_run;
 mod streams;
 mod venue;
+mod written;
 
 use super::{Failure, args::Command};
 
@@ -23,5 +24,7 @@ pub fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Floor(args) => floor::execute(args),
         Command::Compare(args) => compare::execute(args),
         Command::Config(args) => config::execute(args),
+        Command::Completions { shell } => written::completions(*shell),
+        Command::Man { folder } => written::manual(folder),
     }
 }

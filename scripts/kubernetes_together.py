@@ -1,0 +1,72 @@
+"""What the schemas of Kubernetes do not see: the Prometheus operator's resource, whose definition is the argument, and
+that manifests agree with each other and with the gateway's configuration."""
+
+import pathlib
+import re
+import sys
+import tomllib
+
+import jsonschema
+import yaml
+
+folder = pathlib.Path("deploy/kubernetes")
+manifests = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")}
+config = tomllib.loads(manifests["configmap"]["data"]["tickfan.toml"])
+spec = manifests["deployment"]["spec"]
+pod = spec["template"]["spec"]
+(container,) = pod["containers"]
+ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+
+
+def strict(schema):
+    """The schema, without room for keys that it does not name: the API server would drop them in silence."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        schema.setdefault("additionalProperties", False)
+    return schema
+
+
+(served,) = [version for version in yaml.safe_load(pathlib.Path(sys.argv[1]).read_text())["spec"]["versions"]]
+jsonschema.validate(manifests["podmonitor"], strict(served["schema"]["openAPIV3Schema"]))
+
+
+def seconds(text):
+    number, unit = re.fullmatch(r"(\d+)(ms|s|m)", text).groups()
+    return int(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
+
+
+server = config["server"]
+needed = seconds(server["drain_delay"]) + seconds(server["drain"]) + 6.5
+assert pod["terminationGracePeriodSeconds"] >= needed, f"the kubelet kills before {needed} s have passed"
+# Endpoints forget a pod after it has failed its probe, or at once where the API server is quick.
+probe = container["readinessProbe"]
+assert seconds(server["drain_delay"]) > probe["periodSeconds"] * probe["failureThreshold"]
+assert ports == {"http": int(server["listen"].rsplit(":", 1)[1]), "admin": int(server["admin_listen"].rsplit(":", 1)[1])}
+labels = spec["template"]["metadata"]["labels"].items()
+selectors = [
+    spec["selector"]["matchLabels"],
+    manifests["service"]["spec"]["selector"],
+    manifests["pdb"]["spec"]["selector"]["matchLabels"],
+    manifests["podmonitor"]["spec"]["selector"]["matchLabels"],
+    manifests["networkpolicy"]["spec"]["podSelector"]["matchLabels"],
+]
+assert all(selector.items() <= labels for selector in selectors)
+names = [probe["httpGet"]["port"] for name, probe in container.items() if name.endswith("Probe")]
+names += [manifests["service"]["spec"]["ports"][0]["targetPort"]]
+names += [endpoint["port"] for endpoint in manifests["podmonitor"]["spec"]["podMetricsEndpoints"]]
+names += [rule["ports"][0]["port"] for rule in manifests["networkpolicy"]["spec"]["ingress"]]
+assert set(names) <= set(ports), names
+hpa = manifests["hpa"]["spec"]
+assert hpa["scaleTargetRef"]["name"] == manifests["deployment"]["metadata"]["name"]
+share = int(hpa["metrics"][0]["pods"]["target"]["averageValue"]) / config["limits"]["streams"]
+assert 0.3 < share < 0.8, f"the autoscaler grows at {share:.0%} of the limit"
+assert hpa["minReplicas"] == spec["replicas"] > manifests["pdb"]["spec"]["maxUnavailable"]
+secrets = manifests["secret"]["stringData"]
+assert {config["cluster"]["user_env"], config["cluster"]["password_env"]} <= set(secrets)
+listed = {line.strip("# -\n") for line in (folder / "kustomization.yaml").read_text().splitlines() if line.endswith(".yaml")}
+assert listed == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}, listed
+print("the manifests agree")
