@@ -147,7 +147,7 @@ function askPast(row) {
 
 const frame = new Frame(() => {
   const now = clock.now();
-  for (const turn of watchlist.draw(store, now)) {
+  for (const turn of watchlist.draw(store, now, !frame.isBusy)) {
     announcer.turn(turn);
     secondDue = true; // The line above the list says so too.
   }
