@@ -178,8 +178,10 @@ function follow() {
   const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
     ticks.follow([], choices.maxRate);
-    if (paused !== null) linked({ name: "paused", since: paused });
-    else if (symbols.length > 0) linked({ name: "connecting" });
+    if (paused !== null) {
+      meter.restart(); // Nothing comes from here on.
+      linked({ name: "paused", since: paused });
+    } else if (symbols.length > 0) linked({ name: "connecting" });
     else if (!offer.isAsked) linked({ name: "idle" });
     return;
   }
