@@ -1,8 +1,12 @@
-//! What the gateway's code knows of its build.
+//! What the gateway's code knows of its build, and the page's files, compressed.
+#![expect(clippy::print_stdout, reason = "that is how a build script tells cargo what it read")]
 
 #[path = "build/commit.rs"]
 mod commit;
+#[path = "build/page.rs"]
+mod page;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     commit::tell();
+    page::compress()
 }

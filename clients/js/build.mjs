@@ -14,5 +14,5 @@ await build({
   target: "es2022",
   legalComments: "none",
   // Of the library's own objects, which no user sees.
-  mangleProps: /^(isLost|isDelayed|shown|isNative|isBusy|isRefused|failures|lastId)$/,
+  mangleProps: /^(book|down|failed|failures|handler|isBusy|isDelayed|isLost|isNative|isRefused|lastId|offline|open|shown|want|world)$/,
 });

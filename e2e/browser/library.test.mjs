@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BROWSERS, connectionsOf, startBrowser } from "../support/browsers.mjs";
 import { devCert } from "../support/certificates.mjs";
-import { TEST, WAIT, root, startGateway, within } from "../support/gateway.mjs";
+import { TEST, WAIT, root, startGateway, temporaryFolder, within } from "../support/gateway.mjs";
 import { Issuer } from "../support/sign_on.mjs";
 
 const SYMBOLS = ["AAPL", "MSFT", "BTC-USDT"];
@@ -132,6 +132,27 @@ for (const name of BROWSERS) {
     for (const tab of [page, tabs[1][0], tabs[2][0]]) assert.deepEqual(await tab.evaluate(() => window.faults), []);
   });
 }
+
+test("the README's page, saved and opened as a file, shows prices that move, and no old one as live", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: CONFIG });
+  const readme = readFileSync(join(root, "clients/js/README.md"), "utf8");
+  const [, html] = /\n```html\n(.*?)```/s.exec(readme);
+  assert.equal(html.split("http://127.0.0.1:8080").length, 3, "the library and the gateway");
+  const file = join(temporaryFolder(t), "index.html");
+  writeFileSync(file, html.replaceAll("http://127.0.0.1:8080", gateway.url));
+  const openProfile = await startBrowser(t, "Chromium", devCert(t).ca);
+  const page = await (await openProfile()).newPage();
+  page.setDefaultTimeout(WAIT);
+  page.on("pageerror", (error) => assert.fail(error));
+  await page.goto(`file://${file}`);
+  const are = (state) => page.waitForFunction((state) => document.querySelectorAll(`tr[data-state=${state}]`).length === 3, state);
+  await are("live");
+  const before = await page.innerText("table");
+  for (const symbol of SYMBOLS) assert.match(before, new RegExp(`^${symbol}(\\t\\d[\\d.]*){3}$`, "m"));
+  await page.waitForFunction((before) => document.querySelector("table").innerText !== before, before);
+  gateway.signal("SIGKILL");
+  await are("lost");
+});
 
 test("Chromium: tickets for EventSources, renewed in place; offline and online", TEST, async (t) => {
   const origin = await serve(t);

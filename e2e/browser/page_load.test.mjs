@@ -5,22 +5,24 @@ import { test } from "node:test";
 import { open as openIn, pill, pricesMove } from "../support/page.mjs";
 import { PATIENT, keepScreenshot, launchBrowser, startGateway } from "../support/gateway.mjs";
 
-const SYMBOLS = Array.from({ length: 200 }, (_, index) => `S${String(index).padStart(3, "0")}`);
+const named = (count) => Array.from({ length: count }, (_, index) => `S${String(index).padStart(3, "0")}`);
+const SYMBOLS = named(200);
 const RATE = 1_000;
+const MANY = named(500);
+const HIGH_RATE = 1_500;
 /** About one update in twenty changes nothing, so it does not become a tick. */
-const UPDATES = 1.06 * RATE;
-const config = `
+const simulated = (symbols, rate) => `
 [[feed]]
 name = "sim"
-rate = ${UPDATES}
-symbols = ${JSON.stringify(SYMBOLS)}
+rate = ${1.06 * rate}
+symbols = ${JSON.stringify(symbols)}
 `;
 const MINUTE = 60_000;
 
 test("200 symbols at 1,000 ticks a second: one write per cell and frame, and no growth", { timeout: 6 * MINUTE }, async (t) => {
   const browser = await launchBrowser();
   t.after(() => browser.close());
-  const gateway = await startGateway(t, { config, env: PATIENT });
+  const gateway = await startGateway(t, { config: simulated(SYMBOLS, RATE), env: PATIENT });
   const { page, complaints } = await openIn(t, browser, `${gateway.url}/?symbols=${SYMBOLS}`);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("HeapProfiler.enable");
@@ -88,5 +90,44 @@ test("200 symbols at 1,000 ticks a second: one write per cell and frame, and no 
   assert.ok(Math.abs(second - first) <= 0.1 * first, `the heap went from ${first} to ${second} bytes`);
   assert.equal(await page.locator("#watchlist tbody tr").count(), SYMBOLS.length);
   await pill(page, "live");
+  assert.deepEqual(complaints, []);
+});
+
+/** The share of a trace in which the page's main thread was busy, by the thread's own clock, and how many frames it drew. */
+function busyOf({ traceEvents }) {
+  const shares = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(({ pid, tid }) => {
+    const events = traceEvents.filter((event) => event.pid === pid && event.tid === tid && event.ph === "X");
+    const tasks = events.filter(({ name }) => name.endsWith("RunTask"));
+    const span = tasks.reduce((last, { ts, dur }) => Math.max(last, ts + dur), 0) - tasks.reduce((first, { ts }) => Math.min(first, ts), Infinity);
+    return {
+      share: tasks.reduce((sum, { tdur = 0 }) => sum + tdur, 0) / span,
+      frames: events.filter(({ name }) => name === "FireAnimationFrame").length,
+    };
+  });
+  return shares.reduce((most, found) => (found.frames > most.frames ? found : most));
+}
+
+test("500 rows at 1,500 ticks a second: the main thread is busy for less than 40 % of the time", { timeout: 6 * MINUTE }, async (t) => {
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const gateway = await startGateway(t, { config: simulated(MANY, HIGH_RATE), env: PATIENT });
+  const { page, complaints } = await openIn(t, browser, `${gateway.url}/?symbols=${MANY}`);
+  await pill(page, "live");
+  await pricesMove(page, 10);
+  await page.waitForFunction((rate) => parseFloat(document.getElementById("rate").textContent) >= rate, 0.9 * HIGH_RATE);
+  await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 8_000)));
+  const { share, frames } = busyOf(JSON.parse(await browser.stopTracing()));
+  t.diagnostic(`busy for ${(100 * share).toFixed(1)} % of the time, ${frames} frames in 8 s`);
+  assert.ok(frames > 8, `${frames} frames`);
+  assert.ok(share < 0.4, `busy for ${(100 * share).toFixed(1)} % of the time`);
+  await keepScreenshot(page, "load-500");
+
+  // Rows that come into view are whole, and those that left it keep their symbols for keys and for the browser's search.
+  await page.locator("#watchlist tr").last().scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => {
+    const [first, last] = [document.querySelector("#watchlist tbody tr"), document.querySelector("#watchlist tbody tr:last-child")];
+    return /\d/.test(last.querySelector("td.last").innerText) && first.querySelector("td.last").offsetWidth === 0 && first.querySelector("button").offsetWidth > 0;
+  });
   assert.deepEqual(complaints, []);
 });

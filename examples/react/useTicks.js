@@ -1,4 +1,4 @@
-// npm install tickfan react
+// npm install react and the package of ../../clients/js (its README.md says how)
 import { useCallback, useRef, useSyncExternalStore } from "react";
 
 /**

@@ -28,6 +28,8 @@ pub(super) enum ApiError {
     BadOption { name: &'static str, value: Quoted, takes: &'static str },
     #[error("Accept text/event-stream: a stream has no other format. GET /v1/quotes answers with JSON.")]
     NotAcceptable,
+    #[error("Accept this file as it is, or in gzip, br or zstd: Accept-Encoding rules all of these out.")]
+    NoCoding,
     #[error("This gateway keeps no history. Its operator turns it on by `keep` under [history].")]
     NoHistory,
     #[error("This gateway does not have the stream. Open a new one.")]
@@ -78,7 +80,9 @@ impl From<ApiError> for Problem {
                 (StatusCode::NOT_FOUND, "no-such-symbol", "No such symbol")
             }
             ApiError::BadOption { .. } => (StatusCode::BAD_REQUEST, "bad-option", "Bad option"),
-            ApiError::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
+            ApiError::NotAcceptable | ApiError::NoCoding => {
+                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable")
+            }
             ApiError::NoHistory => (StatusCode::NOT_FOUND, "no-history", "No history"),
             ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "No such stream"),
             ApiError::OldRevision { .. } => (StatusCode::CONFLICT, "old-revision", "Old revision"),

@@ -6,7 +6,7 @@ use super::{
     error::ApiError,
     history::{self, HistoryParams},
     openapi::OPENAPI,
-    page::{self, File},
+    page::{self, Found},
     quotes,
     rejections::Rejection,
     rights,
@@ -183,7 +183,7 @@ fn quotes(selection: Result<Selection, ApiError>, request: &Request) -> Answer<A
 }
 
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
-    let _turn = context.turn(symbols::listed(&request.query)).await;
+    let _turn = context.turn(symbols::looked_at(&request.query, &context.cache)).await;
     Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache, context.on_demand.as_deref()))
 }
 
@@ -214,8 +214,8 @@ fn openapi(_: &Context, _: Request) -> Answer<Asked> {
     Answer::Whole(json(OPENAPI))
 }
 
-fn page_file(file: &'static File, request: Request) -> Answer<Asked> {
-    Answer::Whole(page::answer(file, &request.headers))
+fn page_file(found: Found, request: Request) -> Answer<Asked> {
+    Answer::whole(page::answer(&found, &request.headers))
 }
 
 impl Context {

@@ -13,7 +13,7 @@ use crate::{
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use std::sync::Arc;
 
-const PARAMETERS: [Parameter; 2] = [Parameter::Scalar("prefix"), Parameter::Scalar("limit")];
+const PARAMETERS: [Parameter; 3] = [Parameter::Scalar("prefix"), Parameter::Scalar("q"), Parameter::Scalar("limit")];
 /// How many symbols are listed unless the client says.
 const LISTED: usize = 100;
 /// How many are listed at most: about 60 KB.
@@ -56,12 +56,13 @@ impl Serialize for Listed {
     }
 }
 
-/// How many symbols a query asks for at most.
-pub(super) fn listed(query: &Query) -> usize {
-    query.limit(LISTED, LISTED_MAX).unwrap_or_default()
+/// How many symbols a query has to look at, at most: a search looks at all.
+pub(super) fn looked_at(query: &Query, cache: &Cache) -> usize {
+    if query.first("q").is_some() { cache.len() } else { query.limit(LISTED, LISTED_MAX).unwrap_or_default() }
 }
 
-/// The symbols that start with `prefix=`, by name, `limit=` of them.
+/// The symbols that start with `prefix=` and contain `q=`, by name, `limit=` of them. Of those that contain it, the
+/// ones that begin with it come first.
 ///
 /// # Errors
 /// As [`Query::check`] and [`Query::limit`], and where it cannot be said yet what the client may read.
@@ -75,7 +76,10 @@ pub(super) fn symbols(
     let limit = query.limit(LISTED, LISTED_MAX)?;
     let prefix = query.first("prefix").unwrap_or_default().to_ascii_uppercase();
     rights::check(rights)?;
-    let (listed, more) = cache.list(&prefix, limit);
+    let (listed, more) = match query.first("q") {
+        Some(typed) => cache.search(&prefix, typed, limit),
+        None => cache.list(&prefix, limit),
+    };
     let is_on_demand = |state: &SymbolState| on_demand.is_some_and(|on_demand| on_demand.has(&state.feed()));
     let listed = listed.into_iter().map(|state| {
         let on_demand = is_on_demand(&state);

@@ -22,6 +22,7 @@ mod following;
 mod have;
 mod publisher;
 mod listing;
+mod search;
 mod two_feeds;
 mod state;
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod handoff;
 mod handler;
 mod declared;
 mod router;
+mod accept_encoding;
 mod body;
 mod awaited;
 mod request;
@@ -45,6 +46,7 @@ mod shutdown;
 
 pub use listener::BindError;
 
+pub(crate) use accept_encoding::AcceptEncoding;
 pub(crate) use answer::{Answer, Outcome};
 #[cfg(test)]
 pub(crate) use body::RequestBody;

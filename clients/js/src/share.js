@@ -28,6 +28,8 @@ export class Shared {
   #hello;
   #lastId = "";
   #state = { connection: "connecting" };
+  /** Whether the leader has told this tab how things are. Until then events of the stream would be shown without its state. */
+  #isTold = false;
   #heard;
   #timer;
 
@@ -83,9 +85,11 @@ export class Shared {
       return new Promise((resolve) => { this.#resign = resolve; });
     });
     held.catch(() => {
-      // Another tab took it away.
+      // Another tab took it away, and may have said that it leads when this one still did.
       this.#end();
-      if (this.#channel) this.#stand();
+      if (!this.#channel) return;
+      this.#stand();
+      this.want(this.#list);
     });
   }
 
@@ -132,8 +136,10 @@ export class Shared {
     else if (leads) this.want(this.#list);
     else if (list) this.#join(from, list);
     else if (this.#stream) return; // Of a leader whose place was taken.
-    else if (to === undefined) this.#apply(message);
-    else if (to === this.#id) {
+    else if (to === undefined) {
+      if (this.#isTold) this.#apply(message);
+    } else if (to === this.#id) {
+      this.#isTold = true;
       for (const told of message.all) this.#apply(told);
     }
   }

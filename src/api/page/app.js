@@ -147,7 +147,7 @@ function askPast(row) {
 
 const frame = new Frame(() => {
   const now = clock.now();
-  for (const turn of watchlist.draw(store, now)) {
+  for (const turn of watchlist.draw(store, now, !frame.isBusy)) {
     announcer.turn(turn);
     secondDue = true; // The line above the list says so too.
   }
@@ -178,8 +178,10 @@ function follow() {
   const symbols = listed();
   if (document.hidden || paused !== null || symbols.length === 0) {
     ticks.follow([], choices.maxRate);
-    if (paused !== null) linked({ name: "paused", since: paused });
-    else if (symbols.length > 0) linked({ name: "connecting" });
+    if (paused !== null) {
+      meter.restart(); // Nothing comes from here on.
+      linked({ name: "paused", since: paused });
+    } else if (symbols.length > 0) linked({ name: "connecting" });
     else if (!offer.isAsked) linked({ name: "idle" });
     return;
   }

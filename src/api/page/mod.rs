@@ -1,118 +1,81 @@
-//! The page for people: the files beside this one, and the client library, served as they are.
+//! The page for people: the files beside this one, and the client library.
 //!
-//! The page has no build step: the browser loads the modules that are tested in node. A file's tag is a hash of its
-//! content, so a browser downloads a file again only if a newer gateway has a different one.
+//! The page has no build step of its own: the browser loads the modules that are tested in node. The gateway's build
+//! compresses them, and gives the page addresses of them that change with their content: a browser keeps these files
+//! for a year without asking, and never mixes two versions. The same files are at stable addresses too, for pages of
+//! others that import the client library; there a browser asks each time whether its copy is up to date.
 
-use crate::server::Response;
+mod files;
+
+use super::error::ApiError;
+use crate::server::{AcceptEncoding, Response};
 use bytes::Bytes;
-use foldhash::quality::FixedState;
+use files::{File, IDENTITY, VERSION};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use std::{hash::BuildHasher, sync::LazyLock};
 
 /// The page may run, show and contact only what this gateway serves.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// The browser keeps a copy but revalidates it each time: one page must never mix the modules of two versions.
+/// The browser keeps a copy but revalidates it each time.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+/// The address is that of the content: a copy is never out of date.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Where files are at addresses that change with their content.
+const VERSIONED: &str = "/assets/";
 
-const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
-const IMAGE: &str = "image/svg+xml";
-
-/// A file of the page.
-pub(super) struct File {
-    path: &'static str,
-    content_type: &'static str,
-    text: &'static str,
-    tag: HeaderValue,
-}
-
-macro_rules! files {
-    ($($path:literal $content_type:ident $name:literal)*) => {
-        [$(($path, $content_type, include_str!($name))),*]
-    };
-}
-
-/// All files, with their tags.
-static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-    let files = files![
-        "/" HTML "index.html"
-        "/icon.svg" IMAGE "icon.svg"
-        "/style.css" STYLE "style.css"
-        "/detail.css" STYLE "detail.css"
-        "/theme.js" SCRIPT "theme.js"
-        "/app.js" SCRIPT "app.js"
-        "/choices.js" SCRIPT "choices.js"
-        "/clock.js" SCRIPT "clock.js"
-        "/history.js" SCRIPT "history.js"
-        "/looks.js" SCRIPT "looks.js"
-        "/meter.js" SCRIPT "meter.js"
-        "/numbers.js" SCRIPT "numbers.js"
-        "/offer.js" SCRIPT "offer.js"
-        "/past.js" SCRIPT "past.js"
-        "/store.js" SCRIPT "store.js"
-        "/ticks.js" SCRIPT "ticks.js"
-        "/tickfan/backoff.js" SCRIPT "../../../clients/js/src/backoff.js"
-        "/tickfan/book.js" SCRIPT "../../../clients/js/src/book.js"
-        "/tickfan/changes.js" SCRIPT "../../../clients/js/src/changes.js"
-        "/tickfan/events.js" SCRIPT "../../../clients/js/src/events.js"
-        "/tickfan/index.js" SCRIPT "../../../clients/js/src/index.js"
-        "/tickfan/numbers.js" SCRIPT "../../../clients/js/src/numbers.js"
-        "/tickfan/share.js" SCRIPT "../../../clients/js/src/share.js"
-        "/tickfan/stream.js" SCRIPT "../../../clients/js/src/stream.js"
-        "/tickfan/transport.js" SCRIPT "../../../clients/js/src/transport.js"
-        "/words.js" SCRIPT "words.js"
-        "/view/announcer.js" SCRIPT "view/announcer.js"
-        "/view/chart.js" SCRIPT "view/chart.js"
-        "/view/detail.js" SCRIPT "view/detail.js"
-        "/view/dom.js" SCRIPT "view/dom.js"
-        "/view/drag.js" SCRIPT "view/drag.js"
-        "/view/looks.js" SCRIPT "view/looks.js"
-        "/view/row.js" SCRIPT "view/row.js"
-        "/view/search.js" SCRIPT "view/search.js"
-        "/view/sparkline.js" SCRIPT "view/sparkline.js"
-        "/view/status.js" SCRIPT "view/status.js"
-        "/view/tape.js" SCRIPT "view/tape.js"
-        "/view/watchlist.js" SCRIPT "view/watchlist.js"
-        "/vendor/uplot.js" SCRIPT "vendor/uplot.js"
-        "/vendor/uplot.css" STYLE "vendor/uplot.css"
-        "/vendor/uplot-LICENSE.txt" TEXT "vendor/uplot-LICENSE.txt"
-    ];
-    files.map(|(path, content_type, text)| File { path, content_type, text, tag: tag(text) }).into()
-});
-
-/// The same content has the same tag in every process and on every machine.
-fn tag(text: &str) -> HeaderValue {
-    let hash = FixedState::with_seed(0).hash_one(text);
-    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits in quotes")
+/// What is at a path.
+pub(super) struct Found {
+    file: &'static File,
+    /// Whether the path names this content, and no other.
+    is_immutable: bool,
 }
 
 /// The file at a path: `/`, or one that it names.
-pub(super) fn find(path: &str) -> Option<&'static File> {
-    FILES.iter().find(|file| file.path == path)
+pub(super) fn find(path: &str) -> Option<Found> {
+    let Some(versioned) = path.strip_prefix(VERSIONED) else {
+        return Some(Found { file: file(path)?, is_immutable: false });
+    };
+    let (version, _) = versioned.split_once('/')?;
+    let path = &versioned[version.len()..];
+    // While a site upgrades its gateways, one may be asked for a file of another's page. Its own, for this once, is
+    // better than a page that does not load.
+    let is_version = version.len() == VERSION.len() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let file = file(path).filter(|file| is_version && file.path != "/")?;
+    Some(Found { file, is_immutable: version == VERSION })
 }
 
-/// The file, or that the browser's copy is up to date.
-pub(super) fn answer(file: &File, request: &HeaderMap) -> Response {
-    let known = has(request, &file.tag);
-    let body = if known { "" } else { file.text };
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()).into());
+fn file(path: &str) -> Option<&'static File> {
+    files::all().iter().find(|file| file.path == path)
+}
+
+/// The file in the coding that its client likes best, or that the client's copy is up to date.
+///
+/// # Errors
+/// [`ApiError::NoCoding`]: the client takes it in none.
+pub(super) fn answer(found: &Found, request: &HeaderMap) -> Result<Response, ApiError> {
+    let Found { file, is_immutable } = found;
+    let coding = AcceptEncoding::of(request).best(file.forms.iter().map(|form| form.coding));
+    let form = file.forms.iter().find(|form| Some(form.coding) == coding).ok_or(ApiError::NoCoding)?;
+    let known = has(request, &form.tag);
+    let mut response = Response::new(Bytes::from_static(if known { b"" } else { form.bytes }).into());
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
     if !known {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+        headers.insert(header::CONTENT_TYPE, file.content_type.clone());
+        if form.coding != IDENTITY {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(form.coding));
+        }
     }
-    headers.insert(header::CACHE_CONTROL, REVALIDATE);
-    headers.insert(header::ETAG, file.tag.clone());
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::CACHE_CONTROL, if *is_immutable { IMMUTABLE } else { REVALIDATE });
+    headers.insert(header::ETAG, form.tag.clone());
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
+    Ok(response)
 }
 
 /// Whether the browser has the file with this tag. A proxy may have turned it into a weak one.
@@ -126,55 +89,171 @@ fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{collections::BTreeSet, fs, path::Path};
+    use files::{Form, all};
+    use std::{
+        collections::BTreeSet,
+        io::Read as _,
+        path::{Path, PathBuf},
+    };
+
+    /// Where a served file is kept.
+    fn source(path: &str) -> PathBuf {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        match path.strip_prefix("/tickfan/") {
+            Some(name) => root.join("clients/js/src").join(name),
+            None => root.join("src/api/page").join(&path[1..]),
+        }
+    }
+
+    fn requesting(headers: &[(&str, &str)]) -> HeaderMap {
+        headers
+            .iter()
+            .map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn answered(path: &str, headers: &[(&str, &str)]) -> Response {
+        answer(&find(path).unwrap(), &requesting(headers)).unwrap()
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    fn decoded(form: &Form) -> Vec<u8> {
+        let mut plain = Vec::new();
+        match form.coding {
+            "br" => _ = brotli::Decompressor::new(form.bytes, 4096).read_to_end(&mut plain).unwrap(),
+            "zstd" => plain = zstd::decode_all(form.bytes).unwrap(),
+            "gzip" => _ = flate2::read::GzDecoder::new(form.bytes).read_to_end(&mut plain).unwrap(),
+            _ => plain = form.bytes.to_vec(),
+        }
+        plain
+    }
 
     #[test]
-    fn every_file_is_served_and_every_file_that_is_named_is_there() {
-        let served: BTreeSet<&str> = FILES.iter().map(|file| file.path).collect();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/page");
-        for (name, place) in [
-            ("", folder.clone()),
-            ("view", folder.join("view")),
-            ("vendor", folder.join("vendor")),
-            ("tickfan", folder.join("../../../clients/js/src")),
-        ] {
-            for entry in fs::read_dir(place).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-                let file = entry.file_name().into_string().unwrap();
-                let path = if name.is_empty() { format!("/{file}") } else { format!("/{name}/{file}") };
-                let not_the_browsers = ["/mod.rs", "/package.json", "/index.html"].contains(&path.as_str());
-                assert!(not_the_browsers || served.contains(path.as_str()), "{path} is not served");
+    fn every_coding_of_a_file_is_that_file_and_shorter() {
+        assert!(all().len() > 30);
+        for file in all() {
+            let plain = file.forms.iter().find(|form| form.coding == IDENTITY).unwrap();
+            if file.path != "/" {
+                assert!(std::fs::read(source(file.path)).unwrap() == plain.bytes, "{} is not its source", file.path);
+            }
+            for form in &file.forms {
+                assert!(decoded(form) == plain.bytes, "{} in {}", file.path, form.coding);
+                assert!(
+                    form.coding == IDENTITY || form.bytes.len() < plain.bytes.len(),
+                    "{} in {}",
+                    file.path,
+                    form.coding
+                );
+            }
+            assert!(file.forms.is_sorted_by_key(|form| form.bytes.len()), "{}", file.path);
+        }
+        let tags: BTreeSet<_> = all().iter().flat_map(|file| &file.forms).map(|form| form.tag.as_bytes()).collect();
+        assert_eq!(tags.len(), all().iter().map(|file| file.forms.len()).sum::<usize>(), "each has a tag of its own");
+    }
+
+    #[test]
+    fn the_page_names_its_files_by_version_and_all_that_it_names_are_there() {
+        let page = String::from_utf8(decoded(&file("/").unwrap().forms[0])).unwrap();
+        let mut named = 0;
+        for (place, _) in page.match_indices("=\"/") {
+            let path = page[place + 2..].split('"').next().unwrap();
+            if !path.starts_with("/v1/") {
+                assert!(find(path).unwrap_or_else(|| panic!("{path} is not served")).is_immutable, "{path}");
+                named += 1;
             }
         }
-        for file in FILES.iter().filter(|file| file.content_type == HTML) {
-            for (place, _) in file.text.match_indices("=\"/") {
-                let path = file.text[place + 2..].split('"').next().unwrap();
-                let ours = !path.starts_with("/v1/");
-                assert!(!ours || served.contains(path), "{} names {path}", file.path);
+        assert!(named > 7, "{named}");
+        for path in all().iter().map(|file| file.path).filter(|path| path.ends_with(".js")) {
+            let text = std::fs::read_to_string(source(path)).unwrap();
+            for line in text.lines().filter(|line| line.starts_with("import ")) {
+                assert!(line.contains("from \"."), "{path} would leave its version: {line}");
             }
         }
     }
 
     #[test]
-    fn a_browser_that_has_a_file_does_not_get_it_again() {
-        let file = &FILES[0];
-        let tag = file.tag.to_str().unwrap();
-        for (known, status) in [
-            (tag.to_owned(), 304),
-            (format!("W/{tag}"), 304),
-            (format!("\"1\", {tag}"), 304),
-            ("*".to_owned(), 304),
-            ("\"1\"".to_owned(), 200),
-            (String::new(), 200),
+    fn a_file_is_immutable_where_its_address_names_its_content() {
+        let immutable = Some("public, max-age=31536000, immutable");
+        for (path, storing) in [
+            (format!("/assets/{VERSION}/app.js"), immutable),
+            (format!("/assets/{VERSION}/tickfan/index.js"), immutable),
+            ("/assets/0123456789abcdef/app.js".to_owned(), Some("no-cache")),
+            ("/app.js".to_owned(), Some("no-cache")),
+            ("/tickfan/index.js".to_owned(), Some("no-cache")),
+            ("/".to_owned(), Some("no-cache")),
         ] {
-            let mut request = HeaderMap::new();
-            request.insert(header::IF_NONE_MATCH, known.parse().unwrap());
-            let response = answer(file, &request);
-            assert_eq!(response.status(), status, "{known}");
-            assert_eq!(response.headers()[header::ETAG], file.tag);
-            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
-            assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+            let response = answered(&path, &[]);
+            assert_eq!((response.status(), header(&response, "cache-control")), (StatusCode::OK, storing), "{path}");
         }
-        let tags: BTreeSet<_> = FILES.iter().map(|file| file.tag.as_bytes()).collect();
-        assert_eq!(tags.len(), FILES.len(), "each has a tag of its own");
+        for path in [
+            "",
+            "/index.html",
+            "/mod.rs",
+            "/assets",
+            "/assets/",
+            "/assets/app.js",
+            "/assets//app.js",
+            "/assets/1/app.js",
+            "/assets/0123456789abcdeg/app.js",
+            "//app.js",
+            "/../app.js",
+        ] {
+            assert!(find(path).is_none(), "{path}");
+        }
+        assert!(find(&format!("/assets/{VERSION}/")).is_none(), "the page itself has one address");
+        assert!(find(&format!("/assets/{VERSION}/assets/{VERSION}/app.js")).is_none());
+    }
+
+    #[test]
+    fn a_client_gets_the_coding_that_it_likes_best() {
+        let plain = decoded(&file("/app.js").unwrap().forms[0]);
+        for (accepts, coding) in [
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("gzip;q=0.5, zstd", Some("zstd")),
+            ("gzip", Some("gzip")),
+            ("identity;q=0, gzip;q=0.1", Some("gzip")),
+            ("identity", None),
+            ("deflate", None),
+            ("br;q=0", None),
+        ] {
+            let response = answered("/app.js", &[("accept-encoding", accepts)]);
+            assert_eq!(header(&response, "content-encoding"), coding, "{accepts}");
+            assert_eq!(header(&response, "vary"), Some("accept-encoding"), "{accepts}");
+            assert_eq!(header(&response, "content-type"), Some("text/javascript; charset=utf-8"), "{accepts}");
+        }
+        assert_eq!(header(&answered("/app.js", &[]), "content-encoding"), None);
+        let refused = answer(&find("/app.js").unwrap(), &requesting(&[("accept-encoding", "identity;q=0")]));
+        assert_eq!(refused.err(), Some(ApiError::NoCoding));
+        assert!(plain.starts_with(b"// "), "compressed once: what is decoded is the file");
+    }
+
+    #[test]
+    fn a_browser_that_has_a_file_in_this_coding_does_not_get_it_again() {
+        for (accepts, suffix) in [("", ""), ("gzip", "-gzip"), ("br, gzip", "-br"), ("zstd", "-zstd")] {
+            let full = answered("/app.js", &[("accept-encoding", accepts)]);
+            let tag = header(&full, "etag").unwrap();
+            assert!(tag.ends_with(&format!("{suffix}\"")), "{tag}");
+            let other = answered("/app.js", &[("accept-encoding", if accepts == "zstd" { "br" } else { "zstd" })]);
+            for (known, status) in [
+                (tag, 304),
+                (&*format!("W/{tag}"), 304),
+                (&*format!("\"1\", {tag}"), 304),
+                ("*", 304),
+                ("\"1\"", 200),
+                ("", 200),
+                (header(&other, "etag").unwrap(), 200),
+            ] {
+                let response = answered("/app.js", &[("accept-encoding", accepts), ("if-none-match", known)]);
+                assert_eq!(response.status(), status, "{known}");
+                assert_eq!(header(&response, "etag"), Some(tag));
+                assert_eq!(header(&response, "cache-control"), Some("no-cache"));
+                assert_eq!(header(&response, "vary"), Some("accept-encoding"));
+                assert_eq!(response.headers().contains_key("content-encoding"), status == 200 && !suffix.is_empty());
+                assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+            }
+        }
     }
 }

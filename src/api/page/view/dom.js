@@ -51,21 +51,53 @@ export function mark(target, name, value) {
   if (target.dataset[name] !== value) target.dataset[name] = value;
 }
 
-/** Calls `draw` once in the next animation frame, however often it was asked. A hidden page has no frames. */
+/** After a frame the page draws nothing for this many times as long as the frame took, so that it has time for all else. */
+const REST = 4;
+/** But at most for so long, in ms. */
+const REST_MAX = 200;
+/** The time between two frames of most screens, in ms. */
+const VSYNC = 16;
+
+/**
+ * Calls `draw` in an animation frame, once however often it was asked: in the next one, or, where many changes make frames
+ * expensive, after a rest. A hidden page has no frames.
+ */
 export class Frame {
   #asked = false;
   #draw;
+  #rest = 0;
+  #next = 0;
+  #end = new MessageChannel();
 
   constructor(draw) {
     this.#draw = draw;
+    // The message is read when the browser has done what the frame asked for: styles, layout, paint.
+    this.#end.port1.onmessage = ({ data: start }) => {
+      const now = performance.now();
+      this.#rest = Math.min((now - start) * REST, REST_MAX);
+      this.#next = now + this.#rest;
+    };
+  }
+
+  /** Whether frames are so expensive that some are left out. */
+  get isBusy() {
+    return this.#rest > VSYNC;
   }
 
   ask() {
     if (this.#asked) return;
     this.#asked = true;
+    const wait = this.#next - performance.now();
+    if (wait > VSYNC) setTimeout(() => this.#request(), wait - VSYNC);
+    else this.#request();
+  }
+
+  #request() {
     requestAnimationFrame(() => {
       this.#asked = false;
+      const start = performance.now();
       this.#draw();
+      this.#end.port2.postMessage(start);
     });
   }
 }

@@ -70,8 +70,15 @@ export class RowView {
     );
   }
 
-  /** Writes what changed. `decimalsMax` is the most decimals of any row: decimal points are aligned. */
-  draw(row, now, decimalsMax) {
+  /** The row has come into view, or has left it: only its symbol is rendered there. */
+  show(isInView) {
+    this.seen = isInView;
+    this.inView = isInView;
+    this.line.toggleAttribute("data-far", !isInView);
+  }
+
+  /** Writes what changed. `decimalsMax` is the most decimals of any row: decimal points are aligned. `fades`: a new price fades. */
+  draw(row, now, decimalsMax, fades) {
     const { tick } = row;
     const { word, text } = standing(row);
     this.word = word;
@@ -98,11 +105,11 @@ export class RowView {
       const earlier = this.#earlier[column];
       this.#earlier[column] = value;
       if (value === earlier || value === undefined || earlier === undefined) continue;
-      if (word === "live" && this.seen && !calm.matches) this.#startFlash(column, compare(value, earlier) > 0 ? "up" : "down");
+      if (word === "live" && this.seen && !calm.matches) this.#startFlash(column, compare(value, earlier) > 0 ? "up" : "down", fades);
     }
     if (word === "live") return;
     this.#flash?.cancel();
-    for (const column of ["bid", "ask"]) mark(this.#cells[column], "flash", "");
+    for (const column of ["last", "bid", "ask"]) mark(this.#cells[column], "flash", "");
   }
 
   #drawOrigin(name) {
@@ -137,9 +144,10 @@ export class RowView {
     drawSparkline(this.#spark, row, now, this.word === "live");
   }
 
-  #startFlash(column, direction) {
-    // The last price fades. A quote changes more often: a colour that stays for a moment costs no frames.
-    if (column !== "last") return lightUp(this.#cells[column], direction);
+  #startFlash(column, direction, fades) {
+    // The last price fades. A quote changes more often, and a busy page has no time for it: a colour that stays for a moment
+    // costs no frames.
+    if (column !== "last" || !fades) return lightUp(this.#cells[column], direction);
     this.#flash?.cancel();
     this.#flash = this.#cells.last.animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" });
   }

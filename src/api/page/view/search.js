@@ -6,14 +6,15 @@ const SHOWN = 8;
 /** The pause in typing, in ms, after which the gateway is asked. */
 const PAUSE_MILLIS = 120;
 
-/** Of so many symbols those are found that contain what is typed; of the others those that begin with it. */
-const SEARCHED = 1_000;
-
-async function listing(query, signal) {
-  const answer = await fetch(`/v1/symbols?${query}`, { signal });
+/** The symbols that contain this, those that begin with it first. */
+async function find(typed, signal) {
+  const answer = await fetch(`/v1/symbols?limit=${SHOWN}&q=${encodeURIComponent(typed)}`, { signal });
   if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
   return answer.json();
 }
+
+/** As the gateway compares them: without case and marks. */
+const bare = (text) => text.toUpperCase().replace(/[^\p{L}\p{N}]/gu, "");
 
 export class Search {
   #input = document.getElementById("search");
@@ -53,21 +54,11 @@ export class Search {
     const asked = this.#asked = new AbortController();
     const typed = this.#input.value.trim();
     try {
-      const { symbols, more } = await this.#find(typed.toUpperCase(), asked.signal);
+      const { symbols, more } = await find(typed, asked.signal);
       if (asked === this.#asked && document.activeElement === this.#input) this.#open(symbols, more, typed);
     } catch {
       // Aborted by a newer request, or not reachable, which the pill shows.
     }
-  }
-
-  /** The symbols that begin with this, then those that contain it. */
-  async #find(typed, signal) {
-    const first = await listing(`limit=${SHOWN}&prefix=${encodeURIComponent(typed)}`, signal);
-    if (typed === "" || first.symbols.length >= SHOWN) return first;
-    const all = await listing(`limit=${SEARCHED}`, signal);
-    const begun = new Set(first.symbols.map(({ symbol }) => symbol));
-    const found = [...first.symbols, ...all.symbols.filter(({ symbol }) => symbol.includes(typed) && !begun.has(symbol))];
-    return { symbols: found.slice(0, SHOWN), more: found.length > SHOWN };
   }
 
   #open(found, more, typed) {
@@ -112,7 +103,7 @@ export class Search {
     } else if (event.key === "Enter") {
       const chosen = this.#found[this.#active];
       // The list may still be that of an earlier input.
-      if (chosen !== undefined && !this.#list.hidden && chosen.symbol.includes(this.#input.value.trim().toUpperCase())) {
+      if (chosen !== undefined && !this.#list.hidden && bare(chosen.symbol).includes(bare(this.#input.value))) {
         this.#take(chosen);
       } else if (this.#input.value.trim() !== "") {
         this.#take({ symbol: this.#input.value });

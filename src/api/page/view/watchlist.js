@@ -22,11 +22,10 @@ export class Watchlist {
     for (const { target, isIntersecting } of entries) {
       const view = this.#views.get(target.dataset.symbol);
       if (view === undefined) continue;
-      view.seen = isIntersecting;
-      view.inView = isIntersecting;
+      view.show(isIntersecting);
       if (isIntersecting) this.#on.seen(view.symbol);
     }
-  }, { rootMargin: "25%" });
+  }, { rootMargin: "50%" });
 
   /** `on` has select, remove, moved (the focus, by a key), order (of all symbols), sort (by a column) and seen (of a row that came into view). */
   constructor(on) {
@@ -94,8 +93,8 @@ export class Watchlist {
     return this.#views.get(symbol)?.inView ?? false;
   }
 
-  /** Draws the changed rows; returns the changes of their states, as `{ symbol, from, to }`. */
-  draw(store, now) {
+  /** Draws the changed rows; `fades`: new prices fade. Returns the changes of their states, as `{ symbol, from, to }`. */
+  draw(store, now, fades) {
     let most = 0;
     for (const row of store.rows.values()) most = Math.max(most, row.decimals);
     // The headings align with the prices that have the most decimals.
@@ -113,7 +112,7 @@ export class Watchlist {
         view.isOld = true;
         continue;
       }
-      view.draw(row, now, most);
+      view.draw(row, now, most, fades);
       if (view.word !== from) turns.push({ symbol: row.symbol, from, to: view.word });
     }
     return turns;
