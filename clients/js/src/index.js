@@ -41,10 +41,10 @@ class Ticks {
     numbers, background, fetch = globalThis.fetch } = {}) {
     const { document, location, EventSource } = globalThis;
     url = new URL(url, document?.baseURI ?? location?.href).href.replace(/\/+$/, "");
-    const isNative = transport ? transport === "eventsource" : !token && !!EventSource;
+    const isNative = EventSource && (transport ? transport === "eventsource" : !token);
     this.#options = { url, token, credentials, patch, maxRate, on, heartbeat, isNative };
     this.#closes = background === "close" && document;
-    this.#world = { fetch: (...args) => fetch(...args), EventSource, now: () => performance.now(), random: Math.random };
+    this.#world = { fetch: (...args) => fetch(...args), EventSource, now: () => performance.now(), date: Date.now, random: Math.random };
     // Node has no cache of dictionaries.
     this.#hasDictionary = !location;
     this.#book = new Book((symbol, tick, change) => this.#show(symbol, tick, change), numbers === "string");

@@ -11,7 +11,7 @@ const RENEWED_BEFORE_MIN = 1_000;
 const TIMER_MAX = 2 ** 31 - 1;
 /** How long a request may take, in ms: longer than the gateway's own limit, which is 10 s by default. */
 const REQUEST_MAX = 15_000;
-/** How far apart two looks are at most, in ms, if the page has time. */
+/** How far apart two looks are at most, in ms, if the page has time; and how far clocks are, if the machine has not slept. */
 const LATE = 2_000;
 /** Answers that may pass by themselves. */
 const PASSING = [408, 429];
@@ -19,6 +19,42 @@ const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
 
 /** The silence, in ms, after which a stream is given up; after three quarters of it no price counts as live. */
 export const patience = (heartbeat) => heartbeat * 2_000 + 1_000;
+
+/** Measures a silence, by looks at it. */
+export class Silence {
+  #now;
+  #begun;
+  #looked;
+  #late;
+
+  constructor({ now }) {
+    this.#now = now;
+    this.end();
+  }
+
+  /** Something has come. */
+  end() {
+    this.#begun = this.#now();
+  }
+
+  /** How long it lasts, in ms. */
+  get length() {
+    return this.#now() - this.#begun;
+  }
+
+  /**
+   * The same for a look at it. The first late one sees none: after a long task of the page, or where it was frozen, events
+   * may wait to be read, and come before the next look. A hidden page's looks are all late.
+   */
+  look() {
+    const now = this.#now();
+    const late = now - this.#looked < LATE ? undefined : this.#begun;
+    this.#looked = now;
+    const isFirst = late !== this.#late;
+    this.#late = late;
+    return late !== undefined && isFirst ? 0 : this.length;
+  }
+}
 
 export class Stream {
   #symbols = [];
@@ -33,12 +69,14 @@ export class Stream {
   #retryTimer;
   #renewTimer;
   #lookTimer;
-  #failures = 0;
+  /** How many attempts have failed since a stream was open. */
+  failures = 0;
   /** The last event, behind which the next stream resumes. */
   lastId = "";
   #dead;
-  #lastEvent = 0;
-  #looked = 0;
+  #silence;
+  /** How far the wall's clock is ahead of ours, in ms, at the last look. */
+  #drift = NaN;
   #isSilent = false;
   #isLive = false;
   #isRefused = false;
@@ -49,22 +87,25 @@ export class Stream {
   #control = "";
   #retry;
   #bye = "";
-  /** The token that is used until it ends or is refused. */
+  /** The promise of the token that is used until it ends or is refused. */
   #token;
   #wasRefusedToken = false;
   /** How far the gateway's clock is ahead of ours, in ms. */
   #ahead = NaN;
 
-  /** `on` has event(name, data, id), state(state) and absent(symbols, state). `world` has fetch, EventSource, now and random. */
+  /** `on` has event(name, data, id), state(state) and absent(symbols, state). `world` has fetch, EventSource, now, date and random. */
   constructor(options, on, world) {
     this.#options = options;
     this.#dead = patience(options.heartbeat);
     this.#on = on;
     this.#world = world;
+    this.#silence = new Silence(world);
   }
 
   /** Streams these symbols from now on, over the open stream if there is one; none: closes it. */
   want(symbols) {
+    // A component that is drawn again moves its symbols to the end.
+    symbols = [...symbols].sort();
     const isSame = `${symbols}` === `${this.#symbols}`;
     this.#symbols = symbols;
     if (symbols.length === 0) {
@@ -86,6 +127,7 @@ export class Stream {
   }
 
   close() {
+    this.#symbols = [];
     this.#drop();
     clearInterval(this.#lookTimer);
     this.#lookTimer = undefined;
@@ -93,7 +135,7 @@ export class Stream {
 
   /** Tries at once if it waits, or if the line was silent while the page slept. */
   hurry() {
-    if (this.#symbols.length > 0 && (this.#retryTimer || this.#world.now() - this.#lastEvent > this.#dead * 0.75)) this.#connect();
+    if (this.#symbols.length > 0 && (this.#retryTimer || this.#silence.length > this.#dead * 0.75 || this.#hasSlept())) this.#connect();
   }
 
   /** The network is gone. */
@@ -129,37 +171,41 @@ export class Stream {
     const { heartbeat } = this.#options;
     const isNative = this.#options.isNative && !this.#isExplained;
     this.#isExplained = false;
-    this.#lastEvent = this.#looked = this.#world.now();
+    this.#silence.end();
+    this.#hasSlept();
     this.#isSilent = false;
     this.#retry = undefined;
     this.#bye = "";
     this.#lookTimer ??= setInterval(() => this.#look(), Math.min(1_000, heartbeat * 250));
     this.#say("connecting");
+    let token;
     try {
-      const token = await this.#getToken();
-      const ticket = token && isNative && isCurrent() ? await this.#ask("/v1/tickets", "POST") : undefined;
-      if (!isCurrent()) return;
-      if (ticket && ticket.status !== 201) return this.#refused(ticket);
-      const on = {
-        event: (...event) => this.#event(...event),
-        retry: (millis) => { this.#retry = millis; },
-        refused: (answer) => this.#refused(answer),
-        ended: () => this.#lost(this.#bye || "ended"),
-      };
-      this.#asked = JSON.stringify(this.#wanted());
-      const url = this.#url(ticket?.ticket);
-      this.#close = isNative
-        ? readEventSource(this.#world.EventSource, url, this.#options.credentials === "include", on)
-        : readFetch(this.#world.fetch, url, this.#init(token, { accept: "text/event-stream" }), on);
+      token = await this.#getToken();
     } catch (error) {
       if (isCurrent()) this.#lost("token", { detail: error?.message });
     }
+    const ticket = token && isNative && isCurrent() ? await this.#ask("/v1/tickets", "POST") : undefined;
+    if (!isCurrent()) return;
+    if (ticket && ticket.status !== 201) return this.#refused(ticket);
+    const on = {
+      event: (...event) => this.#event(...event),
+      retry: (millis) => { this.#retry = millis; },
+      refused: (answer) => this.#refused(answer),
+      ended: () => this.#lost(this.#bye || "ended"),
+    };
+    this.#asked = JSON.stringify(this.#wanted());
+    const url = this.#url(ticket?.ticket);
+    this.#close = isNative
+      ? readEventSource(this.#world.EventSource, url, this.#options.credentials === "include", on)
+      : readFetch(this.#world.fetch, url, this.#init(token, { accept: "text/event-stream" }), on);
   }
 
-  /** The token in use, or a new one; undefined where there is none. */
-  async #getToken() {
+  /** The token in use, or a new one; undefined where there is none. One is asked for at a time. */
+  #getToken() {
     const { token } = this.#options;
-    return (this.#token ??= typeof token === "function" ? await token() : token);
+    const asked = (this.#token ??= (async () => typeof token === "function" ? token() : token)());
+    asked.catch(() => { if (this.#token === asked) this.#token = undefined; });
+    return asked;
   }
 
   /** What a request is sent with. A cookie beside a token would be a second credential, which the gateway refuses. */
@@ -192,24 +238,26 @@ export class Stream {
   }
 
   #event(name, data, id) {
-    this.#lastEvent = this.#world.now();
+    this.#silence.end();
     // After a silence no price counts as live, and some symbols may not tick for days. A new stream brings the newest tick
     // of each at once; so does this one if the event is a hello.
     if (this.#isSilent && name !== "hello") return this.#connect();
     this.#isSilent = false;
     if (id) this.lastId = id;
     if (name === "message" || name === "patch") return this.#on.event(name, data, id);
+    const attempt = this.#attempt;
     const told = JSON.parse(data);
     if (name === "bye") this.#bye = told.reason;
     else if (name === "symbols") this.#renewBefore(told.until);
     this.#on.event(name, data, id);
-    if (name !== "hello") return;
+    // A handler may have closed it.
+    if (name !== "hello" || this.#attempt !== attempt) return;
     this.#say("live");
-    this.#hello(told);
+    if (this.#attempt === attempt) this.#hello(told);
   }
 
   #hello(hello) {
-    this.#failures = 0;
+    this.failures = 0;
     this.#wasRefusedToken = false;
     this.#ahead = hello.now / 1_000 - this.#world.now();
     this.#control = hello.control;
@@ -247,26 +295,29 @@ export class Stream {
     if (before < RENEWED_BEFORE_MIN) return;
     this.#renewTimer = setTimeout(async () => {
       const attempt = this.#attempt;
+      const token = this.#token;
       this.#token = undefined;
-      try {
-        await this.#getToken();
-      } catch {
-        // The stream ends at `until`; the next attempt asks again.
-      }
+      const isNew = await this.#getToken().then(() => true, () => false);
       if (this.#attempt !== attempt) return;
-      this.#changes?.want(this.#wanted());
+      if (isNew) this.#changes?.want(this.#wanted());
+      else this.#token ??= token; // It is good until it ends.
       this.#renewBefore(until);
     }, Math.min(left - before, TIMER_MAX));
   }
 
+  /** Whether the machine has slept since it was last asked: meanwhile its monotonic clock may stand still, but not the wall's. */
+  #hasSlept() {
+    const before = this.#drift;
+    this.#drift = this.#world.date() - this.#world.now();
+    return this.#drift - before > LATE;
+  }
+
   #look() {
-    const now = this.#world.now();
-    // After a sleep, or a long task of the page, events may wait to be read: they come before the next look.
-    const isLate = now - this.#looked > LATE;
-    this.#looked = now;
-    if (!this.#attempt || isLate) return;
-    const silence = now - this.#lastEvent;
-    if (silence > this.#dead) this.#lost("silent");
+    const silence = this.#silence.look();
+    if (!this.#attempt) return;
+    // What the line brings now may be as old as the sleep was long.
+    if (this.#hasSlept()) this.#connect();
+    else if (silence > this.#dead) this.#lost("silent");
     else if (silence > this.#dead * 0.75 && !this.#isSilent) {
       this.#isSilent = true;
       this.#say("silent");
@@ -281,9 +332,9 @@ export class Stream {
   #wait(connection, reason, { after, ...more } = {}) {
     this.#drop();
     this.#isRefused = connection === "refused";
-    const cause = { failures: this.#failures, retry: this.#retry, after, isBusy: reason === "busy", isRefused: this.#isRefused };
+    const cause = { failures: this.failures, retry: this.#retry, after, isBusy: reason === "busy", isRefused: this.#isRefused };
     const retryIn = Math.round(backoff(cause, this.#world.random()));
-    this.#failures += 1;
+    this.failures += 1;
     this.#retryTimer = setTimeout(() => this.#connect(), retryIn);
     this.#say(connection, { reason, retryIn, ...more });
   }
@@ -295,8 +346,8 @@ export class Stream {
     }
     const { status, kind, detail, after } = refusal;
     if (!(status >= 400 && status < 500) || PASSING.includes(status)) return this.#lost(kind || (status && `http-${status}`) || "ended", { detail, after });
-    if (status === 400 && this.#options.patch) {
-      // Perhaps a gateway that does not have patches yet.
+    if (kind === "unknown-parameter" && detail.startsWith("patch") && this.#options.patch) {
+      // A gateway that does not have patches yet.
       this.#options = { ...this.#options, patch: false };
       return this.#connect();
     }
