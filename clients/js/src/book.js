@@ -23,9 +23,13 @@ export class Book {
     return this.#rows.get(symbol)?.shown;
   }
 
-  /** The ticks as they are shown, as JSON: another book can begin with them. */
+  /** The ticks, as JSON: another book can begin with them. With `lost`, those that are, and why. */
   ticks() {
-    return [...this.#rows.values()].filter(({ tick }) => tick).map(({ shown }) => JSON.stringify(shown));
+    return this.#begun().map(({ tick, isLost, shown }) => JSON.stringify({ ...tick, lost: isLost ? shown.reason : undefined }));
+  }
+
+  #begun() {
+    return [...this.#rows.values()].filter(({ tick }) => tick);
   }
 
   /** An event of the stream, by its name. */
@@ -42,8 +46,7 @@ export class Book {
 
   /** No tick counts as live any more: each is again with its own next one. Those of `symbols` without a tick are told too. */
   down(symbols, reason) {
-    const begun = [...this.#rows.values()].filter(({ tick }) => tick).map(({ symbol }) => symbol);
-    this.#lost([...begun, ...symbols], reason);
+    this.#lost([...this.#begun().map(({ symbol }) => symbol), ...symbols], reason);
   }
 
   #lost(symbols, reason) {
@@ -92,7 +95,9 @@ export class Book {
 
   #patch(patch) {
     const row = this.#rows.get(patch.symbol);
-    if (row?.tick === undefined || patch.seq <= row.seq) return;
+    if (row?.tick === undefined || patch.seq < row.seq) return;
+    // A resume repeats it.
+    if (patch.seq === row.seq) return this.#whole(row.tick);
     // Something is missing. The next whole tick of the symbol puts it right; until then its state is not known.
     if (row.seq < 0 || row.seq !== patch.seq - 1) return this.#lost([patch.symbol], "gap");
     this.#whole(merged(row.tick, patch));
@@ -101,7 +106,7 @@ export class Book {
   #whole(tick) {
     const row = this.#row(tick.symbol);
     if (tick.seq < row.seq) return;
-    const { seq, trades = 0 } = tick;
+    const { seq, trades = 0, lost } = tick;
     // Each stream begins with the newest tick: a reconnect repeats it.
     const repeated = seq === row.seq && row.tick !== undefined;
     if (repeated && !row.isLost) return;
@@ -113,9 +118,11 @@ export class Book {
       restarted,
       repeated,
     };
-    // Only another book has lost ones.
-    Object.assign(row, { tick, seq, trades, isLost: tick.state === "lost", restarted: false });
-    this.#show(row, tick, change);
+    Object.assign(row, { tick, seq, trades, isLost: false, restarted: false });
+    if (!lost) return this.#show(row, tick, change);
+    // It is another book's.
+    delete tick.lost;
+    this.#lost([row.symbol], lost);
   }
 
   #show(row, tick, change = NOTHING_MISSED) {

@@ -123,6 +123,22 @@ test("a patch is applied to the tick before it alone", () => {
   assert.equal(book.get("A").price, 5);
 });
 
+test("a resume that repeats a symbol's last tick as a patch makes it live again", () => {
+  const { book, hello, tick, patch, told } = bookOf();
+  hello(["A"]);
+  tick("A", 11, { price: 1 });
+  patch("A", 12, { price: 2 });
+  book.down([], "ended");
+  hello(["A"]);
+  told();
+  tick("A", 11, { price: 1 });
+  assert.deepEqual(told(), [], "it is older");
+  patch("A", 12, { price: 2 });
+  patch("A", 12, { price: 2 });
+  assert.deepEqual(told(), [["A", "live", 12, { repeated: true }]]);
+  assert.equal(book.get("A").price, 2);
+});
+
 test("patches keep digits", () => {
   const { hello, event, ticks } = bookOf(true);
   hello(["A"]);
