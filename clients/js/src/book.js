@@ -9,12 +9,14 @@ export class Book {
   #epoch;
   #parse;
   #take;
+  #gap;
   /** By symbol: its tick as shown, whether it is lost, its last seq and trades in this epoch, and whether it is delayed. */
   #rows = new Map();
 
-  /** `take(symbol, tick, change)` gets each tick to show. */
-  constructor(take, exact = false) {
+  /** `take(symbol, tick, change)` gets each tick to show; `gap()` is called for a patch of a tick that never came. */
+  constructor(take, exact, gap = () => {}) {
     this.#take = take;
+    this.#gap = gap;
     this.#parse = exact ? parseExact : JSON.parse;
   }
 
@@ -94,13 +96,16 @@ export class Book {
   }
 
   #patch(patch) {
-    const row = this.#rows.get(patch.symbol);
-    if (row?.tick === undefined || patch.seq < row.seq) return;
+    const { symbol, seq } = patch;
+    const row = this.#row(symbol);
+    if (row.tick && seq === row.seq + 1 && seq > 0) this.#whole(merged(row.tick, patch));
     // A resume repeats it.
-    if (patch.seq === row.seq) return this.#whole(row.tick);
-    // Something is missing. The next whole tick of the symbol puts it right; until then its state is not known.
-    if (row.seq < 0 || row.seq !== patch.seq - 1) return this.#lost([patch.symbol], "gap");
-    this.#whole(merged(row.tick, patch));
+    else if (row.tick && seq === row.seq) this.#whole(row.tick);
+    else if (seq > row.seq) {
+      // Something is missing. Until the next whole tick of the symbol its state is not known.
+      this.#lost([symbol], "gap");
+      this.#gap();
+    }
   }
 
   #whole(tick) {

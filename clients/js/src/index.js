@@ -47,7 +47,7 @@ class Ticks {
     this.#world = { fetch: (...args) => fetch(...args), EventSource, now: () => performance.now(), date: Date.now, random: Math.random };
     // Node has no cache of dictionaries.
     this.#hasDictionary = !location;
-    this.#book = new Book((symbol, tick, change) => this.#show(symbol, tick, change), numbers === "string");
+    this.#book = new Book((symbol, tick, change) => this.#show(symbol, tick, change), numbers === "string", () => this.#source.gap());
     const sink = {
       event: (name, data, id) => this.#event(name, data, id),
       state: (state) => this.#stateIs(state),
@@ -173,10 +173,17 @@ class Ticks {
     if (name === "message" || name === "patch") return;
     const told = JSON.parse(data);
     if (name === "hello") {
-      this.#ahead = told.now / 1_000 - this.#world.now();
+      this.#ahead = NaN;
       this.#fetchDictionary(told.dictionary);
-    } else if (name === "heartbeat") this.#ahead = Math.max(this.#ahead, told.now / 1_000 - this.#world.now());
+    }
+    this.#observe(told.now);
     this.#emit(name, told, id);
+  }
+
+  /** The gateway's clock was at least here: the fastest message tells it best. */
+  #observe(micros) {
+    const ahead = micros / 1_000 - this.#world.now();
+    if (!(ahead <= this.#ahead) && ahead) this.#ahead = ahead;
   }
 
   #stateIs(state) {
@@ -188,8 +195,12 @@ class Ticks {
   }
 
   #show(symbol, tick, change) {
-    for (const watch of [...(this.#watches.get(symbol) ?? [])]) guarded(watch.handler, tick, change);
+    const watches = this.#watches.get(symbol);
     const { missedTicks: ticks, missedTrades: trades } = change;
+    this.#observe(tick.recv);
+    // With `share` the book has the symbols of all tabs.
+    if (!watches) return;
+    for (const watch of [...watches]) guarded(watch.handler, tick, change);
     if (ticks > 0 || trades > 0) this.#emit("missed", { symbol, ticks, trades });
   }
 

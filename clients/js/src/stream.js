@@ -143,6 +143,11 @@ export class Stream {
     if (this.#symbols.length > 0 && !this.#retryTimer) this.#lost("offline");
   }
 
+  /** A tick is missing. The next stream brings the newest of each symbol. */
+  gap() {
+    this.#lost("gap");
+  }
+
   #wanted() {
     const { maxRate = null, on = null } = this.#options;
     return { symbols: this.#symbols, max_rate: maxRate, on };

@@ -103,7 +103,7 @@ test("a patch is applied to the tick before it alone", () => {
   const { hello, tick, patch, told, ticks, book } = bookOf();
   hello(["A"]);
   patch("A", 1, { price: 1 });
-  assert.deepEqual(told(), [], "there is nothing to apply it to");
+  assert.deepEqual(told(), [["A", "lost", 0, "gap"]], "there is nothing to apply it to");
   tick("A", 5, { price: 1, bid: 2, stale: ["quote"] });
   patch("A", 6, { price: 3, bid: null, stale: null });
   assert.deepEqual(ticks.at(-1), { symbol: "A", seq: 6, kind: "trade", state: "live", price: 3 });
