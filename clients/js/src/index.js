@@ -1,8 +1,8 @@
 // tickfan: live prices of a gateway. The whole API is in README.md, its types in index.d.ts.
 
 import { Book, NOTHING_MISSED } from "./book.js";
-import { canShare, Shared } from "./share.js";
-import { Stream } from "./stream.js";
+import { canShare, sharedOf } from "./share.js";
+import { streamOf } from "./stream.js";
 
 const SYMBOL = /^[A-Z0-9][A-Z0-9._-]{0,31}$/;
 /** How long a stream without watches stays open, in ms: a component that is drawn again stops its watch and begins another. */
@@ -53,9 +53,9 @@ class Ticks {
       state: (state) => this.#stateIs(state),
       absent: (symbols, state) => this.#book.absent(symbols.filter((symbol) => this.#watches.has(symbol)), state),
     };
-    const open = (sink) => new Stream(this.#options, sink, this.#world);
+    const open = (sink, ...from) => streamOf(this.#options, sink, this.#world, ...from);
     const name = JSON.stringify(["tickfan", url, credentials, patch, maxRate, on, heartbeat, numbers]);
-    this.#source = share && canShare() ? new Shared({ name, heartbeat, open, on: sink, book: this.#book, world: this.#world }) : open(sink);
+    this.#source = share && canShare() ? sharedOf({ name, heartbeat, open, on: sink, book: this.#book, world: this.#world }) : open(sink);
     const listen = (target, name, handler) => target?.addEventListener?.(name, handler, { signal: this.#end.signal });
     const hurry = () => this.retry();
     listen(globalThis, "online", hurry);

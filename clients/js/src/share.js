@@ -1,11 +1,11 @@
 // One stream for all tabs of a site: a Web Lock says which tab keeps it, a BroadcastChannel carries its events to the others.
 // Where the tab that keeps it ends, the next one takes over; where it falls silent, frozen, another takes the lock away.
 //
-// Messages: { from, list, lacks } what a tab wants, and whether it lacks what the others know; { hurry }; and from the leader,
+// Messages: { from, list, isNew } what a tab wants, and whether it lacks what the others know; { hurry }; and from the leader,
 // with the term in which it leads, { by, leads } it begins to, { by, event: [name, data, id] }, { by, state },
 // { by, absent: [symbols, state] }, and { by, to, all } with all of these that a tab lacks.
 
-import { patience, Silence } from "./stream.js";
+import { patience, silenceOf } from "./stream.js";
 
 /** How long a new leader waits for what the other tabs want, in ms. */
 const GATHERED = 50;
@@ -15,77 +15,71 @@ const SLACK = 1_500;
 /** Node has locks and channels too, but neither a page nor other tabs. */
 export const canShare = () => (globalThis.document ?? globalThis.WorkerGlobalScope) && globalThis.navigator?.locks;
 
-export class Shared {
-  #own;
-  #id = `${Math.random()}`;
-  /** Undefined until this tab may send, and where it has its own stream. */
-  #channel;
-  #closed = new AbortController();
-  #list = [];
-  /** Whether what the others know is still to come: until then a part of it would be wrong. */
-  #lacks = true;
-  /** Terms rise: a tab whose place was taken, and does not know it yet, has a lower one. */
-  #term = 0;
-  /** Ends the leadership. */
-  #resign;
-  #stream;
-  /** Whether the other tabs have had the time to say what they want. */
-  #isGathered;
-  /** What each other tab wants. */
-  #tabs = new Map();
-  /** What a tab that is new is told, beside the ticks; each tab keeps it, for it may be the next leader. */
-  #hello;
-  #lastId = "";
-  #state = { connection: "connecting" };
-  #failures = 0;
+/**
+ * A stream that all tabs share: want(symbols), hurry(), offline(), gap() and close(). `own` has name, of all that share;
+ * heartbeat; open(on, lastId, failures), which opens a stream of this tab's own; on, as that takes it; book, which its events go
+ * into; and world.
+ */
+export function sharedOf({ name, heartbeat, open, on, book, world }) {
+  const me = `${Math.random()}`;
+  const closed = new AbortController();
+  const { signal } = closed;
   /** Of the leader. */
-  #silence;
-  #timer;
+  const silence = silenceOf(world);
+  /** What each other tab wants. */
+  const tabs = new Map();
+  /** Undefined until this tab may send, and where it has its own stream. */
+  let channel;
+  let wanted = [];
+  /** Whether what the others know is still to come: until then a part of it would be wrong. */
+  let isNew = true;
+  /** Terms rise: a tab whose place was taken, and does not know it yet, has a lower one. */
+  let term = 0;
+  /** Ends the leadership. */
+  let resign;
+  let stream;
+  /** Whether the other tabs have had the time to say what they want. */
+  let isGathered;
+  /** What a tab that is new is told, beside the ticks; each tab keeps it, for it may be the next leader. */
+  let hello;
+  let lastId;
+  let state = { connection: "connecting" };
+  let failures = 0;
 
-  /**
-   * `own` has name, of all that share; heartbeat; open(on), which makes a Stream; on, as for a Stream; book, which its events
-   * go into; and world.
-   */
-  constructor(own) {
-    this.#own = own;
-    this.#silence = new Silence(own.world);
-    // While this tab lives it holds this lock: that is how the leader notices its end. Until it does, it wants nothing.
-    this.#lock(own.name + this.#id, () => {
-      this.#channel = new BroadcastChannel(own.name);
-      this.#channel.onmessage = ({ data }) => this.#read(data);
-      this.#stand();
-      this.want(this.#list);
-      return new Promise((resolve) => this.#closed.signal.addEventListener("abort", resolve));
-    });
-    this.#timer = setInterval(() => this.#look(), 1_000);
+  // While this tab lives it holds this lock: that is how the leader notices its end. Until it does, it wants nothing.
+  lock(name + me, () => {
+    channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => read(data);
+    stand();
+    want(wanted);
+    return new Promise((resolve) => signal.addEventListener("abort", resolve));
+  });
+  const timer = setInterval(look, 1_000);
+
+  function want(list) {
+    wanted = list;
+    if (stream) lead();
+    else send({ from: me, list, isNew });
   }
 
-  want(list) {
-    this.#list = list;
-    if (this.#stream) this.#lead();
-    else this.#send({ from: this.#id, list, lacks: this.#lacks });
+  function close() {
+    closed.abort();
+    clearInterval(timer);
+    leave();
+    end();
   }
 
-  close() {
-    this.#closed.abort();
-    clearInterval(this.#timer);
-    this.#leave();
-    this.#end();
+  function hurry() {
+    if (stream) stream.hurry();
+    else send({ hurry: true });
   }
 
-  hurry() {
-    if (this.#stream) this.#stream.hurry();
-    else this.#send({ hurry: true });
-  }
-
-  offline() {
-    this.#stream?.offline();
-  }
+  const offline = () => stream?.offline();
 
   /** A tick is missing. */
-  gap() {
-    if (this.#stream) this.#stream.gap();
-    else this.#ask();
+  function gap() {
+    if (stream) stream.gap();
+    else ask();
   }
 
   // ---- leader or not
@@ -94,146 +88,145 @@ export class Shared {
    * Asks for a lock, which it has until what `held` returns resolves, or another tab takes it: then `ended` is called. Where
    * the browser gives none, this tab has its own stream.
    */
-  #lock(name, held, options, ended = () => {}) {
-    const { signal } = this.#closed;
-    navigator.locks.request(name, options ?? { signal }, () => signal.aborted || held()).catch((error) => error.name).then((error) => {
+  function lock(name, held, options = { signal }, ended = () => {}) {
+    navigator.locks.request(name, options, () => signal.aborted || held()).catch((error) => error.name).then((error) => {
       if (signal.aborted) return;
       if (!error || error === "AbortError") return ended();
-      this.#leave();
-      this.#begin();
+      leave();
+      begin();
     });
   }
 
   /** Waits to become the leader. With `steal` it takes the place of one that is silent; it waits as well. */
-  #stand(steal) {
-    this.#lock(this.#own.name, () => {
-      this.#begin();
-      return new Promise((resolve) => { this.#resign = resolve; });
-    }, steal, () => {
-      this.#end();
-      if (!steal) this.#stand();
+  function stand(steal) {
+    const held = () => {
+      begin();
+      return new Promise((resolve) => { resign = resolve; });
+    };
+    lock(name, held, steal, () => {
+      end();
+      if (!steal) stand();
     });
   }
 
-  #begin() {
-    this.#end();
-    this.#term = Math.max(this.#term, Date.now()) + Math.random();
-    const stream = (this.#stream = this.#own.open({
-      event: (name, data, id) => this.#tell({ event: [name, data, id] }),
-      state: (state) => this.#tell({ state }),
-      absent: (symbols, state) => this.#tell({ absent: [symbols, state] }),
-    }));
-    stream.lastId = this.#lastId;
-    stream.failures = this.#failures;
-    if (this.#hello) this.#tell({ state: { connection: "lost", reason: "handover" } });
-    this.#tell({ leads: true });
+  function begin() {
+    end();
+    term = Math.max(term, Date.now()) + Math.random();
+    const mine = (stream = open({
+      event: (...event) => tell({ event }),
+      state: (state) => tell({ state }),
+      absent: (...absent) => tell({ absent }),
+    }, lastId, failures));
+    if (hello) tell({ state: { connection: "lost", reason: "handover" } });
+    tell({ leads: true });
     // A stream of a part of the list would remove the rest from all tabs.
     setTimeout(() => {
-      if (this.#stream !== stream) return;
-      this.#isGathered = true;
-      this.#lead();
+      if (stream !== mine) return;
+      isGathered = true;
+      lead();
     }, GATHERED);
   }
 
-  #end() {
-    this.#stream?.close();
-    this.#stream = undefined;
-    this.#isGathered = false;
-    this.#resign?.();
+  function end() {
+    stream?.close();
+    stream = undefined;
+    isGathered = false;
+    resign?.();
   }
 
-  #leave() {
-    this.#channel?.close();
-    this.#channel = undefined;
+  function leave() {
+    channel?.close();
+    channel = undefined;
   }
 
   /** Streams what all tabs want. */
-  #lead() {
-    if (this.#isGathered) this.#stream.want([...new Set([this.#list, ...this.#tabs.values()].flat())]);
+  function lead() {
+    if (isGathered) stream.want([...new Set([wanted, ...tabs.values()].flat())]);
   }
 
-  #tell(message) {
-    this.#send({ by: this.#term, ...message });
-    this.#apply(message);
+  function tell(message) {
+    send({ by: term, ...message });
+    apply(message);
   }
 
-  #send(message) {
-    this.#channel?.postMessage(message);
-  }
+  const send = (message) => channel?.postMessage(message);
 
-  /** Asks for what this tab lacks. */
-  #ask() {
-    this.#lacks = true;
-    this.want(this.#list);
+  /** Asks for what the others know. */
+  function ask() {
+    isNew = true;
+    want(wanted);
   }
 
   // ---- messages
 
-  #read(message) {
+  function read(message) {
     const { by, leads, to, all } = message;
-    if (message.hurry) this.#stream?.hurry();
-    else if (message.from) this.#join(message);
-    else if (by >= this.#term) {
+    if (message.hurry) stream?.hurry();
+    else if (message.from) join(message);
+    else if (by >= term) {
       // This tab's place was taken.
-      if (by > this.#term) this.#end();
-      this.#term = by;
-      this.#silence.end();
-      if (leads) this.#ask();
-      else if (to === this.#id) {
-        this.#lacks = false;
-        for (const told of all) this.#apply(told);
-      } else if (!to && !this.#lacks) this.#apply(message);
+      if (by > term) end();
+      term = by;
+      silence.end();
+      if (leads) ask();
+      else if (to === me) {
+        isNew = false;
+        all.forEach(apply);
+      } else if (!to && !isNew) apply(message);
     }
   }
 
   /** Another tab says what it wants. */
-  #join({ from, list, lacks }) {
-    if (!this.#stream) return;
-    if (lacks) {
-      const all = this.#own.book.ticks().map((tick) => ({ event: ["message", tick, this.#lastId] }));
-      if (this.#hello) all.unshift({ event: ["hello", JSON.stringify(this.#hello), ""] });
-      this.#send({ by: this.#term, to: from, all: [{ state: this.#state }, ...all] });
+  function join({ from, list, isNew }) {
+    if (!stream) return;
+    if (isNew) {
+      const all = book.ticks().map((tick) => ({ event: ["message", tick, lastId] }));
+      if (hello) all.unshift({ event: ["hello", JSON.stringify(hello), ""] });
+      send({ by: term, to: from, all: [{ state }, ...all] });
     }
-    if (!this.#tabs.has(from)) {
-      this.#lock(this.#own.name + from, () => {
-        this.#tabs.delete(from);
-        this.#lead();
+    if (!tabs.has(from)) {
+      lock(name + from, () => {
+        tabs.delete(from);
+        lead();
       });
     }
-    this.#tabs.set(from, list);
-    this.#lead();
+    tabs.set(from, list);
+    lead();
   }
 
   /** An event of the stream, in the tab that keeps it and in all others. */
-  #apply({ event, state, absent }) {
+  function apply(message) {
+    const { event, absent } = message;
     if (event) {
       const [name, data, id] = event;
-      if (id) this.#lastId = id;
-      if (name === "hello") this.#hello = JSON.parse(data);
-      else if (name === "symbols") this.#hello = { ...this.#hello, ...JSON.parse(data) };
-      this.#own.on.event(name, data, id);
-    } else if (state) {
-      this.#state = state;
-      if (state.connection === "live") this.#failures = 0;
-      else if (state.retryIn) this.#failures += 1;
-      this.#own.on.state(state);
-    } else if (absent) this.#own.on.absent(...absent);
+      if (id) lastId = id;
+      if (name === "hello") hello = JSON.parse(data);
+      else if (name === "symbols") hello = { ...hello, ...JSON.parse(data) };
+      on.event(name, data, id);
+    } else if (message.state) {
+      state = message.state;
+      if (state.connection === "live") failures = 0;
+      else if (state.retryIn) failures += 1;
+      on.state(state);
+    } else if (absent) on.absent(...absent);
   }
 
   /** Notices that the leader is silent: a frozen tab keeps its lock. */
-  #look() {
-    const silence = this.#silence.look();
-    if (this.#stream || this.#list.length === 0) return;
-    const { connection, retryIn = 0 } = this.#state;
+  function look() {
+    const lasts = silence.look();
+    if (stream || wanted.length === 0) return;
+    const { connection, retryIn = 0 } = state;
     // One that waits for its next attempt says nothing.
-    const dead = patience(this.#own.heartbeat) + SLACK + retryIn;
-    if (silence > dead) {
-      this.#silence.end();
-      this.#stand({ steal: true });
-    } else if (silence > dead * 0.75 && connection === "live") {
-      this.#apply({ state: { connection: "silent" } });
+    const dead = patience(heartbeat) + SLACK + retryIn;
+    if (lasts > dead) {
+      silence.end();
+      stand({ steal: true });
+    } else if (lasts > dead * 0.75 && connection === "live") {
+      apply({ state: { connection: "silent" } });
       // If it was only busy, it answers before it says anything else that is new.
-      this.#ask();
+      ask();
     }
   }
+
+  return { want, close, hurry, offline, gap };
 }

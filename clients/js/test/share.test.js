@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Book } from "../src/book.js";
-import { canShare, Shared } from "../src/share.js";
+import { canShare, sharedOf } from "../src/share.js";
 
 const turned = async () => { for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate); };
 
@@ -100,12 +100,12 @@ function browser(t, { refuses } = {}) {
     const tab = { states: [], shown: {}, changes: [], missed: 0, isBusy: false, later: [] };
     opening = tab;
     tab.book = new Book((symbol, tick, change) => { tab.shown[symbol] = tick; tab.missed += change.missedTicks; });
-    tab.shared = new Shared({
+    tab.shared = sharedOf({
       name: "n",
       heartbeat: 5,
-      open: (on) => {
+      open: (on, lastId, failures) => {
         const stream = {
-          on, tab, lists: [], hurried: 0, isOpen: true,
+          on, tab, lastId, failures, lists: [], hurried: 0, isOpen: true,
           want: (list) => stream.lists.push(`${list}`),
           close: () => { stream.isOpen = false; },
           hurry: () => { stream.hurried += 1; },

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Stream } from "../src/stream.js";
+import { streamOf as open } from "../src/stream.js";
 
 const turned = () => new Promise(setImmediate);
 
@@ -24,7 +24,7 @@ function streamOf(t, options = {}, random = 0) {
       this.closed = true;
     }
   }
-  const stream = new Stream(
+  const stream = open(
     { url: "http://g", credentials: "same-origin", heartbeat: 5, isNative: true, ...options },
     {
       event: (name, data, id) => { seen.events.push([name, JSON.parse(data), id]); seen.heard?.(name); },
