@@ -1,7 +1,7 @@
 // Keeps one stream open: connects, signs on, changes its list, notices silence, reconnects.
 
 import { backoff } from "./backoff.js";
-import { Changes } from "./changes.js";
+import { changesOf } from "./changes.js";
 import { readEventSource, readFetch, refusal } from "./transport.js";
 
 /** How long before its credentials end a stream is renewed, in ms, at most; and the least that is worth it. */
@@ -235,7 +235,7 @@ export function streamOf(options, on, world, lastId = "", failures = 0) {
     const isOther = !isLive && asked !== JSON.stringify(wanted());
     isLive = true;
     if (control) {
-      changes ??= new Changes((body) => ask(`/v1/streams/${control}`, "POST", body), {
+      changes ??= changesOf((body) => ask(`/v1/streams/${control}`, "POST", body), {
         waits: (answer) => on.event("waits", JSON.stringify(answer), ""),
         // A new stream tells all others: where it cannot be opened either, its answer says why.
         failed: (status) => {

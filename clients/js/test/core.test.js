@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff } from "../src/backoff.js";
 import { Book, merged } from "../src/book.js";
-import { EventReader } from "../src/events.js";
+import { eventsOf } from "../src/events.js";
 import { parseExact } from "../src/numbers.js";
 
 /** All that a reader makes of these pieces. */
 function read(...pieces) {
   const told = [];
-  const reader = new EventReader((name, data, id) => told.push([name, data, id]), (millis) => told.push(millis));
-  for (const piece of pieces) reader.push(piece);
+  const push = eventsOf((name, data, id) => told.push([name, data, id]), (millis) => told.push(millis));
+  for (const piece of pieces) push(piece);
   return told;
 }
 
