@@ -19,7 +19,7 @@ const { outputFiles: [bundle] } = await build({
   // Of the library's own objects, which no user sees.
   mangleProps: /^(isLost|isDelayed|shown|isNative|isBusy|isRefused|failures|lastId)$/,
 });
-// esbuild gives private names the shortest ones, each class from the first on; terser then shortens the statements.
+// terser shortens the statements further.
 const { code } = await minify(bundle.text, { module: true, ecma: 2022, compress: { passes: 4 }, format: { ecma: 2022 } });
 mkdirSync(here("dist"), { recursive: true });
 writeFileSync(bundle.path, code);

@@ -44,11 +44,11 @@ export function silenceOf({ now }) {
 }
 
 /**
- * A stream that is kept open: want(symbols), set(options), hurry(), offline(), gap() and close(). `on` has event(name, data, id),
- * state(state) and absent(symbols, state); `world` has fetch, EventSource, now, date and random. It begins behind the event
+ * A stream that is kept open: want(symbols), set(options), hurry(), offline(), gap() and close(). `world` has fetch, EventSource,
+ * now, date and random; `on` has event(name, data, id), state(state) and absent(symbols, state). It begins behind the event
  * `lastId`, after as many failures in a row.
  */
-export function streamOf(options, on, world, lastId = "", failures = 0) {
+export function streamOf(options, world, on, lastId = "", failures = 0) {
   const { url, token, credentials, heartbeat } = options;
   const dead = patience(heartbeat);
   const silence = silenceOf(world);

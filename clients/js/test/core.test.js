@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff } from "../src/backoff.js";
-import { Book, merged } from "../src/book.js";
+import { bookOf as open, merged } from "../src/book.js";
 import { eventsOf } from "../src/events.js";
 import { parseExact } from "../src/numbers.js";
 
@@ -81,7 +81,7 @@ test("patches are merged as RFC 7396 says", () => {
 function bookOf(exact) {
   const shown = [];
   const ticks = [];
-  const book = new Book((symbol, tick, change) => {
+  const book = open((symbol, tick, change) => {
     ticks.push(tick);
     const told = Object.entries(change).filter(([, value]) => value);
     shown.push([symbol, tick.state, tick.seq, ...(tick.reason ? [tick.reason] : []), ...(told.length ? [Object.fromEntries(told)] : [])]);

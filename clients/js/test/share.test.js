@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Book } from "../src/book.js";
+import { bookOf } from "../src/book.js";
 import { canShare, sharedOf } from "../src/share.js";
 
 const turned = async () => { for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate); };
@@ -99,7 +99,7 @@ function browser(t, { refuses } = {}) {
   all.open = async (...list) => {
     const tab = { states: [], shown: {}, changes: [], missed: 0, isBusy: false, later: [] };
     opening = tab;
-    tab.book = new Book((symbol, tick, change) => { tab.shown[symbol] = tick; tab.missed += change.missedTicks; });
+    tab.book = bookOf((symbol, tick, change) => { tab.shown[symbol] = tick; tab.missed += change.missedTicks; });
     tab.shared = sharedOf({
       name: "n",
       heartbeat: 5,

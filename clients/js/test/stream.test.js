@@ -27,11 +27,6 @@ function streamOf(t, options = {}, random = 0) {
   const stream = open(
     { url: "http://g", credentials: "same-origin", heartbeat: 5, isNative: true, ...options },
     {
-      event: (name, data, id) => { seen.events.push([name, JSON.parse(data), id]); seen.heard?.(name); },
-      state: (state) => { seen.states.push(state); seen.heard?.(state.connection); },
-      absent: (...absent) => seen.absent.push(absent),
-    },
-    {
       EventSource: Source,
       fetch: (url, init) => new Promise((...settle) => {
         if (url.includes("/v1/streams/")) seen.posts.push([url.slice("http://g".length), JSON.parse(init.body)]);
@@ -41,6 +36,11 @@ function streamOf(t, options = {}, random = 0) {
       now: () => seen.time,
       date: () => 1_700_000_000_000 + seen.time + seen.slept,
       random: () => random,
+    },
+    {
+      event: (name, data, id) => { seen.events.push([name, JSON.parse(data), id]); seen.heard?.(name); },
+      state: (state) => { seen.states.push(state); seen.heard?.(state.connection); },
+      absent: (...absent) => seen.absent.push(absent),
     },
   );
   const last = () => seen.sources.at(-1);
