@@ -1,11 +1,13 @@
 // Bundles the library into one file for publishing: dist/tickfan.js.
 
+import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-await build({
+const { outputFiles: [bundle] } = await build({
   entryPoints: [here("src/index.js")],
   outfile: here("dist/tickfan.js"),
   bundle: true,
@@ -13,6 +15,11 @@ await build({
   format: "esm",
   target: "es2022",
   legalComments: "none",
+  write: false,
   // Of the library's own objects, which no user sees.
   mangleProps: /^(book|down|failed|failures|handler|isBusy|isDelayed|isLost|isNative|isRefused|lastId|offline|open|shown|want|world)$/,
 });
+// terser shortens the statements further.
+const { code } = await minify(bundle.text, { module: true, ecma: 2022, compress: { passes: 4 }, format: { ecma: 2022 } });
+mkdirSync(here("dist"), { recursive: true });
+writeFileSync(bundle.path, code);

@@ -104,9 +104,9 @@ export interface State {
    */
   connection: "connecting" | "live" | "silent" | "lost" | "refused" | "idle";
   /**
-   * Of `lost`: `ended`, `silent`, `offline`, `token` (there was none to be had), `handover` (of a shared stream), the reason of
-   * a `bye` (`shutdown`, `busy`, `expired`, `denied`), or the kind of a problem. Of `refused`: the kind of the problem, such as
-   * `no-such-symbol`, `not-entitled`, `bad-token`; else `http-404` and the like.
+   * Of `lost`: `ended`, `silent`, `offline`, `token` (there was none to be had), `handover` (of a shared stream), `gap` (the tick
+   * before a patch is missing), the reason of a `bye` (`shutdown`, `busy`, `expired`, `denied`), or the kind of a problem. Of
+   * `refused`: the kind of the problem, such as `no-such-symbol`, `not-entitled`, `bad-token`; else `http-404` and the like.
    */
   reason?: string;
   retryIn?: number;

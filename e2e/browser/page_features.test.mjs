@@ -353,3 +353,16 @@ test("the title is a live price, search finds what is in a name, and Backspace r
   assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector("td.last")).textDecorationLine), "none");
   assert.deepEqual(complaints, []);
 });
+
+test("the title of a page that is hidden has no price, though no frame is drawn any more", TEST, async (t) => {
+  const { page, complaints } = await three(t);
+  await page.waitForFunction(() => document.title.startsWith("AAPL "));
+  const title = await page.evaluate(() => {
+    window.requestAnimationFrame = () => 0;
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+    return document.title;
+  });
+  assert.equal(title, "tickfan");
+  assert.deepEqual(complaints, []);
+});

@@ -84,6 +84,20 @@ test("a stale symbol is live again with its own next tick, even an unchanged one
   assert.deepEqual(words(), ["live", "no feed has it"]);
 });
 
+test("a row that the list leaves out for a moment is not live until its own next tick", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.take(tick("B", 5, { price: "10" }));
+  store.changed.clear();
+  store.lose("A");
+  store.lose("C");
+  assert.deepEqual([standing(row).text, store.changed.size, standing(store.rows.get("B")).text], ["not connected", 1, "live"]);
+  row.history.each(0, (time, value) => assert.ok(time === 1_000 && (value === 10 || Number.isNaN(value)), "its line is interrupted"));
+  store.take(tick("A", 5, { price: "10" }));
+  assert.equal(standing(row).text, "live");
+});
+
 test("a symbol that the client may not see is not live, and is again once it may", () => {
   const { store, row } = storeOf();
   store.take(tick("A", 5, { price: "10" }));
@@ -435,7 +449,7 @@ test("a row that passes between live and delayed prices starts over", () => {
 
 /** The page's ticks on a library that a test plays. */
 function playedTicks() {
-  const seen = { links: [], ticks: [], sets: [], lists: [], retries: 0 };
+  const seen = { links: [], ticks: [], lost: [], sets: [], lists: [], retries: 0 };
   const handlers = {};
   const library = {
     state: { connection: "idle" },
@@ -444,14 +458,14 @@ function playedTicks() {
     set: (options) => seen.sets.push(options),
     retry: () => { seen.retries += 1; },
   };
-  const on = { link: (link) => seen.links.push(link), tick: ({ symbol, state }) => seen.ticks.push([symbol, state]), hello() {}, symbols() {}, heartbeat() {}, waits() {} };
+  const on = { link: (link) => seen.links.push(link), tick: ({ symbol, state }) => seen.ticks.push([symbol, state]), lost: (symbol) => seen.lost.push(symbol), hello() {}, symbols() {}, heartbeat() {}, waits() {} };
   const ticks = new Ticks(() => library, on, null, () => 1_000);
   const state = (connection, more = {}) => {
     library.state = { connection, ...more };
     handlers.state(library.state);
     return seen.links.at(-1);
   };
-  return { ticks, seen, state, tick: (symbol, state) => handlers.tick({ symbol, state }) };
+  return { ticks, seen, state, tick: (symbol, state, reason) => handlers.tick({ symbol, state, reason }) };
 }
 
 test("the state of the line is told in the page's words", () => {
@@ -482,6 +496,8 @@ test("a list that is followed over an open line is live at once, and what the li
   assert.deepEqual([seen.lists.length, seen.sets, seen.links.length], [3, [{ maxRate: 4 }], 2]);
   for (const word of ["live", "lost", "halted", "unknown", "denied"]) tick("A", word);
   assert.deepEqual(seen.ticks, [["A", "live"], ["A", "halted"]]);
+  for (const [symbol, reason] of [["A", "ended"], ["B", "removed"], ["C", "gap"]]) tick(symbol, "lost", reason);
+  assert.deepEqual(seen.lost, ["B", "C"], "the line's loss is the link's");
 });
 
 test("looks are read from whatever was kept", () => {

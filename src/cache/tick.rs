@@ -56,8 +56,10 @@ impl Tick {
     }
 
     /// Whether clients count it as the next one after another tick of the symbol, which this node has just before it.
+    /// None follows the one before the first: its place may be taken by one that names its feed.
     pub fn follows(&self, before: &Self) -> bool {
-        self.version == before.version + 1 && self.seq == before.seq + 1 && self.generation == before.generation
+        let is_next = self.version == before.version + 1 && self.seq == before.seq + 1;
+        is_next && before.version > 0 && self.generation == before.generation
     }
 
     /// The version that last changed one of these parts: they are news to a stream that has an older tick.

@@ -88,6 +88,25 @@ fn a_delayed_state_says_whose_prices_it_shows() {
 }
 
 #[test]
+fn a_first_tick_is_no_patch_since_the_one_before_may_have_been_named_meanwhile() {
+    let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
+    let now = Now::read();
+    let state = cache.register("BTC-USD".parse().unwrap(), "kraken".into(), Origin::Market, now).unwrap();
+    let counts = Arc::<FailoverCounts>::default();
+    let mut world = World { state, counts, now };
+    let unnamed = world.state.newest();
+    world.state.add_standby("coinbase".into(), Origin::Market, LIMITS, world.counts.clone(), now).unwrap();
+    let named = world.state.newest();
+    assert_eq!((unnamed.source.as_deref(), named.source.as_deref()), (None, Some("kraken")));
+    world.pass(1).trade(Primary, 1, 1);
+    let first = world.state.newest();
+    assert_eq!((first.version, first.seq), (1, 1));
+    assert!(!first.follows(&unnamed) && !first.follows(&named), "a stream may have been sent either");
+    world.pass(1).trade(Primary, 2, 2);
+    assert!(world.state.newest().follows(&first));
+}
+
+#[test]
 fn a_standby_that_goes_leaves_what_the_primary_says_and_another_may_come() {
     let world = World::new();
     world.trade(Primary, 1, 1);

@@ -19,9 +19,10 @@ pub(super) const OLDER_AT_A_TIME: usize = 16;
 /// stream further behind gets the newest tick anyway.
 pub(super) struct RecentTicks {
     ticks: VecDeque<Arc<Tick>>,
-    /// The tick that was dropped last, once a stream wants patches: it may be the one before the next that is sent.
+    /// The tick that was dropped last, while a stream wants patches: it may be the one before the next that is sent.
     dropped: Option<Arc<Tick>>,
-    keeps_dropped: bool,
+    /// How many streams want patches.
+    patched: u32,
     /// The version up to which [`RecentTicks::refresh`] has reported changes. A join may have brought newer ticks,
     /// which the other streams are not marked for yet.
     reported: u64,
@@ -64,13 +65,21 @@ pub(super) struct ReadPolicy {
 impl RecentTicks {
     /// No tick yet: the first stream is about to join.
     pub(super) fn new(now: Instant) -> Self {
-        Self { ticks: VecDeque::new(), dropped: None, keeps_dropped: false, reported: 0, keep_until: now }
+        Self { ticks: VecDeque::new(), dropped: None, patched: 0, reported: 0, keep_until: now }
     }
 
     /// A stream wants patches. From now on the tick that a stream was sent last is at hand when it is sent the next,
     /// however long the symbol was quiet in between.
     pub(super) fn keep_for_patches(&mut self) {
-        self.keeps_dropped = true;
+        self.patched += 1;
+    }
+
+    /// A stream that wanted patches has left. Behind the last one no tick is kept for them.
+    pub(super) fn unkeep_for_patches(&mut self) {
+        self.patched -= 1;
+        if self.patched == 0 {
+            self.dropped = None;
+        }
     }
 
     /// The tick of this version, if it is at hand.
@@ -199,7 +208,7 @@ impl RecentTicks {
                 break;
             }
             let dropped = self.ticks.pop_front();
-            if self.keeps_dropped {
+            if self.patched > 0 {
                 self.dropped = dropped;
             }
         }

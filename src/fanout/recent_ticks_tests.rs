@@ -215,4 +215,11 @@ fn the_tick_before_is_at_hand_for_patches_however_long_the_symbol_was_quiet() {
     assert_eq!(before(&mut fixture, 60_003), (16, Some(44)));
     let oldest = fixture.recent.ticks[0].clone();
     assert_eq!(fixture.recent.before(&oldest).map(|tick| tick.seq), Some(oldest.seq - 1));
+    fixture.recent.keep_for_patches();
+    fixture.recent.unkeep_for_patches();
+    assert!(fixture.recent.before(&oldest).is_some(), "another stream wants them still");
+    fixture.recent.unkeep_for_patches();
+    assert!(fixture.recent.before(&oldest).is_none() && fixture.recent.dropped.is_none());
+    assert_eq!(before(&mut fixture, 120_000), (1, None), "nothing is kept any more");
+    assert!(fixture.recent.dropped.is_none());
 }

@@ -70,6 +70,15 @@ impl Subscribed {
         Cursor { next: newest.version + u64::from(is_left_behind), initial: newest.version }
     }
 
+    /// A subscriber that wanted patches, or did not, now does, or does not.
+    fn patch(&mut self, did: bool, does: bool) {
+        match (did, does) {
+            (false, true) => self.recent.keep_for_patches(),
+            (true, false) => self.recent.unkeep_for_patches(),
+            _ => {}
+        }
+    }
+
     /// One subscriber less wants these parts.
     fn unwant(&mut self, parts: Parts, worker: WorkerMask, now: Now) {
         for part in parts.iter() {
@@ -166,9 +175,7 @@ impl Symbols {
         }
         let symbol = self.by_id[index].get_or_insert_with(|| Box::new(Subscribed::new(state.clone(), now)));
         symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
-        if subscriber.patches {
-            symbol.recent.keep_for_patches();
-        }
+        symbol.patch(false, subscriber.patches);
         symbol.subscribers.push(subscriber);
         for part in subscriber.parts.iter() {
             symbol.wanted[part as usize] += 1;
@@ -184,9 +191,7 @@ impl Symbols {
         if !gained.is_empty() {
             symbol.recent.join(&symbol.state, self.worker, gained, now.instant, self.limits);
         }
-        if subscriber.patches {
-            symbol.recent.keep_for_patches();
-        }
+        symbol.patch(before.patches, subscriber.patches);
         for part in gained.iter() {
             symbol.wanted[part as usize] += 1;
         }
@@ -206,6 +211,7 @@ impl Symbols {
     pub(super) fn unsubscribe(&mut self, id: SymbolId, subscriber: u32, now: Now) -> Option<Subscriber> {
         let symbol = self.by_id[id.index()].as_mut().expect("a stream unsubscribes each of its symbols once");
         let left = symbol.subscribers.swap_remove(subscriber as usize);
+        symbol.patch(left.patches, false);
         symbol.unwant(left.parts, self.worker, now);
         let moved = symbol.subscribers.get(subscriber as usize).copied();
         if symbol.subscribers.is_empty() {

@@ -398,6 +398,7 @@ fn rule_11_of_a_tick_only_the_form_that_a_stream_wants_is_encoded() {
         while world.turn(0) {}
         world.encoded()
     };
+    world.publish(0);
     world.join_with(0, &[0], usize::MAX, heartbeats().with_patches(true), None);
     while world.turn(0) {}
     assert_eq!(world.encoded(), (1, 0), "the first comes whole");

@@ -5,123 +5,123 @@ import { parseExact } from "./numbers.js";
 
 export const NOTHING_MISSED = { missedTicks: 0, missedTrades: 0, restarted: false, repeated: false };
 
-export class Book {
-  #epoch;
-  #parse;
-  #take;
-  /** By symbol: its tick as shown, whether it is lost, its last seq and trades in this epoch, and whether it is delayed. */
-  #rows = new Map();
-
-  /** `take(symbol, tick, change)` gets each tick to show. */
-  constructor(take, exact = false) {
-    this.#take = take;
-    this.#parse = exact ? parseExact : JSON.parse;
-  }
+/**
+ * A book: event(name, data) takes an event of the stream. `take(symbol, tick, change)` gets each tick to show; `gap()` is
+ * called for a patch of a tick that never came.
+ */
+export function bookOf(take, isExact, gap = () => {}) {
+  const parse = isExact ? parseExact : JSON.parse;
+  /** By symbol: its tick, the same as shown, whether it is lost, its last seq and trades in this epoch, and whether it is delayed. */
+  const rows = new Map();
+  let epoch;
 
   /** The newest tick as it was shown last. */
-  get(symbol) {
-    return this.#rows.get(symbol)?.shown;
-  }
+  const get = (symbol) => rows.get(symbol)?.shown;
 
-  /** The ticks as they are shown, as JSON: another book can begin with them. */
-  ticks() {
-    return [...this.#rows.values()].filter(({ tick }) => tick).map(({ shown }) => JSON.stringify(shown));
-  }
+  const begun = () => [...rows.values()].filter(({ tick }) => tick);
 
-  /** An event of the stream, by its name. */
-  event(name, data) {
-    if (name === "message") this.#whole(this.#parse(data));
-    else if (name === "patch") this.#patch(this.#parse(data));
+  /** The ticks, as JSON: another book can begin with them. With `lost`, those that are, and why. */
+  const ticks = () => begun().map(({ tick, isLost, shown }) => JSON.stringify({ ...tick, lost: isLost ? shown.reason : undefined }));
+
+  function event(name, data) {
+    if (name === "message") whole(parse(data));
+    else if (name === "patch") patched(parse(data));
     else if (name === "hello") {
       const hello = JSON.parse(data);
-      const restarts = hello.epoch !== this.#epoch;
-      this.#epoch = hello.epoch;
-      this.#lists(hello, restarts);
-    } else if (name === "symbols") this.#lists(JSON.parse(data), false);
+      const restarts = hello.epoch !== epoch;
+      epoch = hello.epoch;
+      carries(hello, restarts);
+    } else if (name === "symbols") carries(JSON.parse(data));
   }
 
   /** No tick counts as live any more: each is again with its own next one. Those of `symbols` without a tick are told too. */
-  down(symbols, reason) {
-    const begun = [...this.#rows.values()].filter(({ tick }) => tick).map(({ symbol }) => symbol);
-    this.#lost([...begun, ...symbols], reason);
-  }
+  const down = (symbols, reason) => lost([...begun().map(({ symbol }) => symbol), ...symbols], reason);
 
-  #lost(symbols, reason) {
+  function lost(symbols, reason) {
     for (const symbol of symbols) {
-      const row = this.#row(symbol);
+      const row = rowOf(symbol);
       if (row.isLost) continue;
       row.isLost = true;
-      this.#show(row, { ...(row.tick ?? { symbol, seq: 0, kind: "status" }), state: "lost", reason });
+      show(row, { ...(row.tick ?? { symbol, seq: 0, kind: "status" }), state: "lost", reason });
     }
   }
 
   /** No stream carries these symbols: "unknown" or "denied". */
-  absent(symbols, state) {
+  function absent(symbols, state) {
     for (const symbol of symbols) {
-      const row = this.#row(symbol);
+      const row = rowOf(symbol);
       if (row.shown?.state === state) continue;
       Object.assign(row, blank(row.isDelayed));
-      this.#show(row, { symbol, seq: 0, kind: "status", state });
+      show(row, { symbol, seq: 0, kind: "status", state });
     }
   }
 
-  #lists({ symbols, unknown, denied = [], delayed = [] }, restarts) {
+  function carries({ symbols, unknown, denied = [], delayed = [] }, restarts) {
     const carried = new Set(symbols);
-    const [absent, late] = [new Set([...unknown, ...denied]), new Set(delayed)];
-    for (const [symbol, row] of this.#rows) {
+    const missing = new Set([...unknown, ...denied]);
+    const late = new Set(delayed);
+    for (const [symbol, row] of rows) {
       const isDelayed = late.has(symbol);
       if (carried.has(symbol)) {
         const restarted = row.tick !== undefined;
         if (row.isDelayed !== isDelayed) Object.assign(row, blank(isDelayed), { restarted });
         else if (restarts) Object.assign(row, { seq: -1, restarted });
-      } else if (!absent.has(symbol)) {
-        if (row.tick) this.#lost([symbol], "removed");
-        this.#rows.delete(symbol);
+      } else if (!missing.has(symbol)) {
+        if (row.tick) lost([symbol], "removed");
+        rows.delete(symbol);
       }
     }
-    for (const symbol of late) this.#row(symbol).isDelayed = true;
-    this.absent(unknown, "unknown");
-    this.absent(denied, "denied");
+    for (const symbol of delayed) rowOf(symbol).isDelayed = true;
+    absent(unknown, "unknown");
+    absent(denied, "denied");
   }
 
-  #row(symbol) {
-    const row = this.#rows.get(symbol) ?? { symbol, ...blank(false) };
-    this.#rows.set(symbol, row);
+  function rowOf(symbol) {
+    const row = rows.get(symbol) ?? { symbol, ...blank(false) };
+    rows.set(symbol, row);
     return row;
   }
 
-  #patch(patch) {
-    const row = this.#rows.get(patch.symbol);
-    if (row?.tick === undefined || patch.seq <= row.seq) return;
-    // Something is missing. The next whole tick of the symbol puts it right; until then its state is not known.
-    if (row.seq < 0 || row.seq !== patch.seq - 1) return this.#lost([patch.symbol], "gap");
-    this.#whole(merged(row.tick, patch));
+  function patched(patch) {
+    const { symbol, seq } = patch;
+    const row = rowOf(symbol);
+    if (row.tick && seq === row.seq + 1 && seq > 0) whole(merged(row.tick, patch));
+    // A resume repeats it.
+    else if (row.tick && seq === row.seq) whole(row.tick);
+    else if (seq > row.seq) {
+      // Something is missing. Until the next whole tick of the symbol its state is not known.
+      lost([symbol], "gap");
+      gap();
+    }
   }
 
-  #whole(tick) {
-    const row = this.#row(tick.symbol);
+  function whole(tick) {
+    const row = rowOf(tick.symbol);
     if (tick.seq < row.seq) return;
-    const { seq, trades = 0 } = tick;
+    const { seq, trades = 0, lost: reason } = tick;
     // Each stream begins with the newest tick: a reconnect repeats it.
     const repeated = seq === row.seq && row.tick !== undefined;
     if (repeated && !row.isLost) return;
-    const { restarted } = row;
     const isNext = row.seq >= 0 && !repeated;
     const change = {
       missedTicks: isNext ? seq - row.seq - 1 : 0,
       missedTrades: isNext ? Math.max(trades - row.trades - 1, 0) : 0,
-      restarted,
+      restarted: row.restarted,
       repeated,
     };
-    // Only another book has lost ones.
-    Object.assign(row, { tick, seq, trades, isLost: tick.state === "lost", restarted: false });
-    this.#show(row, tick, change);
+    Object.assign(row, { tick, seq, trades, isLost: false, restarted: false });
+    if (!reason) return show(row, tick, change);
+    // It is another book's.
+    delete tick.lost;
+    lost([row.symbol], reason);
   }
 
-  #show(row, tick, change = NOTHING_MISSED) {
+  function show(row, tick, change = NOTHING_MISSED) {
     row.shown = tick;
-    this.#take(row.symbol, tick, change);
+    take(row.symbol, tick, change);
   }
+
+  return { get, ticks, event, down, absent };
 }
 
 const blank = (isDelayed) =>

@@ -7,61 +7,54 @@ const WAIT = 1_000;
 /** Answers after which the same request may succeed. */
 const PASSING = [429, 503];
 
-export class Changes {
-  #rev = 0;
+/**
+ * `post(body)` resolves to an answer's status and its `after`. `on` has waits(answer), for a change that is sent again
+ * later, and failed(status); then the changes have ended.
+ */
+export function changesOf(post, on, random) {
+  let rev = 0;
   /** What the stream shall carry that it was not sent yet, or that it has not confirmed. */
-  #wanted;
+  let wanted;
   /** Whether a request is under way, or waits to be repeated. */
-  #isBusy = false;
-  #hasEnded = false;
-  #failures = 0;
-  #timer;
-  #post;
-  #on;
-  #random;
-
-  /**
-   * `post(body)` resolves to an answer's status and its `after`. `on` has waits(answer), for a change that is sent
-   * again later, and failed(status); then the changes have ended.
-   */
-  constructor(post, on, random) {
-    this.#post = post;
-    this.#on = on;
-    this.#random = random;
-  }
+  let isBusy;
+  let hasEnded;
+  let failures = 0;
+  let timer;
 
   /** Sends this, even if the stream carries it: that renews it. */
-  want(wanted) {
-    this.#wanted = wanted;
-    if (!this.#isBusy) this.#send();
+  function want(body) {
+    wanted = body;
+    if (!isBusy) send();
   }
 
   /** The stream has ended. */
-  end() {
-    this.#hasEnded = true;
-    clearTimeout(this.#timer);
+  function end() {
+    hasEnded = true;
+    clearTimeout(timer);
   }
 
-  async #send() {
-    if (this.#hasEnded) return;
-    this.#isBusy = true;
-    const sent = this.#wanted;
-    this.#rev += 1;
-    const refusal = await this.#post(JSON.stringify({ rev: this.#rev, ...sent }));
-    const { status, after } = refusal;
-    if (this.#hasEnded) return;
+  async function send() {
+    if (hasEnded) return;
+    isBusy = true;
+    rev += 1;
+    const sent = wanted;
+    const answer = await post(JSON.stringify({ rev, ...sent }));
+    const { status, after } = answer;
+    if (hasEnded) return;
     if (status === 200) {
-      this.#isBusy = false;
-      this.#failures = 0;
-      if (this.#wanted !== sent) this.#send();
+      isBusy = false;
+      failures = 0;
+      if (wanted !== sent) send();
     } else if (PASSING.includes(status)) {
       // Random: pages that were refused together do not return together.
-      this.#timer = setTimeout(() => this.#send(), backoff({ failures: this.#failures, retry: WAIT, after }, this.#random()));
-      this.#failures += 1;
-      this.#on.waits(refusal);
+      timer = setTimeout(send, backoff({ failures, retry: WAIT, after }, random()));
+      failures += 1;
+      on.waits(answer);
     } else {
-      this.end();
-      this.#on.failed(status);
+      end();
+      on.failed(status);
     }
   }
+
+  return { want, end };
 }

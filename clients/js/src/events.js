@@ -5,38 +5,34 @@ const WAITING_MAX = 4 << 20;
 /** A carriage return at the end of a piece ends no line yet: a line feed may belong to it. */
 const LINE_END = /\r\n|\n|\r(?=[^])/;
 
-/** `take(name, data, id)` gets each event with the last id so far; `retry(millis)` gets the wait that the gateway asks for. */
-export class EventReader {
-  #rest = "";
-  #data;
-  #name = "";
-  #id = "";
-  #take;
-  #retry;
+/**
+ * Returns what takes the next piece. `take(name, data, id)` gets each event with the last id so far; `retry(millis)` gets the
+ * wait that the gateway asks for.
+ */
+export function eventsOf(take, retry) {
+  let rest = "";
+  let data;
+  let name = "message";
+  let id = "";
 
-  constructor(take, retry) {
-    this.#take = take;
-    this.#retry = retry;
-  }
-
-  push(text) {
-    const lines = (this.#rest + text).split(LINE_END);
-    this.#rest = lines.pop();
-    for (const line of lines) this.#line(line);
-    if (this.#rest.length + (this.#data?.length ?? 0) > WAITING_MAX) throw new Error("an event is too long");
-  }
-
-  #line(line) {
+  function read(line) {
     if (line === "") {
-      if (this.#data !== undefined) this.#take(this.#name || "message", this.#data, this.#id);
-      this.#data = undefined;
-      this.#name = "";
+      if (data !== undefined) take(name, data, id);
+      data = undefined;
+      name = "message";
       return;
     }
     const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
-    if (field === "data") this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
-    else if (field === "event") this.#name = value;
-    else if (field === "id" && !value.includes("\0")) this.#id = value;
-    else if (field === "retry" && /^\d+$/.test(value)) this.#retry(+value);
+    if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === "event") name = value || "message";
+    else if (field === "id" && !value.includes("\0")) id = value;
+    else if (field === "retry" && /^\d+$/.test(value)) retry(+value);
   }
+
+  return (text) => {
+    const lines = (rest + text).split(LINE_END);
+    rest = lines.pop();
+    lines.forEach(read);
+    if (rest.length + (data?.length ?? 0) > WAITING_MAX) throw new Error("an event is too long");
+  };
 }

@@ -1,7 +1,7 @@
 // Keeps one stream open: connects, signs on, changes its list, notices silence, reconnects.
 
 import { backoff } from "./backoff.js";
-import { Changes } from "./changes.js";
+import { changesOf } from "./changes.js";
 import { readEventSource, readFetch, refusal } from "./transport.js";
 
 /** How long before its credentials end a stream is renewed, in ms, at most; and the least that is worth it. */
@@ -11,7 +11,7 @@ const RENEWED_BEFORE_MIN = 1_000;
 const TIMER_MAX = 2 ** 31 - 1;
 /** How long a request may take, in ms: longer than the gateway's own limit, which is 10 s by default. */
 const REQUEST_MAX = 15_000;
-/** How far apart two looks are at most, in ms, if the page has time. */
+/** How far apart two looks are at most, in ms, if the page has time; and how far clocks are, if the machine has not slept. */
 const LATE = 2_000;
 /** Answers that may pass by themselves. */
 const PASSING = [408, 429];
@@ -20,296 +20,318 @@ const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
 /** The silence, in ms, after which a stream is given up; after three quarters of it no price counts as live. */
 export const patience = (heartbeat) => heartbeat * 2_000 + 1_000;
 
-export class Stream {
-  #symbols = [];
-  #options;
-  #on;
-  #world;
-  /** What marks the attempt that counts; undefined while there is none. */
-  #attempt;
-  /** Closes the transport. */
-  #close;
-  #changes;
-  #retryTimer;
-  #renewTimer;
-  #lookTimer;
-  #failures = 0;
-  /** The last event, behind which the next stream resumes. */
-  lastId = "";
-  #dead;
-  #lastEvent = 0;
-  #looked = 0;
-  #isSilent = false;
-  #isLive = false;
-  #isRefused = false;
-  /** An EventSource was refused, but cannot say why: the next attempt is a fetch, which can. */
-  #isExplained = false;
-  /** What the attempt asked for, and the name by which its stream is changed. */
-  #asked = "";
-  #control = "";
-  #retry;
-  #bye = "";
-  /** The token that is used until it ends or is refused. */
-  #token;
-  #wasRefusedToken = false;
-  /** How far the gateway's clock is ahead of ours, in ms. */
-  #ahead = NaN;
-
-  /** `on` has event(name, data, id), state(state) and absent(symbols, state). `world` has fetch, EventSource, now and random. */
-  constructor(options, on, world) {
-    this.#options = options;
-    this.#dead = patience(options.heartbeat);
-    this.#on = on;
-    this.#world = world;
+/** Measures a silence, by looks at it. */
+export function silenceOf({ now }) {
+  let begun = now();
+  let looked;
+  let missed;
+  /** How long it lasts, in ms. */
+  const lasts = () => now() - begun;
+  /** Something has come. */
+  const end = () => { begun = now(); };
+  /**
+   * How long it lasts, for a look at it. The first late one sees none: after a long task of the page, or where it was frozen,
+   * events may wait to be read, and come before the next look. A hidden page's looks are all late.
+   */
+  function look() {
+    const late = now() - looked < LATE ? undefined : begun;
+    const isFirst = late !== missed;
+    looked = now();
+    missed = late;
+    return late !== undefined && isFirst ? 0 : lasts();
   }
+  return { lasts, end, look };
+}
+
+/**
+ * A stream that is kept open: want(symbols), set(options), hurry(), offline(), gap() and close(). `world` has fetch, EventSource,
+ * now, date and random; `on` has event(name, data, id), state(state) and absent(symbols, state). It begins behind the event
+ * `lastId`, after as many failures in a row.
+ */
+export function streamOf(options, world, on, lastId = "", failures = 0) {
+  const { url, token, credentials, heartbeat } = options;
+  const dead = patience(heartbeat);
+  const silence = silenceOf(world);
+  let symbols = [];
+  /** What marks the attempt that counts; undefined while there is none. */
+  let attempt;
+  /** Closes the transport. */
+  let cut;
+  let changes;
+  let retryTimer;
+  let renewTimer;
+  let lookTimer;
+  /** How far the wall's clock is ahead of ours, in ms, at the last look. */
+  let drift = NaN;
+  let isSilent;
+  let isLive;
+  let isRefused;
+  /** An EventSource was refused, but cannot say why: the next attempt is a fetch, which can. */
+  let isExplained;
+  /** What the attempt asked for, and the name by which its stream is changed. */
+  let asked;
+  let control;
+  let retry;
+  let bye;
+  /** The promise of the token that is used until it ends or is refused. */
+  let promised;
+  let wasRefusedToken;
+  /** How far the gateway's clock is ahead of ours, in ms. */
+  let ahead;
 
   /** Streams these symbols from now on, over the open stream if there is one; none: closes it. */
-  want(symbols) {
-    const isSame = `${symbols}` === `${this.#symbols}`;
-    this.#symbols = symbols;
+  function want(list) {
+    const before = `${symbols}`;
+    // A component that is drawn again moves its symbols to the end.
+    symbols = [...list].sort();
     if (symbols.length === 0) {
-      this.close();
-      this.#say("idle");
-    } else if (!isSame) this.#follow();
+      close();
+      say("idle");
+    } else if (before !== `${symbols}`) follow();
   }
 
   /** Takes other values of maxRate and on. */
-  set(options) {
-    this.#options = { ...this.#options, ...options };
-    if (this.#symbols.length > 0) this.#follow();
+  function set(more) {
+    options = { ...options, ...more };
+    if (symbols.length > 0) follow();
   }
 
-  #follow() {
-    if (this.#changes) this.#changes.want(this.#wanted());
+  function follow() {
+    if (changes) changes.want(wanted());
     // An attempt that has no hello yet is compared with the list then; a wait goes on, unless another list may be allowed.
-    else if (this.#isLive || this.#isRefused || !(this.#attempt || this.#retryTimer)) this.#connect();
+    else if (isLive || isRefused || !(attempt || retryTimer)) connect();
   }
 
-  close() {
-    this.#drop();
-    clearInterval(this.#lookTimer);
-    this.#lookTimer = undefined;
+  function close() {
+    symbols = [];
+    drop();
+    clearInterval(lookTimer);
+    lookTimer = undefined;
   }
 
   /** Tries at once if it waits, or if the line was silent while the page slept. */
-  hurry() {
-    if (this.#symbols.length > 0 && (this.#retryTimer || this.#world.now() - this.#lastEvent > this.#dead * 0.75)) this.#connect();
+  function hurry() {
+    if (symbols.length > 0 && (retryTimer || silence.lasts() > dead * 0.75 || hasSlept())) connect();
   }
 
   /** The network is gone. */
-  offline() {
-    if (this.#symbols.length > 0 && !this.#retryTimer) this.#lost("offline");
+  function offline() {
+    if (symbols.length > 0 && !retryTimer) lost("offline");
   }
 
-  #wanted() {
-    const { maxRate = null, on = null } = this.#options;
-    return { symbols: this.#symbols, max_rate: maxRate, on };
+  /** A tick is missing. The next stream brings the newest of each symbol. */
+  const gap = () => lost("gap");
+
+  function wanted() {
+    const { maxRate = null, on = null } = options;
+    return { symbols, max_rate: maxRate, on };
   }
 
-  #drop() {
-    this.#attempt = undefined;
-    clearTimeout(this.#retryTimer);
-    clearTimeout(this.#renewTimer);
-    this.#retryTimer = undefined;
-    this.#close?.();
-    this.#close = undefined;
-    this.#changes?.end();
-    this.#changes = undefined;
-    this.#isLive = this.#isRefused = false;
+  function drop() {
+    attempt = undefined;
+    clearTimeout(retryTimer);
+    clearTimeout(renewTimer);
+    retryTimer = undefined;
+    cut?.();
+    cut = undefined;
+    changes?.end();
+    changes = undefined;
+    isLive = isRefused = false;
   }
 
-  #say(connection, more) {
-    this.#on.state({ connection, ...more });
-  }
+  const say = (connection, more) => on.state({ connection, ...more });
 
-  async #connect() {
-    this.#drop();
-    const attempt = (this.#attempt = {});
-    const isCurrent = () => this.#attempt === attempt;
-    const { heartbeat } = this.#options;
-    const isNative = this.#options.isNative && !this.#isExplained;
-    this.#isExplained = false;
-    this.#lastEvent = this.#looked = this.#world.now();
-    this.#isSilent = false;
-    this.#retry = undefined;
-    this.#bye = "";
-    this.#lookTimer ??= setInterval(() => this.#look(), Math.min(1_000, heartbeat * 250));
-    this.#say("connecting");
+  async function connect() {
+    drop();
+    const current = (attempt = {});
+    const isNative = options.isNative && !isExplained;
+    isExplained = isSilent = false;
+    silence.end();
+    hasSlept();
+    retry = undefined;
+    bye = "ended";
+    lookTimer ??= setInterval(look, Math.min(1_000, heartbeat * 250));
+    say("connecting");
+    let bearer;
     try {
-      const token = await this.#getToken();
-      const ticket = token && isNative && isCurrent() ? await this.#ask("/v1/tickets", "POST") : undefined;
-      if (!isCurrent()) return;
-      if (ticket && ticket.status !== 201) return this.#refused(ticket);
-      const on = {
-        event: (...event) => this.#event(...event),
-        retry: (millis) => { this.#retry = millis; },
-        refused: (answer) => this.#refused(answer),
-        ended: () => this.#lost(this.#bye || "ended"),
-      };
-      this.#asked = JSON.stringify(this.#wanted());
-      const url = this.#url(ticket?.ticket);
-      this.#close = isNative
-        ? readEventSource(this.#world.EventSource, url, this.#options.credentials === "include", on)
-        : readFetch(this.#world.fetch, url, this.#init(token, { accept: "text/event-stream" }), on);
+      bearer = await getToken();
     } catch (error) {
-      if (isCurrent()) this.#lost("token", { detail: error?.message });
+      if (attempt === current) lost("token", { detail: error?.message });
     }
+    const ticket = bearer && isNative && attempt === current ? await ask("/v1/tickets", "POST") : undefined;
+    if (attempt !== current) return;
+    if (ticket && ticket.status !== 201) return refused(ticket);
+    const reader = {
+      event,
+      retry: (millis) => { retry = millis; },
+      refused,
+      ended: () => lost(bye),
+    };
+    asked = JSON.stringify(wanted());
+    const address = addressOf(ticket?.ticket);
+    cut = isNative
+      ? readEventSource(world.EventSource, address, credentials === "include", reader)
+      : readFetch(world.fetch, address, initOf(bearer, { accept: "text/event-stream" }), reader);
   }
 
-  /** The token in use, or a new one; undefined where there is none. */
-  async #getToken() {
-    const { token } = this.#options;
-    return (this.#token ??= typeof token === "function" ? await token() : token);
+  /** The token in use, or a new one; undefined where there is none. One is asked for at a time. */
+  function getToken() {
+    const mine = (promised ??= (async () => typeof token === "function" ? token() : token)());
+    mine.catch(() => { if (promised === mine) promised = undefined; });
+    return mine;
   }
 
   /** What a request is sent with. A cookie beside a token would be a second credential, which the gateway refuses. */
-  #init(token, headers = {}) {
-    return token
-      ? { credentials: "omit", headers: { ...headers, authorization: `Bearer ${token}` } }
-      : { credentials: this.#options.credentials, headers };
-  }
+  const initOf = (bearer, headers) =>
+    bearer ? { credentials: "omit", headers: { ...headers, authorization: `Bearer ${bearer}` } } : { credentials, headers };
 
   /** Resolves to the status and JSON of an answer that is not a stream. */
-  async #ask(path, method, body) {
+  async function ask(path, method, body) {
     try {
-      const init = this.#init(await this.#getToken(), body && { "content-type": "application/json" });
-      const answer = await this.#world.fetch(this.#options.url + path, { ...init, method, body, signal: AbortSignal.timeout(REQUEST_MAX) });
+      const init = initOf(await getToken(), body && { "content-type": "application/json" });
+      const answer = await world.fetch(url + path, { ...init, method, body, signal: AbortSignal.timeout(REQUEST_MAX) });
       return answer.ok ? { ...(await answer.json()), status: answer.status } : await refusal(answer);
     } catch {
       return {}; // Not reachable.
     }
   }
 
-  #url(ticket) {
-    const { url, heartbeat, maxRate, on, patch } = this.#options;
-    const query = [`symbols=${this.#symbols}`, `heartbeat=${heartbeat}`];
+  function addressOf(ticket) {
+    const { maxRate, on, patch } = options;
+    const query = [`symbols=${symbols}`, `heartbeat=${heartbeat}`];
     if (maxRate) query.push(`max_rate=${maxRate}`);
     if (on) query.push(`on=${on}`);
     if (patch) query.push("patch=1");
     if (ticket) query.push(`ticket=${ticket}`);
-    if (this.lastId) query.push(`last_event_id=${encodeURIComponent(this.lastId)}`);
+    if (lastId) query.push(`last_event_id=${encodeURIComponent(lastId)}`);
     return `${url}/v1/stream?${query.join("&")}`;
   }
 
-  #event(name, data, id) {
-    this.#lastEvent = this.#world.now();
+  function event(name, data, id) {
+    silence.end();
     // After a silence no price counts as live, and some symbols may not tick for days. A new stream brings the newest tick
     // of each at once; so does this one if the event is a hello.
-    if (this.#isSilent && name !== "hello") return this.#connect();
-    this.#isSilent = false;
-    if (id) this.lastId = id;
-    if (name === "message" || name === "patch") return this.#on.event(name, data, id);
+    if (isSilent && name !== "hello") return connect();
+    isSilent = false;
+    if (id) lastId = id;
+    if (name === "message" || name === "patch") return on.event(name, data, id);
+    const current = attempt;
     const told = JSON.parse(data);
-    if (name === "bye") this.#bye = told.reason;
-    else if (name === "symbols") this.#renewBefore(told.until);
-    this.#on.event(name, data, id);
-    if (name !== "hello") return;
-    this.#say("live");
-    this.#hello(told);
+    if (name === "bye") bye = told.reason || bye;
+    else if (name === "symbols") renewBefore(told.until);
+    on.event(name, data, id);
+    // A handler may have closed it.
+    if (name !== "hello" || attempt !== current) return;
+    say("live");
+    if (attempt === current) begin(told);
   }
 
-  #hello(hello) {
-    this.#failures = 0;
-    this.#wasRefusedToken = false;
-    this.#ahead = hello.now / 1_000 - this.#world.now();
-    this.#control = hello.control;
-    const isFirst = !this.#isLive;
-    this.#isLive = true;
-    if (hello.control) {
-      this.#changes ??= new Changes((body) => this.#ask(`/v1/streams/${this.#control}`, "POST", body), {
-        waits: (answer) => this.#on.event("waits", JSON.stringify(answer), ""),
+  /** A hello has come. */
+  function begin(hello) {
+    failures = 0;
+    wasRefusedToken = false;
+    ahead = hello.now / 1_000 - world.now();
+    control = hello.control;
+    const isOther = !isLive && asked !== JSON.stringify(wanted());
+    isLive = true;
+    if (control) {
+      changes ??= changesOf((body) => ask(`/v1/streams/${control}`, "POST", body), {
+        waits: (answer) => on.event("waits", JSON.stringify(answer), ""),
         // A new stream tells all others: where it cannot be opened either, its answer says why.
         failed: (status) => {
-          if (status === 401) this.#token = undefined;
-          this.#connect();
+          if (status === 401) promised = undefined;
+          connect();
         },
-      }, this.#world.random);
+      }, world.random);
     }
-    this.#renewBefore(hello.until);
-    const isOther = isFirst && this.#asked !== JSON.stringify(this.#wanted());
-    if (!isOther && this.#isCarriedBy(hello)) return;
-    if (this.#changes) this.#changes.want(this.#wanted());
-    else if (isOther) this.#connect();
+    renewBefore(hello.until);
+    if (!isOther && isCarriedBy(hello)) return;
+    if (changes) changes.want(wanted());
+    else if (isOther) connect();
   }
 
   /** Whether a stream carries the wanted list, as far as it can. */
-  #isCarriedBy({ symbols, unknown, denied = [] }) {
-    const told = new Set([...symbols, ...unknown, ...denied]);
-    return this.#symbols.length === told.size && this.#symbols.every((symbol) => told.has(symbol));
+  function isCarriedBy(hello) {
+    const told = new Set([...hello.symbols, ...hello.unknown, ...(hello.denied ?? [])]);
+    return symbols.length === told.size && symbols.every((symbol) => told.has(symbol));
   }
 
   /** Renews the stream before its credentials end: with a new token, or with the cookie that the page has by then. */
-  #renewBefore(until) {
-    clearTimeout(this.#renewTimer);
+  function renewBefore(until) {
+    clearTimeout(renewTimer);
     if (until === undefined) return;
-    const left = until / 1_000 - this.#ahead - this.#world.now();
+    const left = until / 1_000 - ahead - world.now();
     const before = Math.min(RENEWED_BEFORE, left / 2);
     if (before < RENEWED_BEFORE_MIN) return;
-    this.#renewTimer = setTimeout(async () => {
-      const attempt = this.#attempt;
-      this.#token = undefined;
-      try {
-        await this.#getToken();
-      } catch {
-        // The stream ends at `until`; the next attempt asks again.
-      }
-      if (this.#attempt !== attempt) return;
-      this.#changes?.want(this.#wanted());
-      this.#renewBefore(until);
+    renewTimer = setTimeout(async () => {
+      const current = attempt;
+      const old = promised;
+      promised = undefined;
+      const isNew = await getToken().then(() => true, () => false);
+      if (attempt !== current) return;
+      if (isNew) changes?.want(wanted());
+      else promised ??= old; // It is good until it ends.
+      renewBefore(until);
     }, Math.min(left - before, TIMER_MAX));
   }
 
-  #look() {
-    const now = this.#world.now();
-    // After a sleep, or a long task of the page, events may wait to be read: they come before the next look.
-    const isLate = now - this.#looked > LATE;
-    this.#looked = now;
-    if (!this.#attempt || isLate) return;
-    const silence = now - this.#lastEvent;
-    if (silence > this.#dead) this.#lost("silent");
-    else if (silence > this.#dead * 0.75 && !this.#isSilent) {
-      this.#isSilent = true;
-      this.#say("silent");
+  /** Whether the machine has slept since it was last asked: meanwhile its monotonic clock may stand still, but not the wall's. */
+  function hasSlept() {
+    const before = drift;
+    drift = world.date() - world.now();
+    return drift - before > LATE;
+  }
+
+  function look() {
+    const lasts = silence.look();
+    if (!attempt) return;
+    // What the line brings now may be as old as the sleep was long.
+    if (hasSlept()) connect();
+    else if (lasts > dead) lost("silent");
+    else if (lasts > dead * 0.75 && !isSilent) {
+      isSilent = true;
+      say("silent");
     }
   }
 
-  #lost(reason, more) {
-    if (reason === "expired") this.#token = undefined;
-    this.#wait("lost", reason, more);
+  function lost(reason, more) {
+    if (reason === "expired") promised = undefined;
+    wait("lost", reason, more);
   }
 
-  #wait(connection, reason, { after, ...more } = {}) {
-    this.#drop();
-    this.#isRefused = connection === "refused";
-    const cause = { failures: this.#failures, retry: this.#retry, after, isBusy: reason === "busy", isRefused: this.#isRefused };
-    const retryIn = Math.round(backoff(cause, this.#world.random()));
-    this.#failures += 1;
-    this.#retryTimer = setTimeout(() => this.#connect(), retryIn);
-    this.#say(connection, { reason, retryIn, ...more });
+  function wait(connection, reason, { after, ...more } = {}) {
+    drop();
+    isRefused = connection === "refused";
+    const retryIn = Math.round(backoff({ failures, retry, after, isBusy: reason === "busy", isRefused }, world.random()));
+    failures += 1;
+    retryTimer = setTimeout(connect, retryIn);
+    say(connection, { reason, retryIn, ...more });
   }
 
-  #refused(refusal) {
-    if (!refusal) {
-      this.#isExplained = true;
-      return this.#connect();
+  function refused(answer) {
+    if (!answer) {
+      isExplained = true;
+      return connect();
     }
-    const { status, kind, detail, after } = refusal;
-    if (!(status >= 400 && status < 500) || PASSING.includes(status)) return this.#lost(kind || (status && `http-${status}`) || "ended", { detail, after });
-    if (status === 400 && this.#options.patch) {
-      // Perhaps a gateway that does not have patches yet.
-      this.#options = { ...this.#options, patch: false };
-      return this.#connect();
+    const { status, kind, detail, after } = answer;
+    const reason = kind || (status && `http-${status}`) || "ended";
+    if (!(status >= 400 && status < 500) || PASSING.includes(status)) return lost(reason, { detail, after });
+    if (kind === "unknown-parameter" && detail.startsWith("patch") && options.patch) {
+      // A gateway that does not have patches yet.
+      options = { ...options, patch: false };
+      return connect();
     }
     if (status === 401) {
-      this.#token = undefined;
+      promised = undefined;
       // It may have ended while the line was down.
-      if (this.#options.token && !this.#wasRefusedToken) {
-        this.#wasRefusedToken = true;
-        return this.#connect();
+      if (token && !wasRefusedToken) {
+        wasRefusedToken = true;
+        return connect();
       }
     }
-    this.#wait("refused", kind || `http-${status}`, { status, detail, after });
-    const absent = ABSENT[kind];
-    if (absent) this.#on.absent(this.#symbols, absent);
+    wait("refused", reason, { status, detail, after });
+    if (ABSENT[kind]) on.absent(symbols, ABSENT[kind]);
   }
+
+  return { want, set, close, hurry, offline, gap };
 }

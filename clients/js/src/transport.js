@@ -1,7 +1,7 @@
 // Two ways to read a stream: streaming fetch, which can send a token and tells an answer's status, and the browser's
 // EventSource, which shows its events in the developer tools. Each returns what closes it; it tells nothing after that.
 
-import { EventReader } from "./events.js";
+import { eventsOf } from "./events.js";
 
 const NAMES = ["hello", "symbols", "message", "patch", "heartbeat", "bye"];
 
@@ -18,7 +18,7 @@ export function readFetch(fetch, url, init, on) {
   const abort = new AbortController();
   const { signal } = abort;
   const tell = (name) => (...args) => { if (!signal.aborted) on[name](...args); };
-  const reader = new EventReader(tell("event"), tell("retry"));
+  const read = eventsOf(tell("event"), tell("retry"));
   (async () => {
     const answer = await fetch(url, { ...init, signal });
     if (answer.status >= 400) return tell("refused")(await refusal(answer));
@@ -29,7 +29,7 @@ export function readFetch(fetch, url, init, on) {
       for (;;) {
         const { done, value } = await body.read();
         if (done) break;
-        reader.push(decoder.decode(value, { stream: true }));
+        read(decoder.decode(value, { stream: true }));
       }
     } else await answer.body?.cancel();
     tell("ended")();

@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff } from "../src/backoff.js";
-import { Book, merged } from "../src/book.js";
-import { EventReader } from "../src/events.js";
+import { bookOf as open, merged } from "../src/book.js";
+import { eventsOf } from "../src/events.js";
 import { parseExact } from "../src/numbers.js";
 
 /** All that a reader makes of these pieces. */
 function read(...pieces) {
   const told = [];
-  const reader = new EventReader((name, data, id) => told.push([name, data, id]), (millis) => told.push(millis));
-  for (const piece of pieces) reader.push(piece);
+  const push = eventsOf((name, data, id) => told.push([name, data, id]), (millis) => told.push(millis));
+  for (const piece of pieces) push(piece);
   return told;
 }
 
@@ -81,7 +81,7 @@ test("patches are merged as RFC 7396 says", () => {
 function bookOf(exact) {
   const shown = [];
   const ticks = [];
-  const book = new Book((symbol, tick, change) => {
+  const book = open((symbol, tick, change) => {
     ticks.push(tick);
     const told = Object.entries(change).filter(([, value]) => value);
     shown.push([symbol, tick.state, tick.seq, ...(tick.reason ? [tick.reason] : []), ...(told.length ? [Object.fromEntries(told)] : [])]);
@@ -103,7 +103,7 @@ test("a patch is applied to the tick before it alone", () => {
   const { hello, tick, patch, told, ticks, book } = bookOf();
   hello(["A"]);
   patch("A", 1, { price: 1 });
-  assert.deepEqual(told(), [], "there is nothing to apply it to");
+  assert.deepEqual(told(), [["A", "lost", 0, "gap"]], "there is nothing to apply it to");
   tick("A", 5, { price: 1, bid: 2, stale: ["quote"] });
   patch("A", 6, { price: 3, bid: null, stale: null });
   assert.deepEqual(ticks.at(-1), { symbol: "A", seq: 6, kind: "trade", state: "live", price: 3 });
@@ -121,6 +121,22 @@ test("a patch is applied to the tick before it alone", () => {
   tick("A", 10, { price: 5 });
   assert.deepEqual(told(), [["A", "lost", 7, "gap"], ["A", "live", 10, { missedTicks: 2 }]]);
   assert.equal(book.get("A").price, 5);
+});
+
+test("a resume that repeats a symbol's last tick as a patch makes it live again", () => {
+  const { book, hello, tick, patch, told } = bookOf();
+  hello(["A"]);
+  tick("A", 11, { price: 1 });
+  patch("A", 12, { price: 2 });
+  book.down([], "ended");
+  hello(["A"]);
+  told();
+  tick("A", 11, { price: 1 });
+  assert.deepEqual(told(), [], "it is older");
+  patch("A", 12, { price: 2 });
+  patch("A", 12, { price: 2 });
+  assert.deepEqual(told(), [["A", "live", 12, { repeated: true }]]);
+  assert.equal(book.get("A").price, 2);
 });
 
 test("patches keep digits", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Stream } from "../src/stream.js";
+import { streamOf as open } from "../src/stream.js";
 
 const turned = () => new Promise(setImmediate);
 
@@ -10,7 +10,7 @@ const turned = () => new Promise(setImmediate);
 function streamOf(t, options = {}, random = 0) {
   t.mock.timers.reset();
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  const seen = { sources: [], asked: [], posts: [], states: [], events: [], absent: [], time: 0 };
+  const seen = { sources: [], asked: [], posts: [], states: [], events: [], absent: [], time: 0, slept: 0 };
   const pending = [];
   class Source extends EventTarget {
     readyState = 1;
@@ -24,13 +24,8 @@ function streamOf(t, options = {}, random = 0) {
       this.closed = true;
     }
   }
-  const stream = new Stream(
+  const stream = open(
     { url: "http://g", credentials: "same-origin", heartbeat: 5, isNative: true, ...options },
-    {
-      event: (name, data, id) => seen.events.push([name, JSON.parse(data), id]),
-      state: (state) => seen.states.push(state),
-      absent: (...absent) => seen.absent.push(absent),
-    },
     {
       EventSource: Source,
       fetch: (url, init) => new Promise((...settle) => {
@@ -39,7 +34,13 @@ function streamOf(t, options = {}, random = 0) {
         pending.push(settle);
       }),
       now: () => seen.time,
+      date: () => 1_700_000_000_000 + seen.time + seen.slept,
       random: () => random,
+    },
+    {
+      event: (name, data, id) => { seen.events.push([name, JSON.parse(data), id]); seen.heard?.(name); },
+      state: (state) => { seen.states.push(state); seen.heard?.(state.connection); },
+      absent: (...absent) => seen.absent.push(absent),
     },
   );
   const last = () => seen.sources.at(-1);
@@ -47,7 +48,7 @@ function streamOf(t, options = {}, random = 0) {
   /** Lets time pass, a second at a time; at once: the page was busy, or slept. */
   const pass = async (millis, atOnce = false) => {
     for (let left = millis; left > 0;) {
-      const step = atOnce || millis > 200_000 ? left : Math.min(left, 1_000);
+      const step = atOnce || millis > 600_000 ? left : Math.min(left, 1_000);
       seen.time += step;
       t.mock.timers.tick(atOnce ? 1_000 : step);
       await turned();
@@ -295,6 +296,45 @@ test("what has come while the page was busy, or slept, is read before a silence 
   assert.equal(state().connection, "lost", "there was nothing to read");
 });
 
+test("a hidden tab, whose looks are a minute apart, notices a dead line too", async (t) => {
+  const { seen, event, pass, state } = await carrying(t, "A");
+  for (let minute = 0; minute < 3; minute += 1) {
+    event("heartbeat");
+    await pass(60_000, true);
+    assert.equal(state().connection, "live", "it looks a minute after the last heartbeat: others may wait to be read");
+  }
+  await pass(60_000, true);
+  assert.deepEqual([state().connection, state().reason], ["lost", "silent"], "nothing came between two looks");
+  // A page that is busy twice, and has time between: what has come is read only after the second look.
+  const other = await carrying(t, "A");
+  await other.pass(3_000, true);
+  await other.pass(1_000);
+  await other.pass(7_000, true);
+  assert.equal(other.state().connection, "live");
+  assert.equal(seen.sources.length, 1);
+});
+
+test("a machine that has slept opens a new stream when it wakes, whatever its clocks say", async (t) => {
+  for (const wakes of ["looks", "hurries"]) {
+    const { stream, seen, event, hello, pass, state } = await carrying(t, "A");
+    await pass(4_000);
+    event("message", {}, "e1-7");
+    seen.slept += 3_600_000; // The monotonic clock stood still.
+    if (wakes === "hurries") stream.hurry();
+    else await pass(1_000);
+    await turned();
+    assert.deepEqual([state().connection, seen.sources.length], ["connecting", 2], wakes);
+    hello(["A"]);
+    await pass(3_000);
+    assert.deepEqual([state().connection, seen.sources.length], ["live", 2], "once");
+    seen.slept -= 3_600_000; // The clock is set back.
+    await pass(1_000);
+    seen.slept += 1_500; // By its server, a little.
+    await pass(1_000);
+    assert.equal(seen.sources.length, 2);
+  }
+});
+
 test("the first event after a silence opens a new stream, which brings the newest tick of each symbol", async (t) => {
   for (const heard of ["heartbeat", "message", "bye"]) {
     const { seen, last, event, hello, want, pass, state } = streamOf(t);
@@ -358,14 +398,24 @@ test("an answer other than a stream is final only if the request itself is wrong
   await opens();
 });
 
-test("a gateway without patches is asked for a stream without", async (t) => {
+test("a gateway without patches is asked for a stream without; one that refuses something else is not", async (t) => {
   const { seen, want, answer, state } = streamOf(t, { isNative: false, patch: true });
   await want("A");
-  assert.match(seen.asked[0].url, /&patch=1/);
-  await answer(400, problem("bad-request", "`patch` is not a parameter"));
-  assert.doesNotMatch(seen.asked[1].url, /patch/);
-  await answer(400, problem("bad-request"));
-  assert.deepEqual([state().connection, seen.asked.length], ["refused", 2]);
+  for (const [index, [kind, detail]] of [
+    ["too-many-symbols", "501 symbols; patch is fine"],
+    ["unknown-parameter", "on is not a parameter of this path. It takes patch."],
+    ["bad-option", ""],
+  ].entries()) {
+    await answer(400, problem(kind, detail));
+    assert.deepEqual([state().reason, seen.asked.length], [kind, index + 1]);
+    await want("A", `B${index}`);
+    assert.match(seen.asked.at(-1).url, /&patch=1/, kind);
+  }
+  await answer(400, problem("unknown-parameter", "patch is not a parameter of this path. It takes symbols."));
+  assert.equal(seen.asked.length, 5);
+  assert.doesNotMatch(seen.asked[4].url, /patch/);
+  await answer(400, problem("unknown-parameter", "patch is not a parameter of this path."));
+  assert.deepEqual([state().connection, seen.asked.length], ["refused", 5]);
 });
 
 test("a token goes along in a header, is asked for once, and again after a 401", async (t) => {
@@ -405,6 +455,46 @@ test("a token that cannot be had is tried for again", async (t) => {
   fails = false;
   await pass(1_500);
   assert.equal(seen.asked.length, 1);
+});
+
+test("a token that cannot be had at a renewal ends nothing, and is asked for again before the old one ends", async (t) => {
+  let fails = false;
+  let tokens = 0;
+  const token = async () => { tokens += 1; if (fails) throw new Error("no login"); return `t${tokens}`; };
+  const { seen, want, answer, hello, lives, state } = streamOf(t, { isNative: true, token });
+  await want("A");
+  await answer(201, { ticket: "abc" });
+  hello(["A"], { until: 100_000_000 });
+  fails = true;
+  await lives(75_000);
+  assert.deepEqual([state().connection, seen.sources.length, seen.posts.length, tokens], ["live", 1, 0, 2]);
+  await want("A", "B");
+  assert.equal(seen.asked.at(-1).headers.authorization, "Bearer t1", "the old one is good still");
+  await answer(200);
+  fails = false;
+  await lives(10_001);
+  assert.deepEqual([seen.posts.length, seen.asked.at(-1).headers.authorization], [2, "Bearer t3"]);
+});
+
+test("one token is asked for at a time", async (t) => {
+  const given = [];
+  const { stream, seen, want, hello, answer, pass, lives } = streamOf(t, { isNative: true, token: () => new Promise((resolve) => { given.push(resolve); }) });
+  await want("A");
+  await pass(15_000); // The attempt is given up, and another one begins.
+  stream.hurry();
+  await turned();
+  assert.equal(given.length, 1);
+  given[0]("t1");
+  await turned();
+  await answer(201, { ticket: "abc" });
+  hello(["A"], { until: 1_000_000_000, now: 0 });
+  const before = seen.asked.length;
+  await lives(970_000);
+  await want("A", "B");
+  assert.deepEqual([given.length, seen.asked.length], [2, before], "a change beside the renewal waits for the same");
+  given[1]("t2");
+  await turned();
+  assert.deepEqual(seen.asked.slice(before).map(({ headers }) => headers.authorization), ["Bearer t2"]);
 });
 
 test("an EventSource gets a ticket for each stream", async (t) => {
@@ -462,6 +552,39 @@ test("a stream is renewed before its credentials end, with a new token", async (
   stream.close();
   await pass(2 ** 31 - 1);
   renewed(2);
+});
+
+test("a stream that is closed stays closed, whatever is asked of it, and wherever it was closed", async (t) => {
+  const { stream, seen, pass } = await carrying(t, "A");
+  stream.close();
+  stream.hurry();
+  stream.set({ maxRate: 2 });
+  stream.offline();
+  await pass(60_000);
+  assert.deepEqual([seen.sources.length, seen.states.at(-1).connection], [1, "live"]);
+  for (const heard of ["connecting", "hello", "live", "symbols"]) {
+    const { stream, seen, want, hello, event, pass } = streamOf(t);
+    seen.heard = (name) => { if (name === heard) stream.close(); };
+    await want("A");
+    if (seen.sources.length > 0) {
+      hello(["A", "B"], { until: 100_000_000 });
+      if (heard === "symbols") event("symbols", { until: 90_000_000 });
+    }
+    const before = JSON.stringify(seen.states);
+    await pass(200_000);
+    assert.deepEqual([JSON.stringify(seen.states), seen.sources.length, seen.posts.length], [before, heard === "connecting" ? 0 : 1, heard === "symbols" ? 1 : 0], heard);
+    assert.equal(seen.states.some(({ connection }) => connection === "live"), heard === "live" || heard === "symbols");
+  }
+});
+
+test("the same symbols in another order are the same list", async (t) => {
+  const { seen, want, hello } = streamOf(t);
+  await want("B", "A");
+  await want("C", "A");
+  await want("A", "B");
+  hello(["A", "B"]);
+  await want("B", "A");
+  assert.deepEqual([seen.posts, seen.sources.length], [[], 1]);
 });
 
 test("no event comes from a stream that is closed", async (t) => {

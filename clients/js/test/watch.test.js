@@ -58,7 +58,7 @@ test("all watches share a stream, and a symbol is in its list while one of them 
   second.add("TSLA", ["BRK.B"]);
   second.remove("MSFT");
   await turned();
-  assert.deepEqual(lists, [["AAPL", "MSFT"], ["AAPL", "TSLA", "BRK.B"]], "once for all changes of a moment");
+  assert.deepEqual(lists, [["AAPL", "MSFT"], ["AAPL", "BRK.B", "TSLA"]], "once for all changes of a moment");
   assert.deepEqual(second.symbols, ["AAPL", "TSLA", "BRK.B"]);
   await event("symbols", { symbols: ["AAPL", "TSLA", "BRK.B"], unknown: [] });
   await tick("AAPL", 2);
@@ -164,5 +164,58 @@ test("events: gaps, lists, the gateway's clock; and a handler that is taken back
   await tick("A", 9, { trades: 3 });
   await event("heartbeat", { now: 90_000_000 });
   assert.ok(ticks.now() >= 90_000_000);
+  // A busy stream has no heartbeats.
+  await tick("A", 10, { recv: 180_000_000 });
+  await tick("A", 11, { recv: 170_000_000 });
+  await tick("A", 12, { state: "waiting" });
+  assert.ok(ticks.now() >= 180_000_000);
   assert.deepEqual(seen, [["A"], { symbol: "A", ticks: 2, trades: 1 }]);
+});
+
+test("what is missed is told of the symbols that this page watches alone", async (t) => {
+  const { ticks, hello, tick } = played(t);
+  const seen = [];
+  ticks.on("missed", ({ symbol }) => seen.push(symbol));
+  const watch = ticks.watch(["A", "B"], () => {});
+  await turned();
+  await hello(["A", "B"]);
+  for (const symbol of ["A", "B"]) await tick(symbol, 1);
+  watch.remove("B");
+  for (const symbol of ["A", "B"]) await tick(symbol, 5);
+  assert.deepEqual(seen, ["A"]);
+});
+
+test("a patch whose base is missing opens another stream, which brings the whole tick", async (t) => {
+  for (const [begun, reason] of [[true, "gap"], [false, "gap"]]) {
+    const { ticks, hello, tick, event } = played(t, { patch: true });
+    const seen = [];
+    ticks.watch("A", ({ state, reason }) => seen.push([state, reason]));
+    await turned();
+    await hello(["A"]);
+    if (begun) await tick("A", 1);
+    seen.length = 0;
+    await event("patch", { symbol: "A", seq: 9 });
+    assert.deepEqual([seen, ticks.state.connection, ticks.state.reason], [[["lost", reason]], "lost", "gap"]);
+    assert.ok(ticks.state.retryIn > 0, "not at once: it may happen again");
+  }
+});
+
+test("without an EventSource a fetch is the stream, whatever was asked for", async (t) => {
+  const { ticks, asked } = played(t, { transport: "eventsource" });
+  ticks.watch("A", () => {});
+  await turned();
+  assert.deepEqual([asked.length, ticks.state.connection], [1, "connecting"]);
+});
+
+test("after close nothing opens a stream", async (t) => {
+  const { ticks, asked, hello } = played(t);
+  ticks.watch("A", () => {});
+  await turned();
+  await hello(["A"]);
+  ticks.close();
+  ticks.retry();
+  ticks.set({ maxRate: 1 });
+  ticks.watch("B", () => {});
+  await pause(50);
+  assert.deepEqual([asked.length, ticks.state], [1, { connection: "idle", reason: "closed" }]);
 });

@@ -33,7 +33,7 @@ const announcer = new Announcer();
 const status = new Status();
 const offer = new Offer(linked);
 const past = new Past({ wants: wantsPast, take: takePast });
-const ticks = new Ticks(connect, { hello, symbols, tick, heartbeat: ({ now }) => clock.observe(now), waits, link: linked }, choices.maxRate);
+const ticks = new Ticks(connect, { hello, symbols, tick, lost, heartbeat: ({ now }) => clock.observe(now), waits, link: linked }, choices.maxRate);
 
 let link = { name: "connecting" };
 let paused = null;
@@ -84,6 +84,11 @@ function tick(taken) {
   if (fresh) clock.observe(recv);
   store.take(taken);
   meter.tick(fresh ? clock.now() - recv / 1000 : NaN);
+  frame.ask();
+}
+
+function lost(symbol) {
+  store.lose(symbol);
   frame.ask();
 }
 
@@ -157,12 +162,17 @@ const frame = new Frame(() => {
   if (!secondDue) return;
   secondDue = false;
   status.draw(link, store, performance.now());
-  document.title = titleOf(document.hidden || link.name !== "live" ? null : detail.row ?? store.rows.values().next().value ?? null);
+  entitle();
   arrange();
   watchlist.drawTimes(store, now);
   if (detail.row !== null) detail.drawChart(now);
   status.drawMeter(meter.read(performance.now()));
 });
+
+/** The title has a price while that is live. */
+function entitle() {
+  document.title = titleOf(document.hidden || link.name !== "live" ? null : detail.row ?? store.rows.values().next().value ?? null);
+}
 
 function everySecond() {
   if (paused !== null) return;
@@ -394,6 +404,7 @@ addEventListener("focus", () => { if (link.name === "signed-out") retry(); });
 byId("pill").addEventListener("click", retry);
 document.addEventListener("visibilitychange", () => {
   follow();
+  entitle(); // A hidden page draws no frame.
   offer.hurry();
 });
 

@@ -70,12 +70,20 @@ export class Store {
   /** No row counts as live any more, for this reason. Each is live again with its own next tick. */
   cut(reason) {
     this.#left.clear();
-    for (const row of this.rows.values()) {
-      if (row.tick === null || row.cut === reason) continue;
-      if (row.cut === null) row.history?.interrupt();
-      row.cut = reason;
-      this.changed.add(row);
-    }
+    for (const row of this.rows.values()) this.#cut(row, reason);
+  }
+
+  /** The row of this symbol does not count as live any more, until its own next tick. */
+  lose(symbol) {
+    const row = this.rows.get(symbol);
+    if (row !== undefined) this.#cut(row, "lost");
+  }
+
+  #cut(row, reason) {
+    if (row.tick === null || row.cut === reason) return;
+    if (row.cut === null) row.history?.interrupt();
+    row.cut = reason;
+    this.changed.add(row);
   }
 
   /** Puts a line of past prices, as [time in ms, price], into a row's charts. */

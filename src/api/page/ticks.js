@@ -4,7 +4,7 @@
 const HEARTBEAT = 2;
 
 const BYE = {
-  busy: "gateway busy", denied: "not entitled", expired: "sign-on expired", shutdown: "gateway restarting", silent: "gateway silent", offline: "offline",
+  busy: "gateway busy", denied: "not entitled", expired: "sign-on expired", shutdown: "gateway restarting", silent: "gateway silent", offline: "offline", gap: "a tick is missing",
 };
 const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
 
@@ -18,7 +18,8 @@ export class Ticks {
   #isCut = true;
 
   /**
-   * `on` has hello, symbols, tick, heartbeat, waits (why a change of the list waits), and link, called for each change.
+   * `on` has hello, symbols, tick, lost (a symbol whose tick does not count any more), heartbeat, waits (why a change of the
+   * list waits), and link, called for each change.
    * `connect` is the library's.
    */
   constructor(connect, on, maxRate, now = () => performance.now()) {
@@ -26,8 +27,7 @@ export class Ticks {
     this.#now = now;
     this.#maxRate = maxRate;
     const ticks = (this.#ticks = connect("/", { numbers: "string", heartbeat: HEARTBEAT, patch: true, background: "close", maxRate }));
-    // What the lists and the link say of a symbol, the ticks need not say again.
-    this.#watch = ticks.watch([], (tick) => { if (!["lost", "unknown", "denied"].includes(tick.state)) on.tick(tick); });
+    this.#watch = ticks.watch([], (tick) => this.#take(tick));
     for (const name of ["hello", "symbols", "heartbeat", "waits"]) ticks.on(name, (event) => on[name](event));
     ticks.on("state", (state) => this.#link(state));
   }
@@ -43,6 +43,13 @@ export class Ticks {
   /** Retries at once if it is waiting: the network is back, or the person asks. */
   hurry() {
     this.#ticks.retry();
+  }
+
+  /** What the lists and the link say of a symbol, its ticks need not say again. They alone say that the list leaves it out. */
+  #take(tick) {
+    if (tick.state === "lost") {
+      if (tick.reason === "removed" || tick.reason === "gap") this.#on.lost(tick.symbol);
+    } else if (!["unknown", "denied"].includes(tick.state)) this.#on.tick(tick);
   }
 
   #link({ connection, reason, status, detail = "", retryIn }) {
