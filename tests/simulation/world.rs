@@ -161,6 +161,7 @@ impl World {
                 ring: settings.ring,
                 stall_timeout: STALL_TIMEOUT,
                 flush_interval: settings.flush_interval,
+                compress_min_streams: 2,
             };
             let worker = Worker::new(WorkerIndex::new(index).unwrap(), inbox.clone(), limits, seed);
             Simulated {
@@ -394,6 +395,7 @@ impl World {
             symbols: terms.list.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             unlisted: Unlisted::default(),
             options: client.options,
+            dictionary: None,
             resume: client.resume,
             generation: self.cache.generation(),
             has_rights: terms.grant.is_some(),

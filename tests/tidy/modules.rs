@@ -63,7 +63,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls", "auth"]),
+    ("config", &["market", "recording", "venue", "wire", "telemetry", "suggest", "tls", "auth"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
     ("tls", &[]),
