@@ -3,10 +3,12 @@
 mod abort;
 mod dev_cert;
 mod replay;
+mod train_dictionary;
 
 pub use abort::abort_on_panic;
 pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
+pub use train_dictionary::{TrainDictionary, TrainDictionaryError};
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
 use clap::{Parser, Subcommand};
@@ -74,6 +76,8 @@ pub enum Command {
     },
     /// Write a certificate for https on this machine, with a CA to trust for it
     DevCert(DevCert),
+    /// Make a dictionary for compressed streams of a running gateway's ticks
+    TrainDictionary(TrainDictionary),
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
         /// The admin address of the gateway
@@ -99,9 +103,11 @@ impl Args {
         let command = match &self.command {
             Some(Command::DevCert(_)) => "dev-cert",
             Some(Command::Top { .. }) => "top",
+            Some(Command::TrainDictionary(_)) => "train-dictionary",
             _ => return None,
         };
         let instead = match command {
+            "train-dictionary" => "name the address for clients of the gateway by --from",
             "top" => "name the admin address of the gateway by --admin",
             _ => "edit the configuration that it writes, such as `listen` under [tls]",
         };

@@ -69,7 +69,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("suggest", &[]),
     ("sync", &[]),
-    ("cli", &["config"]),
+    ("cli", &["wire", "config"]),
     ("top", &[]),
 ];
 
