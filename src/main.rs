@@ -54,6 +54,12 @@ fn main() -> ExitCode {
     if let Some(code) = args.command.as_ref().and_then(without_configuration) {
         return code;
     }
+    if let Some(Command::TrainDictionary(training)) = &args.command {
+        return match training.run() {
+            Ok(said) => print(&said),
+            Err(error) => fail(EXIT_FAILED, &error),
+        };
+    }
     // Before a port is bound: a wrong configuration must not become a half-started gateway.
     let loader = loader(&args);
     let (config, format) = match prepare(&loader) {

@@ -181,6 +181,7 @@ impl Fanout {
             ring: 1_024,
             stall_timeout: Duration::from_secs(30),
             flush_interval: None,
+            compress_min_streams: 8,
         };
         let bytes = Rc::new(Cell::new(0));
         for index in 0..streams {
@@ -192,6 +193,7 @@ impl Fanout {
                 symbols: states.clone().into(),
                 unlisted: Unlisted::default(),
                 options: Options::new(Duration::from_secs(15)),
+                dictionary: None,
                 resume: None,
                 generation: 0,
                 has_rights: false,

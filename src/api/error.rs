@@ -32,6 +32,10 @@ pub(super) enum ApiError {
     NoCoding,
     #[error("This gateway keeps no history. Its operator turns it on by `keep` under [history].")]
     NoHistory,
+    #[error(
+        "This gateway does not have the dictionary, or compresses no streams. GET /v1/dictionary leads to the one that it has."
+    )]
+    NoDictionary,
     #[error("This gateway does not have the stream. Open a new one.")]
     NoSuchStream,
     #[error("This stream has had change {last}. Send the whole list with a higher rev.")]
@@ -84,6 +88,7 @@ impl From<ApiError> for Problem {
                 (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable")
             }
             ApiError::NoHistory => (StatusCode::NOT_FOUND, "no-history", "No history"),
+            ApiError::NoDictionary => (StatusCode::NOT_FOUND, "no-such-dictionary", "No such dictionary"),
             ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream", "No such stream"),
             ApiError::OldRevision { .. } => (StatusCode::CONFLICT, "old-revision", "Old revision"),
             ApiError::TooManyChanges => (StatusCode::TOO_MANY_REQUESTS, "too-many-changes", "Too many changes"),

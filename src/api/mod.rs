@@ -9,6 +9,7 @@ mod selection;
 mod stream_request;
 mod stream_params;
 mod control;
+mod compression;
 mod streams;
 mod change_rates;
 mod change_request;

@@ -3,6 +3,7 @@
 use super::{
     change_request,
     changes::{self, Changes},
+    compression,
     error::ApiError,
     history::{self, HistoryParams},
     openapi::OPENAPI,
@@ -25,6 +26,7 @@ use crate::{
     market::Now,
     server::{Answer, Asks, Elsewhere, Parameter, Problem, Request, Response, Router, Routes, json},
     telemetry::labels::labels,
+    wire::Dictionary,
 };
 use bytes::Bytes;
 use http::Method;
@@ -43,6 +45,8 @@ labels! {
         Symbols = "symbols",
         /// The history of a symbol.
         History = "history",
+        /// The dictionary of streams, or the way to it.
+        Dictionary = "dictionary",
         /// A session: its cookie.
         Session = "session",
         /// Tickets.
@@ -91,6 +95,10 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
         .get(Route::Quotes, "/v1/quotes/{symbol}", quote_of_one)
         .get_async(Route::Symbols, "/v1/symbols", symbols)
         .get_async(Route::History, "/v1/history/{symbol}", history_of_one)
+        .get(Route::Dictionary, "/v1/dictionary", way_to_dictionary)
+        .asks(Asks::Nothing)
+        .get(Route::Dictionary, "/v1/dictionary/{hash}", dictionary)
+        .asks(Asks::Nothing)
         .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
         .asks(Asks::Bearer)
         // A client whose token has expired clears its cookie too.
@@ -115,22 +123,11 @@ const POINTS_PER_SYMBOL: usize = 10;
 const SYMBOLS: [Parameter; 1] = [Parameter::List("symbols")];
 
 fn stream_of_list(context: &Context, request: Request) -> Answer<Asked> {
-    stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat(), SUBSCRIBES))
+    context.stream(&request, context.list(&request, &[&SYMBOLS, &stream_params::PARAMETERS[..]].concat(), SUBSCRIBES))
 }
 
 fn stream_of_one(context: &Context, request: Request) -> Answer<Asked> {
-    stream(&request, context.one(&request, &stream_params::PARAMETERS, SUBSCRIBES))
-}
-
-/// A stream of the symbols, if the client can take one.
-fn stream(request: &Request, selection: Result<Selection, ApiError>) -> Answer<Asked> {
-    let stream = selection.and_then(|selection| StreamRequest::new(selection, request));
-    match stream {
-        Ok(stream) => Answer::Stream(Ok(stream)),
-        // A status would end a native EventSource for good.
-        Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
-        Err(error) => Answer::Problem(error.into()),
-    }
+    context.stream(&request, context.one(&request, &stream_params::PARAMETERS, SUBSCRIBES))
 }
 
 /// A client whose stream is gone learns of that before it has sent a body.
@@ -200,6 +197,17 @@ async fn read_history(context: &Context, request: &Request) -> Result<Response, 
     Ok(history::history(&selection, &params, &request.rights, trails, now))
 }
 
+fn way_to_dictionary(context: &Context, _: Request) -> Answer<Asked> {
+    Answer::whole(
+        context.dictionary().map(|dictionary| compression::redirect(&dictionary)).ok_or(ApiError::NoDictionary),
+    )
+}
+
+fn dictionary(context: &Context, request: Request) -> Answer<Asked> {
+    let dictionary = context.dictionary().ok_or(ApiError::NoDictionary);
+    Answer::whole(dictionary.and_then(|dictionary| compression::content(&dictionary, &request.segment)))
+}
+
 fn session(_: &Context, request: Request) -> Answer<Asked> {
     let is_over = request.method == Method::DELETE;
     Answer::whole(if is_over { sessions::close(&request) } else { sessions::open(&request) })
@@ -219,6 +227,24 @@ fn page_file(found: Found, request: Request) -> Answer<Asked> {
 }
 
 impl Context {
+    /// A stream of the symbols, if the client can take one.
+    fn stream(&self, request: &Request, selection: Result<Selection, ApiError>) -> Answer<Asked> {
+        let dictionary = self.dictionary();
+        let stream = selection.and_then(|selection| StreamRequest::new(selection, request, dictionary.as_ref()));
+        match stream {
+            Ok(stream) => Answer::Stream(Ok(stream)),
+            // A status would end a native EventSource for good.
+            Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
+            Err(error) => Answer::Problem(error.into()),
+        }
+    }
+
+    /// What streams are compressed with; `None`: none are.
+    fn dictionary(&self) -> Option<Arc<Dictionary>> {
+        let config = self.live.current();
+        config.server.compress.then(|| config.server.loaded_dictionary.clone())
+    }
+
     /// Waits for a turn to make an answer of so many symbols. Small ones wait for nothing.
     async fn turn(&self, symbols: usize) -> Option<Permit<LargeAnswer>> {
         if symbols > SMALL_MAX { Some(self.large.acquire().await) } else { None }

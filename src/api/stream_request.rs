@@ -1,11 +1,13 @@
 //! A request for a stream, valid by construction.
 
-use super::{error::ApiError, selection::Selection, stream_params::StreamParams};
+use super::{compression, error::ApiError, selection::Selection, stream_params::StreamParams};
 use crate::{
     access::Refusal,
     server::{Request, Rights},
+    wire::Dictionary,
 };
 use http::{HeaderMap, header};
+use std::sync::Arc;
 
 /// A stream that may be opened as far as its request goes.
 pub(super) struct StreamRequest {
@@ -15,15 +17,24 @@ pub(super) struct StreamRequest {
     pub(super) params: StreamParams,
     /// What its client may read.
     pub(super) rights: Rights,
+    /// What it is compressed with, if it is.
+    pub(super) dictionary: Option<Arc<Dictionary>>,
+    /// Whether the gateway compresses streams at all.
+    pub(super) may_compress: bool,
 }
 
 impl StreamRequest {
-    /// Makes one of the symbols and of what the client says of itself.
+    /// Makes one of the symbols and of what the client says of itself. `dictionary`: what streams are compressed with, if
+    /// their clients want it.
     ///
     /// # Errors
     /// [`ApiError::NotAcceptable`] if the client cannot take a stream, [`Refusal::NoStreams`] if it may not,
     /// and as [`StreamParams::new`].
-    pub(super) fn new(selection: Selection, request: &Request) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        selection: Selection,
+        request: &Request,
+        dictionary: Option<&Arc<Dictionary>>,
+    ) -> Result<Self, ApiError> {
         if !accepts_stream(&request.headers) {
             return Err(ApiError::NotAcceptable);
         }
@@ -33,7 +44,10 @@ impl StreamRequest {
         {
             return Err(Refusal::NoStreams.into());
         }
-        Ok(Self { selection, params: StreamParams::new(&request.query, &request.headers)?, rights })
+        let params = StreamParams::new(&request.query, &request.headers)?;
+        let may_compress = dictionary.is_some();
+        let dictionary = dictionary.filter(|dictionary| compression::is_wanted(&request.headers, dictionary)).cloned();
+        Ok(Self { selection, params, rights, dictionary, may_compress })
     }
 }
 

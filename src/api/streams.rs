@@ -1,6 +1,7 @@
 //! Opens the clients' streams: admits them within the limits, and hands them to the workers.
 
 use super::{
+    compression,
     control::{ControlKey, SignedHello},
     rejections::{Rejection, Rejections},
     services::{Services, StreamSink},
@@ -19,6 +20,7 @@ use crate::{
     telemetry::ClientName,
     wire::StreamName,
 };
+use http::header;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -140,8 +142,13 @@ impl Streams for ClientStreams {
     type Request = Result<StreamRequest, Rejection>;
     type Admitted = NewStream;
 
-    fn head(&self, _: &Self::Request) -> Response {
-        stream_response()
+    fn head(&self, request: &Self::Request) -> Response {
+        let mut head = stream_response();
+        if let Ok(request) = request {
+            let compresses = request.may_compress.then_some(request.dictionary.is_some());
+            compression::describe(head.headers_mut(), compresses);
+        }
+        head
     }
 
     /// A rejected stream is answered as a whole: it ends as soon as it has begun.
@@ -167,11 +174,12 @@ impl Streams for ClientStreams {
             Ok(permitted) => permitted,
             Err(reason) => {
                 self.rejections.note(reason, &client);
+                head.headers_mut().remove(header::CONTENT_ENCODING);
                 *head.body_mut() = busy_bytes().into();
                 return Outcome::InsteadOfStream(head);
             }
         };
-        let StreamRequest { selection, params, rights } = request;
+        let StreamRequest { selection, params, rights, dictionary, .. } = request;
         let name = StreamName::new(rand::random());
         let now = Now::read();
         let generation = self.cache.generation();
@@ -192,6 +200,7 @@ impl Streams for ClientStreams {
             symbols: selection.known.into_boxed_slice(),
             unlisted: Unlisted { unknown: selection.unknown.into(), denied: selection.denied.into() },
             options: params.options(config.server.heartbeat, rate),
+            dictionary,
             resume: params
                 .after(|epoch| self.cache.knows(epoch))
                 .map(|after| Resume { after, bytes: config.limits.replay_bytes }),

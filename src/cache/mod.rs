@@ -335,6 +335,11 @@ impl Cache {
     pub fn patches_encoded(&self) -> u64 {
         self.shared.patches_encoded()
     }
+
+    /// How many frames and patches were compressed so far: each at most once.
+    pub fn frames_compressed(&self) -> u64 {
+        self.shared.compressed()
+    }
 }
 
 #[cfg(test)]

@@ -114,6 +114,7 @@ impl<'a> Publisher<'a> {
             time: now.unix,
             frame: OnceLock::new(),
             patch: OnceLock::new(),
+            compressed: OnceLock::new(),
         });
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
@@ -252,6 +253,7 @@ impl Tick {
             time: now.unix,
             frame: OnceLock::new(),
             patch: OnceLock::new(),
+            compressed: OnceLock::new(),
         }
     }
 }

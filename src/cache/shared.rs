@@ -13,6 +13,7 @@ pub(super) struct Shared {
     pub(super) ids: IdPool,
     encoded: AtomicU64,
     patches_encoded: AtomicU64,
+    compressed: AtomicU64,
     /// Counts how often numbers of any symbol began again: with a shard's epoch, as a rule.
     generation: AtomicU32,
     /// Held while one begins.
@@ -26,6 +27,7 @@ impl Shared {
             ids: IdPool::default(),
             encoded: AtomicU64::new(0),
             patches_encoded: AtomicU64::new(0),
+            compressed: AtomicU64::new(0),
             generation: AtomicU32::new(0),
             beginning: Mutex::new(()),
         }
@@ -39,6 +41,15 @@ impl Shared {
     /// Counts a patch that was encoded.
     pub(super) fn count_patch(&self) {
         self.patches_encoded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame or patch that was compressed.
+    pub(super) fn count_compressed(&self) {
+        self.compressed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn compressed(&self) -> u64 {
+        self.compressed.load(Ordering::Relaxed)
     }
 
     pub(super) fn patches_encoded(&self) -> u64 {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
-    wire::{EventId, TickFields, patch_frame, tick_frame},
+    wire::{Dictionary, EventId, TickFields, patch_frame, stored, tick_frame},
 };
 use bytes::Bytes;
 use std::{
@@ -91,6 +91,7 @@ impl SymbolState {
             time: now.unix,
             frame: OnceLock::new(),
             patch: OnceLock::new(),
+            compressed: OnceLock::new(),
         });
         let cut_off = CutOff { said: first.clone(), reason: Reason::NoOwner, since: now };
         let inner = Inner {
@@ -255,6 +256,27 @@ impl SymbolState {
             let id = (tick.id.n > 0).then_some(tick.id);
             Box::new(patch_frame(self.fields(before), self.fields(tick), id))
         })
+    }
+
+    /// A tick's frame, or its patch on `before`, for streams that compress. The first caller that asks for it makes it,
+    /// outside the lock: with a dictionary it is compressed, and without one stored as it is.
+    pub fn compressed<'a>(&self, tick: &'a Tick, before: Option<&Tick>, dictionary: Option<&Dictionary>) -> &'a Bytes {
+        let forms = tick.compressed.get_or_init(Box::default);
+        let form = if before.is_some() { &forms.patch } else { &forms.whole };
+        if let Some(small) = form.small.get() {
+            return small;
+        }
+        let plain = || match before {
+            Some(before) => self.patch(tick, before),
+            None => self.frame(tick),
+        };
+        match dictionary {
+            Some(dictionary) => form.small.get_or_init(|| {
+                self.shared.count_compressed();
+                dictionary.compress(plain())
+            }),
+            None => form.stored.get_or_init(|| stored(plain())),
+        }
     }
 
     /// How late its prices are at least, in seconds; `None`: they are live.

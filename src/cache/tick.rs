@@ -42,6 +42,24 @@ pub struct Tick {
     pub(super) frame: OnceLock<Bytes>,
     /// Its other form, boxed since most ticks never need it. The first worker that needs it encodes it.
     pub(super) patch: OnceLock<Box<Bytes>>,
+    /// Both for streams that compress, boxed for the same reason.
+    pub(super) compressed: OnceLock<Box<Compressed>>,
+}
+
+/// The forms of a tick for streams that compress. The first worker that needs one makes it.
+#[derive(Debug, Default)]
+pub(super) struct Compressed {
+    pub(super) whole: CompressedForm,
+    pub(super) patch: CompressedForm,
+}
+
+/// A frame or a patch, for streams that compress.
+#[derive(Debug, Default)]
+pub(super) struct CompressedForm {
+    /// Compressed. Once it is there, all streams get it.
+    pub(super) small: OnceLock<Bytes>,
+    /// As it is, in the frame of what is compressed.
+    pub(super) stored: OnceLock<Bytes>,
 }
 
 impl Tick {

@@ -97,6 +97,7 @@ impl Inner {
                 time: newest.time,
                 frame: OnceLock::new(),
                 patch: OnceLock::new(),
+                compressed: OnceLock::new(),
             };
             self.ring.keep_only(Arc::new(first));
         }

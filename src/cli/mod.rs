@@ -5,6 +5,7 @@ mod admin;
 mod dev_cert;
 mod replay;
 mod supervisor;
+mod train_dictionary;
 mod written;
 
 pub use abort::abort_on_panic;
@@ -12,6 +13,7 @@ pub use admin::{ADMIN_VARIABLE, admin_address};
 pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
 pub use supervisor::{Progress, tell_supervisor};
+pub use train_dictionary::{TrainDictionary, TrainDictionaryError};
 pub use written::{completions, write_manual};
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
@@ -82,6 +84,8 @@ pub enum Command {
     },
     /// Write a certificate for https on this machine, with a CA to trust for it
     DevCert(DevCert),
+    /// Make a dictionary for compressed streams of a running gateway's ticks
+    TrainDictionary(TrainDictionary),
     /// Show the state of a running gateway, refreshed every second; q quits
     Top {
         /// The admin address of the gateway [default: TICKFAN_SERVER_ADMIN_LISTEN, or 127.0.0.1:8081]
@@ -127,9 +131,11 @@ impl Args {
             Some(Command::Health { .. }) => "health",
             Some(Command::Completions { .. }) => "completions",
             Some(Command::Man { .. }) => "man",
+            Some(Command::TrainDictionary(_)) => "train-dictionary",
             _ => return None,
         };
         let instead = match command {
+            "train-dictionary" => "name the address for clients of the gateway by --from",
             "top" | "health" => "name the admin address of the gateway by --admin",
             "dev-cert" => "edit the configuration that it writes, such as `listen` under [tls]",
             _ => "the command line is the same with any configuration",

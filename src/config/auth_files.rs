@@ -155,7 +155,8 @@ fn secret(bytes: &[u8], place: &str) -> Result<Arc<KeySet>, Wrong> {
     KeySet::of_secret(secret).map(Arc::new).map_err(|_| wrong())
 }
 
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Wrong> {
+/// Reads a file of at most so many bytes.
+pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Wrong> {
     let name = shown(&path.display().to_string());
     let failed = |error: io::Error| {
         let wrong = Wrong::new(format!("cannot read {name}: {error}"));

@@ -4,7 +4,7 @@ use super::{
     Auth, BrokerAccess, Cluster, Config, Fanout, History, Limits, Server, Tls,
     keys::{KEYS, loopback},
 };
-use crate::{telemetry::LogFilter, tls::TlsVersion};
+use crate::{telemetry::LogFilter, tls::TlsVersion, wire::Dictionary};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 impl Default for Config {
@@ -26,6 +26,9 @@ pub(super) fn every_default() -> Config {
             trusted_proxies: Vec::new(),
             client_id_header: None,
             heartbeat: Duration::ZERO,
+            compress: false,
+            dictionary: PathBuf::new(),
+            loaded_dictionary: Dictionary::built_in(),
             drain_delay: Duration::ZERO,
             drain: Duration::ZERO,
             log: LogFilter::default(),
@@ -34,6 +37,7 @@ pub(super) fn every_default() -> Config {
         fanout: Fanout {
             workers: 0,
             flush_interval: None,
+            compress_min_streams: 0,
             max_lag: Duration::ZERO,
             ring: 0,
             ring_age: Duration::ZERO,

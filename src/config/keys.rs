@@ -85,6 +85,20 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "server",
+        name: "compress",
+        setting: Setting::Switch { default: true, field: |config| &mut config.server.compress },
+        applies: Applies::Reload,
+        reason: "a tick is compressed once for all streams that have the dictionary; all others get plain bytes",
+    },
+    Key {
+        section: "server",
+        name: "dictionary",
+        setting: Setting::Path { field: |config| &mut config.server.dictionary },
+        applies: Applies::Restart,
+        reason: "without it that of the build, of the simulator's ticks; `tickfan train-dictionary` makes one from your own feeds",
+    },
+    Key {
+        section: "server",
         name: "drain_delay",
         setting: time(secs(0), secs(0)..=secs(600), |config| &mut config.server.drain_delay),
         applies: Applies::Reload,
@@ -120,6 +134,13 @@ pub const KEYS: &[Key] = &[
         },
         applies: Applies::Restart,
         reason: "a worker gathers changes for this long and writes them together; at most half of max_lag, because a gathered change then also waits for its turn; auto writes at once under light load, and makes fewer and larger writes as the load grows",
+    },
+    Key {
+        section: "fanout",
+        name: "compress_min_streams",
+        setting: count(8, 1..=1_000_000, |config| &mut config.fanout.compress_min_streams),
+        applies: Applies::Restart,
+        reason: "a tick that fewer streams of a worker share costs more to compress than the shorter writes save",
     },
     Key {
         section: "fanout",

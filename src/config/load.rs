@@ -4,7 +4,7 @@
 use super::{
     Config, ConfigError, KEYS, Key, Machine, Weight, auth_files,
     certificates::{self, EXAMPLE},
-    check_together, cluster,
+    check_together, cluster, dictionary,
     environment::Variables,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
@@ -126,6 +126,13 @@ pub fn load(
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
         config.feeds.push(feeds::default_feed());
+    }
+    if let Err(wrong) = dictionary::load(&mut config.server) {
+        let of_key = |(key, _): &&(&Key, Range<usize>)| key.is_called("dictionary");
+        return Err(match places.keys.iter().find(of_key) {
+            Some((_, place)) => source.error(wrong.at(place.clone())),
+            None => wrong.nowhere(),
+        });
     }
     if let Err(auth_files::Of(name, wrong)) = auth_files::load(&mut config.auth, &variables) {
         let of_key = |(key, _): &&(&Key, Range<usize>)| key.section.starts_with("auth") && key.name == name;

@@ -10,6 +10,7 @@ mod change;
 mod cluster;
 mod cluster_values;
 mod defaults;
+mod dictionary;
 mod effective;
 mod environment;
 mod error;
@@ -82,10 +83,11 @@ use crate::{
     market::{Origin, Schedule, Symbol},
     telemetry::LogFilter,
     venue::{Credentials, ListedSymbol, Options, Playback, Script, Spec},
+    wire::Dictionary,
 };
 use http::HeaderName;
 use ipnet::IpNet;
-use std::{net::SocketAddr, ops::Range, time::Duration};
+use std::{net::SocketAddr, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -127,6 +129,12 @@ pub struct Server {
     pub heartbeat: Duration,
     /// How long the gateway is not ready after SIGTERM, and still serves, before the drain.
     pub drain_delay: Duration,
+    /// Whether streams are compressed for clients that have the dictionary.
+    pub compress: bool,
+    /// The file of the dictionary; empty: that of the build.
+    pub dictionary: PathBuf,
+    /// What it held when it was loaded.
+    pub loaded_dictionary: Arc<Dictionary>,
     /// Over how long streams are ended on SIGTERM.
     pub drain: Duration,
     /// Which lines are logged.
@@ -271,6 +279,8 @@ pub struct Fanout {
     pub workers: usize,
     /// How long a worker gathers changes before it writes them; `None` follows the load.
     pub flush_interval: Option<Duration>,
+    /// How many streams of a worker must want a symbol compressed before its ticks are.
+    pub compress_min_streams: usize,
     /// How far a stream may be behind before it coalesces.
     pub max_lag: Duration,
     /// How many of the newest ticks are kept per symbol with readers.

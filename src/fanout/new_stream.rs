@@ -4,7 +4,12 @@ use super::{
     first_block::FirstBlock, options::Options, response_head::ResponseHead, resume::Resume,
     stream_permit::StreamPermit, unlisted::Unlisted,
 };
-use crate::{cache::SymbolState, market::UnixMicros, telemetry::ClientName, wire::StreamName};
+use crate::{
+    cache::SymbolState,
+    market::UnixMicros,
+    telemetry::ClientName,
+    wire::{Dictionary, StreamName},
+};
 use std::sync::Arc;
 
 /// A stream to be opened.
@@ -25,6 +30,8 @@ pub struct NewStream {
     pub unlisted: Unlisted,
     /// The options that its client gave beside the symbols.
     pub options: Options,
+    /// The dictionary that its body is compressed with, if it is: all streams of a process have the same.
+    pub dictionary: Option<Arc<Dictionary>>,
     /// Where it resumes, if its client has been connected before.
     pub resume: Option<Resume>,
     /// Whether its client has rights that a `hello` tells.

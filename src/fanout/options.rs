@@ -16,6 +16,8 @@ pub struct Options {
     heartbeat_micros: u32,
     /// Whether a tick may come as a patch.
     patches: bool,
+    /// Whether its body is compressed.
+    compresses: bool,
 }
 
 impl Options {
@@ -27,6 +29,7 @@ impl Options {
             allowed_micros: 0,
             heartbeat_micros: micros(heartbeat),
             patches: false,
+            compresses: false,
         }
     }
 
@@ -34,6 +37,12 @@ impl Options {
     #[must_use]
     pub fn with_patches(self, patches: bool) -> Self {
         Self { patches, ..self }
+    }
+
+    /// Whether the body is compressed, by the dictionary of the process.
+    #[must_use]
+    pub(super) fn with_compression(self, compresses: bool) -> Self {
+        Self { compresses, ..self }
     }
 
     /// Limits them to these parts, and the status.
@@ -78,6 +87,11 @@ impl Options {
     /// Whether a tick may come as a patch.
     pub fn patches(&self) -> bool {
         self.patches
+    }
+
+    /// Whether the body is compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.compresses
     }
 
     /// Whether the stream gets fewer ticks than one without options.

@@ -61,6 +61,7 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
             ring: config.ring,
             stall_timeout: config.stall_timeout,
             flush_interval: config.flush_interval,
+            compress_min_streams: config.compress_min_streams,
         };
         let mut workers = Vec::new();
         let mut threads = WorkerThreads::new();
@@ -239,7 +240,12 @@ impl WorkerPool {
 /// Answers a stream that was admitted just before the drain and comes when its worker has ended.
 fn send_away<T: Transport>(mut transport: T, stream: NewStream) -> io::Result<()> {
     let retry = Duration::from_millis(rand::random_range(RETRY_AFTER_SHUTDOWN_MILLIS));
-    let first = transport.start(&stream.head, wire::bye(Bye::Shutdown, retry));
+    let bye = wire::bye(Bye::Shutdown, retry);
+    let body = match &stream.dictionary {
+        Some(dictionary) => dictionary.start(&bye),
+        None => bye,
+    };
+    let first = transport.start(&stream.head, body);
     transport.try_write(&[&first], Instant::now())?;
     transport.flush()?;
     transport.close(CloseMode::Finish);

@@ -60,6 +60,8 @@ pub(super) struct ReadPolicy {
     pub(super) newest_only: bool,
     /// Whether a tick may come as a patch.
     pub(super) patches: bool,
+    /// Whether ticks are compressed.
+    pub(super) compresses: bool,
 }
 
 impl RecentTicks {

@@ -29,7 +29,15 @@ impl Fixture {
         let max_lag = LIMITS.max_lag;
         let mut recent = RecentTicks::new(now);
         recent.join(&state, worker(), Parts::ALL, now, LIMITS);
-        let policy = ReadPolicy { now, max_lag, joined: now, parts: Parts::ALL, newest_only: false, patches: false };
+        let policy = ReadPolicy {
+            now,
+            max_lag,
+            joined: now,
+            parts: Parts::ALL,
+            newest_only: false,
+            patches: false,
+            compresses: false,
+        };
         Self { start, state, recent, policy, price: 0 }
     }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     cache::{SymbolId, SymbolState, Tick, WorkerMask},
     market::{Now, Part, Parts},
+    wire::Dictionary,
 };
 use std::{mem, sync::Arc, time::Instant};
 
@@ -25,12 +26,15 @@ pub(super) struct Subscriber {
     pub(super) parts: Parts,
     /// Whether a tick may come as a patch.
     pub(super) patches: bool,
+    /// Whether its ticks are compressed.
+    pub(super) compresses: bool,
 }
 
 impl Subscriber {
     /// A stream with these options that has the symbol in this slot.
     pub(super) fn new(stream: StreamKey, slot: u32, options: &Options) -> Self {
-        Self { stream, slot, parts: options.parts(), patches: options.patches() }
+        let (parts, patches, compresses) = (options.parts(), options.patches(), options.compresses());
+        Self { stream, slot, parts, patches, compresses }
     }
 }
 
@@ -41,6 +45,8 @@ pub(super) struct Subscribed {
     pub(super) subscribers: Vec<Subscriber>,
     /// How many subscribers want each part.
     wanted: [u32; Part::ALL.len()],
+    /// How many subscribers get ticks compressed.
+    compressed: usize,
     /// The parts that have changed and wait for the running round to end.
     pub(super) waits_for_round: Parts,
 }
@@ -52,6 +58,7 @@ impl Subscribed {
             recent: RecentTicks::new(now.instant),
             subscribers: Vec::new(),
             wanted: [0; Part::ALL.len()],
+            compressed: 0,
             waits_for_round: Parts::NONE,
         }
     }
@@ -96,12 +103,20 @@ impl Subscribed {
     }
 }
 
+/// How ticks are compressed.
+pub(super) struct Compression {
+    pub(super) dictionary: Arc<Dictionary>,
+    /// How many streams must want a symbol's ticks compressed before they are.
+    pub(super) min_streams: usize,
+}
+
 /// All symbols that streams of this worker want.
 pub(super) struct Symbols {
     worker: WorkerMask,
     limits: RecentLimits,
     /// Whether changes are gathered before the worker takes them.
     gathers: bool,
+    compression: Option<Compression>,
     by_id: Vec<Option<Box<Subscribed>>>,
 }
 
@@ -114,7 +129,18 @@ pub(super) struct Joined {
 impl Symbols {
     /// No symbols yet. `worker` is the set of this worker alone.
     pub(super) fn new(worker: WorkerMask, limits: RecentLimits, gathers: bool) -> Self {
-        Self { worker, limits, gathers, by_id: Vec::new() }
+        Self { worker, limits, gathers, compression: None, by_id: Vec::new() }
+    }
+
+    /// A stream's body is compressed: what its ticks are compressed with from now on.
+    pub(super) fn compress(&mut self, compression: Compression) {
+        self.compression.get_or_insert(compression);
+    }
+
+    /// The dictionary for the ticks of a symbol; `None`: too few streams share what it costs.
+    pub(super) fn dictionary_for(&self, symbol: &Subscribed) -> Option<&Dictionary> {
+        let compression = self.compression.as_ref()?;
+        (symbol.compressed >= compression.min_streams).then_some(&*compression.dictionary)
     }
 
     /// A symbol that some stream wants.
@@ -176,6 +202,7 @@ impl Symbols {
         let symbol = self.by_id[index].get_or_insert_with(|| Box::new(Subscribed::new(state.clone(), now)));
         symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
         symbol.patch(false, subscriber.patches);
+        symbol.compressed += usize::from(subscriber.compresses);
         symbol.subscribers.push(subscriber);
         for part in subscriber.parts.iter() {
             symbol.wanted[part as usize] += 1;
@@ -212,6 +239,7 @@ impl Symbols {
         let symbol = self.by_id[id.index()].as_mut().expect("a stream unsubscribes each of its symbols once");
         let left = symbol.subscribers.swap_remove(subscriber as usize);
         symbol.patch(left.patches, false);
+        symbol.compressed -= usize::from(left.compresses);
         symbol.unwant(left.parts, self.worker, now);
         let moved = symbol.subscribers.get(subscriber as usize).copied();
         if symbol.subscribers.is_empty() {

@@ -141,6 +141,7 @@ async fn a_worker_that_panics_ends_the_gateway() {
         symbols: Box::new([state]),
         unlisted: Unlisted::default(),
         options: Options::new(Duration::from_secs(15)),
+        dictionary: None,
         resume: None,
         generation: 0,
         has_rights: false,

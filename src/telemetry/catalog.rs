@@ -291,7 +291,7 @@ catalog! {
     }
     "HTTP and process" {
         HTTP_REQUESTS: Counter "tickfan_http_requests_total" Count [route in [
-            "stream", "quotes", "symbols", "history", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
+            "stream", "quotes", "symbols", "history", "dictionary", "change", "session", "tickets", "page", "openapi", "livez", "readyz", "metrics",
             "debug", "index", "reload", "preflight", "other", "unreadable"], code],
             "HTTP responses of both listeners, by route and status code.",
             details "`other` is a path without a route, or a method that it does not have; `unreadable` is a request whose head could not be parsed.";

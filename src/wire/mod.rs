@@ -3,6 +3,7 @@
 //! A frame is pure SSE and the same for every client and every transport. It is made of closed sets, numbers and
 //! [`Symbol`](crate::market::Symbol)s only, so no value can break out of its field.
 
+mod compression;
 mod event;
 mod event_id;
 mod fields;
@@ -10,6 +11,7 @@ mod stream_name;
 mod tick;
 mod write;
 
+pub use compression::{DICTIONARY_BYTES, Dictionary, DictionaryError, stored};
 pub use event::{Bye, Hello, HelloDraft, HelloRights, ListChange, ListEvent, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};

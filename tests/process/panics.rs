@@ -62,6 +62,7 @@ fn panic_in_a_worker() {
         symbols: Box::new([state]),
         unlisted: Unlisted::default(),
         options: Options::new(LIFE),
+        dictionary: None,
         resume: None,
         generation: 0,
         has_rights: false,

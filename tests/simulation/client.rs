@@ -5,11 +5,15 @@ use bytes::Bytes;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
-    io,
+    io::{self, Read as _},
     rc::Rc,
+    sync::Arc,
     time::Instant,
 };
-use tickfan::fanout::{ClientSide, CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError};
+use tickfan::{
+    fanout::{ClientSide, CloseMode, Options, Ready, ResponseHead, Resume, Taken, Transport, TransportError},
+    wire::Dictionary,
+};
 
 /// The most bytes that one write may offer beside the tail of the block before.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -56,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) log: Vec<Seen>,
     /// The number of its stream, if it shares a connection with others; otherwise 0.
     pub(crate) stream: u32,
+    /// What its stream is compressed with, if it is.
+    pub(crate) dictionary: Option<Arc<Dictionary>>,
     /// What its transport took, if it shares a connection.
     pub(crate) taken: Vec<u8>,
     /// How many of these bytes have arrived.
@@ -145,6 +151,7 @@ impl Client {
             writes: 0,
             log: Vec::new(),
             stream: 0,
+            dictionary: None,
             taken: Vec::new(),
             checked: 0,
             stuck_since: None,
@@ -166,7 +173,6 @@ impl Client {
 
     /// Its transport was offered blocks, and took so many bytes of them.
     pub(crate) fn offered(&mut self, blocks: &[&Bytes], taken: usize) {
-        self.writes += usize::from(blocks.iter().any(|block| block.starts_with(b"id: ") || is_patch(block)));
         let with_tail = self.cut.is_some();
         self.log.push(Seen::Write { with_tail });
         let mut begun = false;
@@ -175,10 +181,14 @@ impl Client {
             begun = true;
         }
         let offered: usize = blocks.iter().map(|block| block.len()).sum();
-        let event: usize = blocks.iter().filter(|block| is_list(block)).map(|block| block.len()).sum();
+        let begun_at = usize::from(with_tail);
+        let plain: Vec<Bytes> = blocks[begun_at..].iter().map(|block| self.plain(block)).collect();
+        self.writes += usize::from(plain.iter().any(|block| block.starts_with(b"id: ") || is_patch(block)));
+        let lists = plain.iter().zip(&blocks[begun_at..]).filter(|(plain, _)| is_list(plain));
+        let event: usize = lists.map(|(_, block)| block.len()).sum();
         assert!(offered <= blocks[0].len() + event + WRITE_BYTES_MAX, "rule 10: {offered} bytes in one write");
         let mut left = taken;
-        for block in blocks {
+        for (place, block) in blocks.iter().enumerate() {
             if left == 0 {
                 if begun {
                     self.cut = Some((*block).clone());
@@ -186,7 +196,7 @@ impl Client {
                 break;
             }
             if !begun {
-                self.log.push(Seen::Block((*block).clone()));
+                self.log.push(Seen::Block(plain[place - begun_at].clone()));
             }
             begun = false;
             if left < block.len() {
@@ -194,6 +204,15 @@ impl Client {
             }
             left -= left.min(block.len());
         }
+    }
+
+    /// What a block says, without its encoding.
+    fn plain(&self, block: &Bytes) -> Bytes {
+        let Some(dictionary) = &self.dictionary else { return block.clone() };
+        let decoder = zstd::stream::read::Decoder::with_dictionary(&block[..], dictionary.content());
+        let mut plain = Vec::new();
+        decoder.unwrap().read_to_end(&mut plain).expect("each block is whole frames");
+        plain.into()
     }
 
     /// The client reads: there is room again.

@@ -84,6 +84,16 @@ fn the_rules_hold_where_streams_share_connections() {
     simulate(2_100..2_150, Settings { sharing: true, flush_interval, ..Settings::default() });
 }
 
+/// Decoded, a compressed stream is what a plain one is: with patches, resumed, slow, and cut in the middle of a frame.
+#[test]
+fn the_rules_hold_where_streams_are_compressed() {
+    let compressing = Settings { compressing: true, ..Settings::default() };
+    simulate(2_200..2_280, compressing);
+    simulate(2_280..2_360, Settings { choosy: true, ..compressing });
+    simulate(2_360..2_400, Settings { changing: true, choosy: true, ..compressing });
+    simulate(2_400..2_440, Settings { holding: true, symbols: 2, workers: 1, ..compressing });
+}
+
 /// Each of a symbol's two feeds speaks and fails at random: every rule holds for what is shown, and no tick mixes them.
 #[test]
 fn the_rules_hold_where_two_feeds_of_a_symbol_fail() {

@@ -31,7 +31,7 @@ use tickfan::{
     },
     market::{Decimal, Field, Now, Origin, Part, Parts, QuoteUpdate, TradeUpdate, UnixMicros, Update},
     telemetry::ClientName,
-    wire::{Epoch, StreamName},
+    wire::{Dictionary, Epoch, StreamName},
 };
 pub(crate) use tiers::DELAY;
 use tiers::Delay;
@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) holding: bool,
     /// Most clients share connections.
     pub(crate) sharing: bool,
+    /// Two of three clients have the dictionary, unless they share connections.
+    pub(crate) compressing: bool,
     /// Clients change their lists, and the choosy ones their options.
     pub(crate) changing: bool,
     /// Clients have rights, which end, and which their changes renew.
@@ -83,6 +85,7 @@ impl Default for Settings {
             flush_interval: None,
             holding: false,
             sharing: false,
+            compressing: false,
             changing: false,
             signing: false,
             delayed: false,
@@ -161,6 +164,7 @@ impl World {
                 ring: settings.ring,
                 stall_timeout: STALL_TIMEOUT,
                 flush_interval: settings.flush_interval,
+                compress_min_streams: 2,
             };
             let worker = Worker::new(WorkerIndex::new(index).unwrap(), inbox.clone(), limits, seed);
             Simulated {
@@ -366,6 +370,8 @@ impl World {
         let terms = Terms::new(wanted.to_vec(), grant);
         let mut client = Client::new(worker, room, options, resume, terms, self.workers[worker].events.clone());
         client.holds = self.settings.holding && self.clients.len().is_multiple_of(2);
+        let compresses = self.settings.compressing && !self.clients.len().is_multiple_of(3);
+        client.dictionary = compresses.then(Dictionary::built_in);
         for &symbol in wanted {
             let published = self.symbols[symbol].newest().seq;
             client.symbols.insert(symbol, Progress { at_join: published, published, ..Progress::default() });
@@ -394,6 +400,7 @@ impl World {
             symbols: terms.list.iter().map(|&symbol| self.symbols[symbol].clone()).collect(),
             unlisted: Unlisted::default(),
             options: client.options,
+            dictionary: client.dictionary.clone(),
             resume: client.resume,
             generation: self.cache.generation(),
             has_rights: terms.grant.is_some(),

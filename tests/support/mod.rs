@@ -457,6 +457,14 @@ impl<S: Read + Write> Client<S> {
         String::from_utf8(self.buffer.clone()).unwrap()
     }
 
+    /// The same of bytes that are no text.
+    pub fn until_bytes(&mut self, will_do: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        while !will_do(&self.buffer) {
+            assert!(self.read_more(), "ended after {} bytes", self.buffer.len());
+        }
+        self.buffer.clone()
+    }
+
     /// Reads all that comes until the server ends the connection.
     pub fn rest(&mut self) -> String {
         while self.read_more() {}

@@ -63,13 +63,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("config", &["market", "recording", "venue", "telemetry", "suggest", "tls", "auth"]),
+    ("config", &["market", "recording", "venue", "wire", "telemetry", "suggest", "tls", "auth"]),
     ("limits", &[]),
     ("telemetry", &["suggest"]),
     ("tls", &[]),
     ("suggest", &[]),
     ("sync", &[]),
-    ("cli", &["config"]),
+    ("cli", &["wire", "config"]),
     ("top", &[]),
 ];
 

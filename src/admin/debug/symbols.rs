@@ -40,6 +40,7 @@ pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> V
             "ticks_per_second": ticks as f64 / seconds,
             "frames_encoded": sources.cache.frames_encoded(),
             "patches_encoded": sources.cache.patches_encoded(),
+            "frames_compressed": sources.cache.frames_compressed(),
         },
         "hottest": hottest,
         "stalest": stalest,

@@ -12,7 +12,7 @@ use crate::{
         unlisted::Unlisted,
     },
     market::{Now, Symbol, Tier},
-    wire::{Epoch, HelloRights, ListChange},
+    wire::{Epoch, HelloRights, ListChange, stored},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -93,7 +93,8 @@ impl<T> Stream<T> {
         let delayed = states().filter(|state| state.tier() == Tier::Delayed);
         let delayed: Vec<Symbol> = delayed.map(|state| state.symbol().clone()).collect();
         let event = event(Cache::epoch_of(states()), &listed, &delayed);
-        changes.carried_out(rev, unlisted, event.block.clone());
+        let block = if self.options.compresses() { stored(&event.block) } else { event.block.clone() };
+        changes.carried_out(rev, unlisted, block);
         if let Some(rights) = &change.rights {
             self.has_rights = true;
             self.renew(rights.until, now);

@@ -68,6 +68,6 @@ impl<T: Transport> Stream<T> {
             unknown: unlisted.map_or(&[], |unlisted| &unlisted.unknown),
             rights: self.has_rights.then_some(HelloRights { delayed: &delayed, denied, until }),
         });
-        hello.with_control(&greeting.control)
+        self.encoded(hello.with_control(&greeting.control))
     }
 }

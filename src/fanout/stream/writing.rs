@@ -9,6 +9,7 @@ use crate::{
         written::Written,
     },
     market::Now,
+    wire::stored,
 };
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
@@ -129,6 +130,8 @@ impl<T: Transport> Stream<T> {
     /// many bytes were taken. A block that is not begun is dropped: it is only worth sending now.
     pub(super) fn write_block(&mut self, block: &Bytes, now: Now) -> Result<usize, CloseReason> {
         let tail_before = self.tail.len();
+        let stored = (self.options.compresses() && !block.is_empty()).then(|| stored(block));
+        let block = stored.as_ref().unwrap_or(block);
         let taken = self.offer(Some(block).filter(|block| !block.is_empty()), [], now)?;
         if taken.bytes > tail_before {
             self.tail = block.slice(taken.bytes - tail_before..);
@@ -160,6 +163,11 @@ impl<T: Transport> Stream<T> {
         self.transport.try_write(&blocks, now.instant).map_err(|error| CloseReason::from(&error))
     }
 
+    /// An event of the stream's own as its body has it.
+    pub(super) fn encoded(&self, event: Bytes) -> Bytes {
+        if self.options.compresses() { stored(&event) } else { event }
+    }
+
     fn policy(&self, now: Now, max_lag: Duration) -> ReadPolicy {
         ReadPolicy {
             now: now.instant,
@@ -168,6 +176,7 @@ impl<T: Transport> Stream<T> {
             parts: self.options.parts(),
             newest_only: self.options.interval().is_some(),
             patches: self.options.patches(),
+            compresses: self.options.compresses(),
         }
     }
 

@@ -41,8 +41,13 @@ impl Fixture {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
         let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
         let inbox: Arc<WorkerInbox<Page>> = Arc::default();
-        let limits =
-            WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
+        let limits = WorkerLimits {
+            max_lag: Duration::from_millis(250),
+            ring: 64,
+            stall_timeout: age,
+            flush_interval: None,
+            compress_min_streams: 1,
+        };
         let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
         let page = Page::new(if is_full { 0 } else { usize::MAX / 2 });
         let stream = NewStream {
@@ -53,6 +58,7 @@ impl Fixture {
             symbols: [state.clone()].into(),
             unlisted: Unlisted::default(),
             options,
+            dictionary: None,
             resume: None,
             generation: 0,
             has_rights: false,

@@ -68,8 +68,13 @@ impl Fixture {
         };
         let states = [register(0, "A"), register(0, "B"), register(1, "C")];
         let inbox: Arc<WorkerInbox<Page>> = Arc::default();
-        let limits =
-            WorkerLimits { max_lag: Duration::from_millis(250), ring: 64, stall_timeout: age, flush_interval: None };
+        let limits = WorkerLimits {
+            max_lag: Duration::from_millis(250),
+            ring: 64,
+            stall_timeout: age,
+            flush_interval: None,
+            compress_min_streams: 1,
+        };
         let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
         let page = Page::new(usize::MAX / 2);
         let mut fixture = Self { now, cache, shards, states, inbox, worker, page, read: 0 };
@@ -91,6 +96,7 @@ impl Fixture {
             symbols: self.states.clone().into(),
             unlisted: Unlisted::default(),
             options,
+            dictionary: None,
             resume: None,
             has_rights: false,
             until: None,

@@ -8,7 +8,7 @@ use crate::{
         new_stream::NewStream,
         stream::{Stream, StreamInit},
         stream_key::{StreamAddress, StreamKey},
-        symbols::{Subscriber, Symbols},
+        symbols::{Compression, Subscriber, Symbols},
         transport::{Ready, Transport},
         write_queues::WriteQueue,
     },
@@ -18,7 +18,12 @@ use rand::RngExt;
 use slotmap::Key;
 
 impl<T: Transport> Worker<T> {
-    pub(super) fn open(&mut self, mut transport: T, new: NewStream, now: Now) {
+    pub(super) fn open(&mut self, mut transport: T, mut new: NewStream, now: Now) {
+        new.options = new.options.with_compression(new.dictionary.is_some());
+        if let Some(dictionary) = &new.dictionary {
+            let min_streams = self.limits.compress_min_streams;
+            self.symbols.compress(Compression { dictionary: dictionary.clone(), min_streams });
+        }
         let early_by = new.options.heartbeat().mul_f64(self.random.random_range(0.0..1.0));
         if self.names.is_none() {
             self.names = new.hello.names();
@@ -28,10 +33,14 @@ impl<T: Transport> Worker<T> {
         let key = self.table.insert(|key| {
             let cursors = subscribe(symbols, key, &new, now);
             let hello = new.hello.block(StreamAddress { worker, key: key.data().as_ffi() });
+            let body = match &new.dictionary {
+                Some(dictionary) => dictionary.start(&hello),
+                None => hello,
+            };
             let init = StreamInit {
                 name: new.name,
                 client: new.client,
-                first_block: transport.start(&new.head, hello),
+                first_block: transport.start(&new.head, body),
                 options: new.options,
                 generation: new.generation,
                 early_by,

@@ -93,6 +93,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
             symbols: Box::new([self.state.clone()]),
             unlisted: Unlisted::default(),
             options: Options::new(heartbeat),
+            dictionary: None,
             resume: None,
             generation: 0,
             has_rights: false,

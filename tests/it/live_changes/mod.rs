@@ -1,6 +1,7 @@
 //! Lists and options of open streams change by requests, over HTTP/1.1, TLS and HTTP/2, with real workers.
 
 mod answers;
+mod compressed;
 mod epochs;
 mod patches;
 mod streams;

@@ -108,6 +108,7 @@ impl Sockets {
             symbols: Box::new([state.clone()]),
             unlisted: Unlisted::default(),
             options: Options::new(HOURS),
+            dictionary: None,
             resume: None,
             generation: 0,
             has_rights: false,
