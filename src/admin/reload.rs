@@ -45,7 +45,12 @@ fn document(report: &Reloaded) -> Value {
     let list = |changes: &[Change]| -> Vec<Value> {
         changes.iter().map(|change| value!({"key": change.key, "from": change.from, "to": change.to})).collect()
     };
-    value!({"changed": list(&report.changed), "at_restart": list(&report.at_restart)})
+    let failed = report.failed.iter().map(|failed| value!({"feed": failed.feed, "why": failed.why}));
+    value!({
+        "changed": list(&report.changed),
+        "at_restart": list(&report.at_restart),
+        "failed": failed.collect::<Vec<_>>(),
+    })
 }
 
 fn problem(error: &ReloadError) -> Problem {

@@ -1,0 +1,172 @@
+//! Steps of a reload at feeds that fail, hang or die.
+
+use super::*;
+use crate::{
+    cache::RingLimits,
+    config::Limits,
+    feed::ListChange,
+    gateway::{
+        cluster::RunShard,
+        wiring::{FeedRun, Known, Wired, register},
+    },
+    market::Symbol,
+    venue::{self, ListedSymbol, LocalServer, Spec, StartServer},
+    wire::Epoch,
+};
+use futures_util::future::BoxFuture;
+use std::future::{pending, ready};
+use tokio::{sync::mpsc, task::yield_now, time::Instant};
+
+type Changes = mpsc::Receiver<Vec<ListChange<Arc<crate::cache::SymbolState>>>>;
+
+/// Never ends, as a task does whose venue hangs.
+struct Hangs;
+
+impl RunShard for Hangs {
+    fn set_timing(&mut self, _: Timing) {}
+
+    fn run(self: Box<Self>, _: watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin(pending())
+    }
+}
+
+fn set() -> FeedSet {
+    let workers = WorkerPool::start(&Config::default().fanout).unwrap().0;
+    let ring = RingLimits { count: 4, age: Duration::from_secs(1) };
+    let permits = Permits::new(limits::fit(100_000, 100, 10, 10).unwrap(), 100);
+    FeedSet::new(Arc::new(Cache::new(Epoch::new(1), ring)), workers, permits, true)
+}
+
+fn listed(symbol: &str) -> ListedSymbol {
+    symbol.parse::<Symbol>().unwrap().into()
+}
+
+fn feed(name: &str, symbol: &str) -> config::Feed {
+    config::Feed { name: name.to_owned(), ..config::Feed::new(venue::DEFAULT, vec![listed(symbol)]) }
+}
+
+/// A feed that never ends, and what it is told of its list: one batch at a time.
+fn hanging(set: &FeedSet, config: &config::Feed) -> (RunningFeed, Changes) {
+    let feed = Feed::new(config, &Limits::default(), Now::read()).unwrap();
+    let symbols = register(config, &config.symbols, &Known::new(), &set.cache, None, Now::read()).unwrap();
+    let (changes_tx, changes) = mpsc::channel(1);
+    let wired = Wired {
+        task: FeedRun::Clustered(Box::new(Hangs)),
+        status: feed.status(),
+        key: feed.key(),
+        symbols,
+        changes: Some(changes_tx),
+        standby_for: None,
+        on_demand: None,
+    };
+    (RunningFeed::new(config, wired).unwrap(), changes)
+}
+
+fn add(feed: &str, symbol: &str) -> FeedStep {
+    FeedStep::Add { feed: feed.to_owned(), symbols: vec![listed(symbol)] }
+}
+
+/// A venue like the default one, with this server.
+fn venue_with(server: fn() -> io::Result<LocalServer>) -> &'static Spec {
+    static FAILS: StartServer = StartServer::Simulator(|_, _| Err(io::Error::other("no port is free")));
+    static ENDS: StartServer = StartServer::Simulator(|_, _| {
+        Ok(LocalServer { url: "ws://127.0.0.1:1/".to_owned(), serve: Box::pin(ready(())) })
+    });
+    let server = if server().is_ok() { ENDS } else { FAILS };
+    Box::leak(Box::new(Spec { local_server: Some(server), ..*venue::DEFAULT }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_changes_though_another_feed_takes_no_change() {
+    let mut set = set();
+    let [stuck, well] = [feed("stuck", "AAPL"), feed("well", "MSFT")];
+    let (running, _kept) = hanging(&set, &stuck);
+    set.add(running).unwrap();
+    let (running, mut changes) = hanging(&set, &well);
+    set.add(running).unwrap();
+    let config = Config { feeds: vec![stuck, well], ..Config::default() };
+    assert_eq!(set.apply(vec![add("stuck", "A"), FeedStep::Tell], &config).await, [], "that one has room");
+    let begun = Instant::now();
+    let steps = vec![add("stuck", "B"), add("well", "C"), FeedStep::Tell];
+    let told = async {
+        let batch = changes.recv().await.unwrap();
+        (begun.elapsed(), batch.len())
+    };
+    let (failed, told) = tokio::join!(set.apply(steps, &config), told);
+    assert_eq!((failed, told), (vec![], (Duration::ZERO, 1)));
+    assert!(begun.elapsed() >= Duration::from_secs(5), "the other one has restarted since");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_does_not_wait_for_a_reload_that_hangs() {
+    let mut set = set();
+    let old = feed("main", "AAPL");
+    set.add(hanging(&set, &old).0).unwrap();
+    set.run(mpsc::channel(1).0).await.unwrap();
+    let new = config::Feed { mute_after: Some(Duration::from_secs(9)), ..old };
+    let config = Config { feeds: vec![new.clone()], ..Config::default() };
+    let begun = Instant::now();
+    let stop = async {
+        yield_now().await;
+        set.stop().await;
+    };
+    let steps = vec![FeedStep::Restart(new), FeedStep::Start(feed("other", "MSFT"))];
+    let (failed, ()) = tokio::join!(set.apply(steps, &config), stop);
+    assert_eq!(begun.elapsed(), STEP_MAX_AT_STOP);
+    let left = ["main", "other"].map(|feed| FailedFeed { feed: feed.to_owned(), why: STOPS.to_owned() });
+    assert_eq!(failed, left);
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_begin_fails_its_step_and_is_not_in_force() {
+    let set = set();
+    let broken = config::Feed {
+        venue: venue_with(|| Err(io::Error::other("fails"))),
+        ..feed("broken", "AAPL")
+    };
+    let config = Config { feeds: vec![broken.clone(), feed("well", "MSFT")], ..Config::default() };
+    let steps = vec![FeedStep::Start(broken), FeedStep::Start(config.feeds[1].clone())];
+    let failed = set.apply(steps, &config).await;
+    assert_eq!(failed, [FailedFeed { feed: "broken".to_owned(), why: "no port is free".to_owned() }]);
+    assert_eq!(set.in_force(&config).await, config.feeds[1..], "the others start");
+    assert!(set.cache.get(&"AAPL".parse().unwrap()).is_none() && set.shown.current().len() == 1);
+    set.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_of_a_reload_that_dies_is_told_as_one_of_the_start_is() {
+    let ends = || Ok(LocalServer { url: String::new(), serve: Box::pin(ready(())) });
+    for is_of_start in [true, false] {
+        let mut set = set();
+        let mortal = config::Feed { venue: venue_with(ends), ..feed("mortal", "AAPL") };
+        let config = Config { feeds: vec![mortal.clone()], ..Config::default() };
+        let (died_tx, mut died_rx) = mpsc::channel(1);
+        if is_of_start {
+            let to = crate::gateway::wiring::WiredTo { cache: &set.cache, workers: &set.workers, limits: &config.limits };
+            let wired = crate::gateway::wiring::wire_feed(&mortal, &Known::new(), to).unwrap();
+            set.add(RunningFeed::new(&mortal, wired).unwrap()).unwrap();
+            set.run(died_tx).await.unwrap();
+        } else {
+            set.run(died_tx).await.unwrap();
+            assert_eq!(set.apply(vec![FeedStep::Start(mortal)], &config).await, []);
+        }
+        let error = died_rx.recv().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "the local server has ended");
+    }
+}
+
+#[tokio::test]
+async fn between_two_steps_a_gateway_is_not_shown_without_feeds() {
+    let set = set();
+    let [old, new] = [feed("old", "AAPL"), feed("new", "MSFT")];
+    let config = Config { feeds: vec![new.clone()], ..Config::default() };
+    set.apply(vec![FeedStep::Start(old)], &config).await;
+    let shown = || set.shown.current().iter().map(|feed| feed.name.to_string()).collect::<Vec<_>>();
+    set.show(&State::default(), &config, Shows::Meanwhile);
+    assert_eq!(shown(), ["old"]);
+    set.apply(vec![FeedStep::End("old".to_owned()), FeedStep::Start(new)], &config).await;
+    assert_eq!(shown(), ["new"]);
+    set.show(&State::default(), &config, Shows::InTheEnd);
+    assert!(shown().is_empty());
+    set.stop().await;
+}
