@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    config::{DelayLine, FeedTier, Loader, Overrides, Standby},
+    config::{DelayLine, FeedTier, Loader, OnDemand, Overrides, Standby},
     market::FailoverLimits,
     venue::{self, Credentials, Secret},
 };
@@ -218,6 +218,29 @@ fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
     );
     let delayed = Feed { tier: late, ..feed("late", "BTC-USDT") };
     check(&running, &[a.clone(), s.clone(), b.clone(), c.clone(), delayed], "start late", "");
+}
+
+#[test]
+fn a_feed_on_demand_gets_another_key_and_waits_with_all_else() {
+    let on_demand = |symbols_max| OnDemand {
+        patterns: vec!["*".parse().unwrap()],
+        symbols_max,
+        linger: Duration::from_secs(9),
+    };
+    let any = Feed { on_demand: Some(on_demand(9)), ..feed("any", "") };
+    let key = Some(Credentials { key: Secret::new("1"), secret: None });
+    let rekeyed = Feed { credentials: key.clone(), ..any.clone() };
+    let running = [any.clone()];
+    check(&running, std::slice::from_ref(&rekeyed), "rekey any", "");
+    let why = "a feed on demand changes";
+    for other in [
+        Feed { on_demand: Some(on_demand(8)), credentials: key, ..any.clone() },
+        Feed { mute_after: Some(Duration::from_secs(9)), ..any.clone() },
+    ] {
+        check(&running, &[other], "", &format!("feed.any changed: {why}"));
+    }
+    check(&running, &[], "", &format!("feed.any removed: {why}"));
+    check(&[], &running, "", &format!("feed.any added: {why}"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use tracing::warn;
 
 /// How long the end of a feed may take: a frame that is being sent, the closing of its connections, and the last bytes
 /// of its recording. What hangs then is left behind.
-const STOP_MAX: Duration = Duration::from_secs(7);
+pub(super) const STOP_MAX: Duration = Duration::from_secs(7);
 
 /// How long a feed may leave no room for a change of its list: it takes changes between two batches of frames.
 const CHANGE_MAX: Duration = Duration::from_secs(5);
