@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     cache::RingLimits,
-    config::Limits,
     feed::ListChange,
     gateway::{
         cluster::RunShard,
@@ -19,9 +18,11 @@ use std::{
     future::{pending, ready},
     time::Instant,
 };
-use tokio::{sync::mpsc, task::yield_now};
+use tokio::{sync::mpsc, task::yield_now, time::timeout};
 
 type Changes = mpsc::Receiver<Vec<ListChange<Arc<crate::cache::SymbolState>>>>;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Never ends, as a task does whose venue hangs.
 struct Hangs;
@@ -51,7 +52,7 @@ fn feed(name: &str, symbol: &str) -> config::Feed {
 
 /// A feed that never ends, and what it is told of its list: one batch at a time.
 fn hanging(set: &FeedSet, config: &config::Feed) -> (RunningFeed, Changes) {
-    let feed = Feed::new(config, &Limits::default(), Now::read()).unwrap();
+    let feed = Feed::new(config, &Config::default().limits, Now::read()).unwrap();
     let symbols = register(config, &config.symbols, &Known::new(), &set.cache, None, Now::read()).unwrap();
     let (changes_tx, changes) = mpsc::channel(1);
     let wired = Wired {
@@ -149,8 +150,8 @@ async fn a_feed_of_a_reload_that_dies_is_told_as_one_of_the_start_is() {
             set.run(died_tx).await.unwrap();
             assert_eq!(set.apply(vec![FeedStep::Start(mortal)], &config).await, []);
         }
-        let error = died_rx.recv().await.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "the local server has ended");
+        let died = timeout(PATIENCE, died_rx.recv()).await.expect("its end is told").unwrap();
+        assert_eq!(died.unwrap_err().to_string(), "the local server has ended");
     }
 }
 
