@@ -29,6 +29,9 @@ pub struct FeedHealth {
 pub struct HealthInputs {
     /// How long it has been running.
     pub uptime: Duration,
+    /// Whether it was ready before. Then no feed that a reload starts, and no connection that a stream's symbol takes,
+    /// makes it less so before it has failed.
+    pub was_ready: bool,
     /// Whether it is ending its streams.
     pub draining: bool,
     /// Its feeds.
@@ -116,7 +119,8 @@ impl HealthInputs {
         if let Some(node) = &self.cluster {
             self.judge_node(node)?;
         }
-        if self.uptime < FIRST_VERDICTS_MAX && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
+        let is_starting = !self.was_ready && self.uptime < FIRST_VERDICTS_MAX;
+        if is_starting && self.feeds.iter().any(|feed| feed.state == FeedState::Connecting) {
             return Err(NotReady::Starting(self.names(FeedState::Connecting)));
         }
         if self.feeds.iter().all(|feed| feed.state == FeedState::Failed) {
@@ -165,7 +169,16 @@ mod tests {
 
     fn inputs(uptime: u64, feeds: Vec<FeedHealth>, draining: bool, streams: usize) -> HealthInputs {
         let uptime = Duration::from_secs(uptime);
-        HealthInputs { uptime, draining, feeds, streams, streams_limit: 1_000, keys_awaited: None, cluster: None }
+        HealthInputs {
+            uptime,
+            was_ready: false,
+            draining,
+            feeds,
+            streams,
+            streams_limit: 1_000,
+            keys_awaited: None,
+            cluster: None,
+        }
     }
 
     #[test]
@@ -207,6 +220,17 @@ mod tests {
             (0, &[], failed("")),
         ] {
             assert_eq!(judge(uptime, feeds, false, 0), outcome, "{uptime} s, {feeds:?}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_was_ready_does_not_wait_for_the_feeds_of_a_reload() {
+        let feeds = |states: &[FeedState]| -> Vec<FeedHealth> {
+            states.iter().map(|&state| FeedHealth { feed: "a".into(), state }).collect()
+        };
+        for (states, is_ready) in [(&[Pending][..], true), (&[Live, Pending], true), (&[Failed], false), (&[], false)] {
+            let inputs = HealthInputs { was_ready: true, ..inputs(0, feeds(states), false, 0) };
+            assert_eq!(inputs.judge().is_ok(), is_ready, "{states:?}");
         }
     }
 

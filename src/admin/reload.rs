@@ -45,7 +45,12 @@ fn document(report: &Reloaded) -> Value {
     let list = |changes: &[Change]| -> Vec<Value> {
         changes.iter().map(|change| value!({"key": change.key, "from": change.from, "to": change.to})).collect()
     };
-    value!({"changed": list(&report.changed), "at_restart": list(&report.at_restart)})
+    let failed = report.failed.iter().map(|failed| value!({"feed": failed.feed, "why": failed.why}));
+    value!({
+        "changed": list(&report.changed),
+        "at_restart": list(&report.at_restart),
+        "failed": failed.collect::<Vec<_>>(),
+    })
 }
 
 fn problem(error: &ReloadError) -> Problem {
@@ -64,7 +69,23 @@ fn problem(error: &ReloadError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::FailedFeed;
     use http::HeaderValue;
+
+    #[test]
+    fn an_answer_names_the_feeds_that_could_not_be_changed_and_not_as_changed() {
+        let change = |key: &str| Change { key: key.to_owned(), from: "a feed".to_owned(), to: "+B".to_owned() };
+        let report = Reloaded { changed: vec![change("feed.a"), change("feed.b")], ..Reloaded::default() };
+        let failed = FailedFeed { feed: "a".to_owned(), why: "more than 100000 symbols".to_owned() };
+        assert_eq!(
+            document(&report.with_failed(vec![failed])),
+            value!({
+                "changed": [{"key": "feed.b", "from": "a feed", "to": "+B"}],
+                "at_restart": [],
+                "failed": [{"feed": "a", "why": "more than 100000 symbols"}],
+            })
+        );
+    }
 
     #[test]
     fn only_a_request_that_no_page_can_send_reloads() {

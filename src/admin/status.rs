@@ -52,6 +52,8 @@ pub struct RunningGateway {
     /// Where it is a node of a cluster.
     cluster: Option<ClusterInputs>,
     started: Instant,
+    /// Whether it was ready when it was last asked, or before.
+    was_ready: AtomicBool,
 }
 
 impl RunningGateway {
@@ -66,15 +68,17 @@ impl RunningGateway {
         cluster: Option<ClusterInputs>,
     ) -> Self {
         let streams = StreamMetrics::register();
-        Self { permits, feeds, workers, streams, draining, needed_keys, cluster, started: Instant::now() }
+        let (started, was_ready) = (Instant::now(), AtomicBool::new(false));
+        Self { permits, feeds, workers, streams, draining, needed_keys, cluster, started, was_ready }
     }
 }
 
 impl GatewayStatus for RunningGateway {
     fn health(&self) -> HealthInputs {
         let feeds = self.feeds.current();
-        HealthInputs {
+        let inputs = HealthInputs {
             uptime: self.started.elapsed(),
+            was_ready: self.was_ready.load(Ordering::Relaxed),
             draining: self.draining.load(Ordering::Relaxed),
             feeds: feeds.iter().enumerate().filter_map(|(place, feed)| self.feed_health(place, feed)).collect(),
             streams: self.permits.streams.in_use(),
@@ -84,7 +88,11 @@ impl GatewayStatus for RunningGateway {
                 .cluster
                 .as_ref()
                 .map(|inputs| NodeHealth { cluster: inputs.handle.health(), ring_age: inputs.ring_age }),
+        };
+        if inputs.judge().is_ok() {
+            self.was_ready.store(true, Ordering::Relaxed);
         }
+        inputs
     }
 
     fn publish_metrics(&self, rendered: &mut String) {

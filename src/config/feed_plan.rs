@@ -41,14 +41,27 @@ pub enum FeedStep {
         /// The symbols.
         symbols: Vec<ListedSymbol>,
     },
+    /// Tells living feeds of what has changed of their lists so far.
+    Tell,
     /// Starts a feed.
     Start(Feed),
+}
+
+impl FeedStep {
+    /// The name of its feed; `None` where it is one of several feeds.
+    pub fn feed(&self) -> Option<&str> {
+        match self {
+            Self::End(feed) | Self::Remove { feed, .. } | Self::Add { feed, .. } => Some(feed),
+            Self::Restart(feed) | Self::Rekey(feed) | Self::Start(feed) => Some(&feed.name),
+            Self::Tell => None,
+        }
+    }
 }
 
 /// What a reload does with the feeds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct FeedPlan {
-    /// What is done: removals before additions, primaries before their standbys.
+    /// What is done: removals before additions, primaries before their standbys, and lists before what may hang.
     pub(super) steps: Vec<FeedStep>,
     /// The feeds afterwards.
     pub(super) feeds: Vec<Feed>,
@@ -78,7 +91,8 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     }
     let at_restart = waits(running, loaded, |name| waiting.get(name).cloned());
     let mut plan = FeedPlan { at_restart, ..FeedPlan::default() };
-    let [mut ends, mut removes, mut restarts, mut adds, mut starts] = [(); 5].map(|()| Vec::new());
+    let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] = [(); 7].map(|()| Vec::new());
+    let may_be_early = have_room_at_once(running, &feeds);
     let changed =
         |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
     for old in standbys_first(running) {
@@ -100,8 +114,15 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
         if is_another(old, new) {
             continue;
         }
+        // A standby has symbols of its primary, so it ends before those leave.
+        let has_ending_standby = running.iter().any(|other| {
+            other.standby.as_ref().is_some_and(|of| of.primary == *name)
+                && ends.iter().any(|end| end.feed() == Some(&other.name))
+        });
+        let is_early = may_be_early && !difference.settings && !has_ending_standby;
         if !difference.removed.is_empty() {
-            removes.push(FeedStep::Remove { feed: name.clone(), symbols: difference.removed });
+            let list = if is_early { &mut early } else { &mut removes };
+            list.push(FeedStep::Remove { feed: name.clone(), symbols: difference.removed });
         }
         if difference.settings {
             restarts.push(FeedStep::Restart(new.clone()));
@@ -111,7 +132,8 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
             restarts.push(FeedStep::Rekey(new.clone()));
         }
         if !difference.added.is_empty() {
-            adds.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
+            let list = if is_early { &mut early_adds } else { &mut adds };
+            list.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
         }
     }
     for new in &feeds {
@@ -124,7 +146,15 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
             starts.push(FeedStep::Start(new.clone()));
         }
     }
-    plan.steps = [ends, removes, restarts, adds, starts].concat();
+    early.extend(early_adds);
+    let mut late = [ends, removes, restarts, adds].concat();
+    // No list waits for the end of a feed, or for a start, longer than it must.
+    for steps in [&mut early, &mut late] {
+        if steps.iter().any(|step| matches!(step, FeedStep::Remove { .. } | FeedStep::Add { .. })) {
+            steps.push(FeedStep::Tell);
+        }
+    }
+    plan.steps = [early, late, starts].concat();
     plan.feeds = feeds;
     plan
 }
@@ -179,7 +209,12 @@ fn waiting(running: &[Feed], loaded: &[Feed]) -> BTreeMap<String, String> {
     }
     // Its list belongs to the streams.
     for feed in running.iter().chain(loaded).filter(|feed| feed.on_demand.is_some()) {
-        if find(running, &feed.name) != find(loaded, &feed.name) {
+        let is_rekeyed = |old: &Feed, new: &Feed| {
+            let difference = Difference::of(old, new);
+            difference.key && !difference.settings && !difference.has_other_list()
+        };
+        let (old, new) = (find(running, &feed.name), find(loaded, &feed.name));
+        if old != new && !old.zip(new).is_some_and(|(old, new)| is_rekeyed(old, new)) {
             waiting.entry(feed.name.clone()).or_insert_with(|| "a feed on demand changes".to_owned());
         }
     }
@@ -235,6 +270,19 @@ fn are_within_limits(feeds: &[Feed]) -> bool {
     feeds.len() <= FEEDS_MAX
         && [Tier::Live, Tier::Delayed].into_iter().all(|tier| symbols(tier) <= SYMBOLS_MAX)
         && are_accounts_right()
+}
+
+/// Whether symbols may be added before those of feeds that end or restart have left: all that there are at that moment
+/// are within the limit.
+fn have_room_at_once(running: &[Feed], feeds: &[Feed]) -> bool {
+    let before = owners(running);
+    let new = || owned(feeds).map(|(key, _)| key).filter(|key| !before.contains_key(key));
+    let on_demand = running.iter().filter_map(|feed| feed.on_demand.as_ref());
+    let on_demand: usize = on_demand.map(|on_demand| on_demand.symbols_max).sum();
+    [(Tier::Live, on_demand), (Tier::Delayed, 0)].into_iter().all(|(tier, of_streams)| {
+        let count = before.keys().copied().chain(new()).filter(|(other, _)| *other == tier).count();
+        count + of_streams <= SYMBOLS_MAX
+    })
 }
 
 /// Whether a feed has another role than the running one of its name, or is a standby that changes: then it is ended and

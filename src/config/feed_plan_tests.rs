@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    config::{DelayLine, FeedTier, Loader, Overrides, Standby},
+    config::{DelayLine, FeedTier, Loader, OnDemand, Overrides, Standby},
     market::FailoverLimits,
     venue::{self, Credentials, Secret},
 };
@@ -34,6 +34,7 @@ fn line(steps: &[FeedStep]) -> String {
         FeedStep::Add { feed, symbols } => {
             format!("{feed} +{}", names(&symbols.iter().map(|listed| listed.symbol.clone()).collect::<Vec<_>>()))
         }
+        FeedStep::Tell => "tell".to_owned(),
         FeedStep::Start(feed) => format!("start {}", feed.name),
     };
     steps.iter().map(line).collect::<Vec<_>>().join(", ")
@@ -70,6 +71,7 @@ fn apply(running: &[Feed], steps: &[FeedStep]) -> Vec<Feed> {
                 let place = place(&feeds, feed);
                 feeds[place].symbols.extend(symbols.iter().cloned());
             }
+            FeedStep::Tell => {}
             FeedStep::Start(feed) => {
                 assert!(feeds.iter().all(|other| other.name != feed.name), "{} runs already", feed.name);
                 feeds.push(feed.clone());
@@ -116,21 +118,21 @@ fn a_living_feed_gets_another_list_or_key_and_others_restart() {
     assert_eq!(plan.feeds[0].name, "b", "the order is that of the file");
 
     let other = feed("a", "BTC-USDT ADA-USDT SOL-USDT");
-    let plan = check(&running, &[other, b.clone()], "a -ETH-USDT, a +ADA-USDT", "");
+    let plan = check(&running, &[other, b.clone()], "a -ETH-USDT, a +ADA-USDT, tell", "");
     assert_eq!((plan.changed[0].key.as_str(), plan.changed[0].to.as_str()), ("feed.a", "+ADA-USDT, -ETH-USDT"));
 
     let mut named = a.clone();
     named.symbols[1].venue_name = Some("ETHUSDT".to_owned());
     check(&running, &[named.clone(), b.clone()], "", "");
     named.symbols[1].venue_name = Some("ETHUSDC".to_owned());
-    check(&running, &[named, b.clone()], "a -ETH-USDT, a +ETH-USDT", "");
+    check(&running, &[named, b.clone()], "a -ETH-USDT, a +ETH-USDT, tell", "");
 
     let key = |key: &str| Some(Credentials { key: Secret::new(key), secret: None });
     let rekeyed = Feed { credentials: key("1"), key_env: Some("K".to_owned()), ..a.clone() };
     let plan = check(&running, &[rekeyed.clone(), b.clone()], "rekey a", "");
     assert_eq!(plan.changed[0].to, "a new key");
     let other = Feed { credentials: key("2"), symbols: listed("BTC-USDT SOL-USDT"), ..rekeyed.clone() };
-    check(&[rekeyed], &[other], "a -ETH-USDT, rekey a", "");
+    check(&[rekeyed], &[other], "a -ETH-USDT, tell, rekey a", "");
 
     let restarted = Feed { mute_after: Some(Duration::from_secs(7)), ..feed("b", "XRP-USDT ADA-USDT") };
     let plan = check(&running, &[restarted, a.clone()], "restart b", "");
@@ -143,6 +145,27 @@ fn a_living_feed_gets_another_list_or_key_and_others_restart() {
     let plan = check(&running, &[b.clone(), feed("c", "ADA-USDT")], "end a, start c", "");
     let said: Vec<_> = plan.changed.iter().map(|change| change.to.as_str()).collect();
     assert_eq!(said, ["removed", "added"]);
+}
+
+/// The end of a feed may take seconds where its venue hangs.
+#[test]
+fn lists_do_not_wait_for_feeds_that_end_or_restart() {
+    let slow = |symbols: &str| Feed { mute_after: Some(Duration::from_secs(7)), ..feed("b", symbols) };
+    let running = [feed("a", "A B"), feed("b", "C D"), feed("c", "E"), feed("p", "F G"), standby("s", "p", "G")];
+    let loaded = [feed("a", "B X"), slow("D Y"), feed("d", "Z"), feed("p", "F H")];
+    let steps = "a -A, a +X, tell, end s, end c, b -C, p -G, restart b, p +H, tell, start d";
+    check(&running, &loaded, steps, "");
+    // Where all of them would be too many at a time, some have to leave first.
+    let many = |from: usize, count: usize| {
+        let names: Vec<String> = (from..from + count).map(|number| format!("A{number}-USDT")).collect();
+        names.join(" ")
+    };
+    let half = SYMBOLS_MAX / 2;
+    let running = [feed("a", &many(0, half)), feed("b", &many(half, half))];
+    let more = Feed { symbols: running[0].symbols.iter().cloned().chain(listed("X Y")).collect(), ..running[0].clone() };
+    let plan = plan(&running, &[more, slow("C")]);
+    let order: Vec<_> = plan.steps.iter().map(|step| step.feed().unwrap_or("all")).collect();
+    assert_eq!(order, ["b", "b", "a", "all"]);
 }
 
 #[test]
@@ -161,8 +184,8 @@ fn a_standby_goes_before_its_primary_and_comes_after_it() {
     check(&running, &[feed("q", "ADA-USDT")], "end s, end p, start q", "");
     check(&[], &running, "start p, start s", "");
     let fewer = [standby("s", "p", "ETH-USDT"), feed("p", "ETH-USDT SOL-USDT")];
-    check(&running, &fewer, "end s, p -BTC-USDT, start s", "");
-    check(&fewer, &running, "end s, p +BTC-USDT, start s", "");
+    check(&running, &fewer, "end s, p -BTC-USDT, tell, start s", "");
+    check(&fewer, &running, "end s, p +BTC-USDT, tell, start s", "");
     let restarted = Feed { mute_after: Some(Duration::from_secs(7)), ..p.clone() };
     check(&running, &[s.clone(), restarted], "restart p", "");
     let other = Feed { url: Some("wss://other.example".to_owned()), ..s.clone() };
@@ -177,7 +200,7 @@ fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
     // A symbol moves: both feeds keep all that they have. Others change.
     let moved = [feed("a", "ETH-USDT"), s.clone(), feed("b", "SOL-USDT BTC-USDT"), feed("c", "ADA-USDT XRP-USDT")];
     let why = "BTC-USDT moves from `a` to `b`";
-    let plan = check(&running, &moved, "c +XRP-USDT", &format!("feed.a changed: {why}; feed.b changed: {why}"));
+    let plan = check(&running, &moved, "c +XRP-USDT, tell", &format!("feed.a changed: {why}; feed.b changed: {why}"));
     assert_eq!(plan.feeds[..3], running[..3]);
     let renamed = [Feed { name: "d".to_owned(), ..a.clone() }, b.clone(), c.clone()];
     let why = "BTC-USDT moves from `a` to `d`";
@@ -195,6 +218,29 @@ fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
     );
     let delayed = Feed { tier: late, ..feed("late", "BTC-USDT") };
     check(&running, &[a.clone(), s.clone(), b.clone(), c.clone(), delayed], "start late", "");
+}
+
+#[test]
+fn a_feed_on_demand_gets_another_key_and_waits_with_all_else() {
+    let on_demand = |symbols_max| OnDemand {
+        patterns: vec!["*".parse().unwrap()],
+        symbols_max,
+        linger: Duration::from_secs(9),
+    };
+    let any = Feed { on_demand: Some(on_demand(9)), ..feed("any", "") };
+    let key = Some(Credentials { key: Secret::new("1"), secret: None });
+    let rekeyed = Feed { credentials: key.clone(), ..any.clone() };
+    let running = [any.clone()];
+    check(&running, std::slice::from_ref(&rekeyed), "rekey any", "");
+    let why = "a feed on demand changes";
+    for other in [
+        Feed { on_demand: Some(on_demand(8)), credentials: key, ..any.clone() },
+        Feed { mute_after: Some(Duration::from_secs(9)), ..any.clone() },
+    ] {
+        check(&running, &[other], "", &format!("feed.any changed: {why}"));
+    }
+    check(&running, &[], "", &format!("feed.any removed: {why}"));
+    check(&[], &running, "", &format!("feed.any added: {why}"));
 }
 
 #[test]

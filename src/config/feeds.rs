@@ -11,8 +11,9 @@ use super::{
     record, rotate_at, standby, symbols, tier, times,
     value::{out_of_range, text},
 };
+use crate::market::Symbol;
 use crate::suggest::nearest;
-use crate::venue::{self, Options, Playback, Script, Spec, VENUES, VenueError, VenueOption};
+use crate::venue::{self, ListedSymbol, Options, Playback, Script, Spec, VENUES, VenueError, VenueOption};
 use std::{collections::HashMap, ops::Range, path::Path};
 use symbols::Known;
 use tier::FeedTier;
@@ -115,33 +116,17 @@ fn read_feed(
     };
     let speaks = recorded.as_ref().map_or(venue, |recorded| recorded.playback.protocol);
     let endpoint = fields.get("url").zip(url.as_ref().and_then(Option::as_deref));
-    wrongs.take(
-        endpoint.map_or(Ok(()), |(value, url)| check_endpoint(url, speaks).map_err(|wrong| wrong.at(value.span()))),
-    );
+    let checked = endpoint.map(|(value, url)| check_endpoint(url, speaks).map_err(|wrong| wrong.at(value.span())));
+    wrongs.take(checked.unwrap_or(Ok(())));
     let schedule = wrongs.take(times::read_schedule(fields, venue, endpoint.map(|(_, url)| url)));
     let connections_max = fields.get("connections_max").map(|value| read_connections_max(value, venue));
-    let connections_max = wrongs.take(connections_max.transpose());
-    let connections_max = connections_max.map(|max| max.unwrap_or_else(|| connections_default(venue)));
+    let connections_max = wrongs.take(connections_max.unwrap_or_else(|| Ok(connections_default(venue))));
     let tier = wrongs.take(tier::read(fields, venue, speaks, endpoint.map(|(_, url)| url)));
     let standby = wrongs.take(standby::read(fields));
     let on_demand = wrongs.take(on_demand::read(fields, venue, connections_max.unwrap_or(CONNECTIONS_DEFAULT)));
-    let symbols = if on_demand::is_set(fields).is_ok_and(|is_set| is_set) {
-        Some(Vec::new())
-    } else {
-        let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
-        let symbols = symbols::read(fields.get("symbols"), speaks, in_files, table.clone());
-        wrongs.take(symbols.and_then(|symbols| {
-            known.take(symbols, speaks, tier.unwrap_or(FeedTier::Live), fields.contains_key("standby_for"))
-        }))
-    };
-    if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
-        let place = || fields.get("symbols").map_or(table.clone(), Spanned::span);
-        wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place())));
-    }
-    let script = match (fields.get("event"), &symbols) {
-        (Some(value), Some(symbols)) => events::read(value, venue, fields.contains_key("url"), symbols, &mut wrongs),
-        _ => Script::default(),
-    };
+    let in_files = recorded.as_ref().map(|recorded| recorded.symbols.as_slice());
+    let list = List { fields, table: table.clone(), venue, speaks, in_files, tier, connections_max };
+    let (symbols, script) = list.read(known, &mut wrongs);
     let outbound = wrongs.take(outbound::read(fields));
     let record = wrongs.take(record::read(fields, folder));
     let credentials = wrongs.take(access::read(fields, venue, table.clone(), variables));
@@ -178,6 +163,44 @@ fn read_feed(
     rotate_at::check(&feed, fields)?;
     outbound::check(&mut feed, fields, table, variables)?;
     Ok(feed)
+}
+
+/// What decides how the list of a feed is read.
+struct List<'a> {
+    fields: &'a DeTable<'a>,
+    table: Range<usize>,
+    venue: &'static Spec,
+    /// Whose names the symbols have.
+    speaks: &'static Spec,
+    /// The symbols of its recording, where it has one.
+    in_files: Option<&'a [Symbol]>,
+    tier: Option<FeedTier>,
+    connections_max: Option<usize>,
+}
+
+impl List<'_> {
+    /// Reads the symbols, and the events that name them. A feed on demand lists none.
+    fn read(self, known: &mut Known, wrongs: &mut Wrongs) -> (Option<Vec<ListedSymbol>>, Script) {
+        let Self { fields, table, venue, speaks, in_files, tier, connections_max } = self;
+        let named = fields.get("symbols");
+        let place = named.map_or(table.clone(), Spanned::span);
+        let symbols = if on_demand::is_set(fields).is_ok_and(|is_set| is_set) {
+            Some(Vec::new())
+        } else {
+            let tier = tier.unwrap_or(FeedTier::Live);
+            let symbols = symbols::read(named, speaks, in_files, table);
+            let is_standby = fields.contains_key("standby_for");
+            wrongs.take(symbols.and_then(|symbols| known.take(symbols, speaks, tier, is_standby)))
+        };
+        if let (Some(symbols), Some(connections_max)) = (&symbols, connections_max) {
+            wrongs.take(check_count(symbols.len(), connections_max, venue).map_err(|wrong| wrong.at(place)));
+        }
+        let script = match (fields.get("event"), &symbols) {
+            (Some(value), Some(symbols)) => events::read(value, venue, fields.contains_key("url"), symbols, wrongs),
+            _ => Script::default(),
+        };
+        (symbols, script)
+    }
 }
 
 fn check_keys(fields: &DeTable<'_>) -> Result<(), Wrong> {

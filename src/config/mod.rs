@@ -67,7 +67,7 @@ pub use pairs::{Disagreement, Machine, MemoryAtLimits, PAIRS, Pair, Weight, chec
 pub use print::print_defaults;
 pub use proxy::Proxy;
 pub use record::{RECORD_BYTES_DEFAULT, RECORD_BYTES_RANGE, Record, check_folder, parse_record_limit};
-pub use reload::{ReloadError, Reloaded, check_mixed, reload};
+pub use reload::{FailedFeed, ReloadError, Reloaded, check_mixed, reload};
 pub use rotate_at::DailyMinute;
 pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;

@@ -16,6 +16,27 @@ pub struct Reloaded {
     pub changed: Vec<Change>,
     /// The keys whose new values wait for a restart.
     pub at_restart: Vec<Change>,
+    /// The feeds that could not be changed. They stay as they are, or do not run, until the next reload.
+    pub failed: Vec<FailedFeed>,
+}
+
+/// A feed that a reload could not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedFeed {
+    /// The feed's name.
+    pub feed: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Reloaded {
+    /// The same reload, in which these feeds could not be changed.
+    pub fn with_failed(mut self, failed: Vec<FailedFeed>) -> Self {
+        let has_failed = |key: &str| failed.iter().any(|failed| key.strip_prefix("feed.") == Some(&failed.feed));
+        self.changed.retain(|change| !has_failed(&change.key));
+        self.failed = failed;
+        self
+    }
 }
 
 /// Why a reload changed nothing.

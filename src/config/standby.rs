@@ -107,6 +107,10 @@ fn check_one(feed: &Feed, standby: &Standby, feeds: &[Feed]) -> Result<(), Wrong
         return Err(Wrong::new(format!("the prices of this feed are not of the same origin as those of `{name}`"))
             .help("simulated and recorded prices cannot stand in for those of a market"));
     }
+    if primary.on_demand.is_some() {
+        // Which is told by the check of those: it lists no symbols, so that none could be named here.
+        return Ok(());
+    }
     let listed: HashSet<_> = primary.symbols.iter().map(|listed| &listed.symbol).collect();
     match feed.symbols.iter().find(|own| !listed.contains(&own.symbol)) {
         None => Ok(()),

@@ -71,7 +71,7 @@ impl FeedTier {
     }
 
     /// The tiers in which it has a state of each of its symbols.
-    pub(super) fn tiers(self) -> &'static [Tier] {
+    pub fn tiers(self) -> &'static [Tier] {
         match self {
             Self::Live => &[Tier::Live],
             Self::LiveAndDelayed(_) => &[Tier::Live, Tier::Delayed],

@@ -2,7 +2,7 @@
 
 use crate::{limits::ClientAddress, market::Symbol};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -48,8 +48,49 @@ impl TurnedAway {
 #[derive(Debug)]
 pub(super) struct Book {
     feeds: Vec<FeedBook>,
-    /// When each address has all of its new names of a minute again: in a minute at most.
-    rates: HashMap<ClientAddress, Instant>,
+    /// The new names of each address in the last minute.
+    rates: HashMap<ClientAddress, Rate>,
+    /// How often a name was new.
+    terms: u64,
+}
+
+/// How many new names an address had in the last minute, and when. It has at most as many entries as it may have names.
+#[derive(Debug, Default)]
+struct Rate {
+    asked: VecDeque<(Instant, usize)>,
+    count: usize,
+}
+
+impl Rate {
+    /// Forgets what is older than a minute.
+    fn pass(&mut self, now: Instant) {
+        while let Some((_, count)) = self.asked.pop_front_if(|(at, _)| now.saturating_duration_since(*at) >= MINUTE) {
+            self.count -= count;
+        }
+    }
+
+    /// Takes one more of so many in a minute, unless they are all taken.
+    fn take(&mut self, per_minute: usize, now: Instant) -> bool {
+        self.pass(now);
+        if self.count >= per_minute {
+            return false;
+        }
+        match self.asked.back_mut() {
+            Some((at, count)) if *at == now => *count += 1,
+            _ => self.asked.push_back((now, 1)),
+        }
+        self.count += 1;
+        true
+    }
+}
+
+/// That a stream has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Granted {
+    /// Whether the feed did not have the name before.
+    pub(super) is_new: bool,
+    /// Which time it is that the feed has the name: a stream gives back what it had, and no later term.
+    pub(super) term: u64,
 }
 
 #[derive(Debug)]
@@ -62,6 +103,7 @@ struct FeedBook {
 
 #[derive(Debug)]
 struct Held {
+    term: u64,
     /// How many streams of each address have it.
     holders: HashMap<ClientAddress, u32>,
     /// When a stream asked for it last, or gave it back.
@@ -72,7 +114,7 @@ impl Book {
     /// A book without names.
     pub(super) fn new(limits: impl IntoIterator<Item = DemandLimits>) -> Self {
         let feed = |limits| FeedBook { limits, names: HashMap::new(), shares: HashMap::new() };
-        Self { feeds: limits.into_iter().map(feed).collect(), rates: HashMap::new() }
+        Self { feeds: limits.into_iter().map(feed).collect(), rates: HashMap::new(), terms: 0 }
     }
 
     /// How many names a feed has.
@@ -91,7 +133,6 @@ impl Book {
     }
 
     /// A stream of this address, which may have so many new names in a minute, asks for a name: it has it from now on.
-    /// Returns whether the feed did not have the name before.
     ///
     /// # Errors
     /// Why the stream does not have it.
@@ -102,7 +143,7 @@ impl Book {
         by: ClientAddress,
         per_minute: usize,
         now: Instant,
-    ) -> Result<bool, TurnedAway> {
+    ) -> Result<Granted, TurnedAway> {
         let FeedBook { limits, names, shares } = &mut self.feeds[feed];
         let is_new = !names.contains_key(symbol);
         let is_its_own = names.get(symbol).is_some_and(|held| held.holders.contains_key(&by));
@@ -112,25 +153,22 @@ impl Book {
         if !is_its_own && shares.get(&by).copied().unwrap_or_default() >= limits.per_address {
             return Err(TurnedAway::Share);
         }
-        if is_new {
-            let period = MINUTE / u32::try_from(per_minute.max(1)).unwrap_or(u32::MAX);
-            let whole = self.rates.get(&by).copied().unwrap_or(now).max(now) + period;
-            if whole > now + MINUTE {
-                return Err(TurnedAway::Rate);
-            }
-            self.rates.insert(by, whole);
+        if is_new && !self.rates.entry(by).or_default().take(per_minute, now) {
+            return Err(TurnedAway::Rate);
         }
-        let held = names.entry(symbol.clone()).or_insert_with(|| Held { holders: HashMap::new(), used: now });
+        self.terms += u64::from(is_new);
+        let new = || Held { term: self.terms, holders: HashMap::new(), used: now };
+        let held = names.entry(symbol.clone()).or_insert_with(new);
         held.used = now;
         *held.holders.entry(by).or_default() += 1;
         *shares.entry(by).or_default() += usize::from(!is_its_own);
-        Ok(is_new)
+        Ok(Granted { is_new, term: held.term })
     }
 
-    /// A stream of this address has a name no longer.
-    pub(super) fn give_back(&mut self, feed: usize, symbol: &Symbol, by: ClientAddress, now: Instant) {
+    /// A stream of this address has a name no longer, which it had in this term.
+    pub(super) fn give_back(&mut self, feed: usize, symbol: &Symbol, term: u64, by: ClientAddress, now: Instant) {
         let FeedBook { names, shares, .. } = &mut self.feeds[feed];
-        let Some(held) = names.get_mut(symbol) else { return };
+        let Some(held) = names.get_mut(symbol).filter(|held| held.term == term) else { return };
         held.used = now;
         let Some(streams) = held.holders.get_mut(&by) else { return };
         *streams -= 1;
@@ -138,21 +176,37 @@ impl Book {
             return;
         }
         held.holders.remove(&by);
-        if let Some(share) = shares.get_mut(&by) {
-            *share -= 1;
-            if *share == 0 {
-                shares.remove(&by);
-            }
-        }
+        fewer(shares, by);
+    }
+
+    /// Another feed has the name from now on, whatever streams have it. Returns whether this one had it.
+    pub(super) fn give_way(&mut self, feed: usize, symbol: &Symbol) -> bool {
+        let FeedBook { names, shares, .. } = &mut self.feeds[feed];
+        let Some(held) = names.remove(symbol) else { return false };
+        held.holders.into_keys().for_each(|by| fewer(shares, by));
+        true
     }
 
     /// Gives up the names that no stream has had for as long as they linger; returns them.
     pub(super) fn sweep(&mut self, feed: usize, now: Instant) -> Vec<Symbol> {
-        self.rates.retain(|_, whole| *whole > now);
+        self.rates.retain(|_, rate| {
+            rate.pass(now);
+            rate.count > 0
+        });
         let FeedBook { limits, names, .. } = &mut self.feeds[feed];
         let linger = limits.linger;
         let is_over = |held: &Held| held.holders.is_empty() && now.saturating_duration_since(held.used) >= linger;
         names.extract_if(|_, held| is_over(held)).map(|(symbol, _)| symbol).collect()
+    }
+}
+
+/// An address has one name less.
+fn fewer(shares: &mut HashMap<ClientAddress, usize>, by: ClientAddress) {
+    if let Some(share) = shares.get_mut(&by) {
+        *share -= 1;
+        if *share == 0 {
+            shares.remove(&by);
+        }
     }
 }
 

@@ -13,60 +13,109 @@ fn symbol(number: usize) -> Symbol {
     format!("S{number}").parse().unwrap()
 }
 
+/// A book, and the streams that have names of it.
+struct Fixture {
+    book: Book,
+    start: Instant,
+}
+
+impl Fixture {
+    fn new(limits: DemandLimits) -> Self {
+        Self { book: Book::new([limits]), start: Instant::now() }
+    }
+
+    fn at(&self, seconds: u64) -> Instant {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    /// Whether the name is new for the feed.
+    fn hold(&mut self, number: usize, by: u8, per_minute: usize, seconds: u64) -> Result<bool, TurnedAway> {
+        let at = self.at(seconds);
+        let granted = self.book.hold(0, &symbol(number), address(by), per_minute, at)?;
+        Ok(granted.is_new)
+    }
+
+    /// In the current term of the name.
+    fn give_back(&mut self, number: usize, by: u8, seconds: u64) {
+        let at = self.at(seconds);
+        let term = self.book.feeds[0].names[&symbol(number)].term;
+        self.book.give_back(0, &symbol(number), term, address(by), at);
+    }
+
+    fn sweep(&mut self, seconds: u64) -> Vec<Symbol> {
+        let at = self.at(seconds);
+        self.book.sweep(0, at)
+    }
+}
+
 #[test]
 fn a_name_is_given_up_once_no_stream_has_had_it_for_as_long_as_it_lingers() {
-    let start = Instant::now();
-    let after = |seconds| start + Duration::from_secs(seconds);
-    let mut book = Book::new([LIMITS]);
-    assert_eq!(book.hold(0, &symbol(1), address(1), 100, start), Ok(true));
-    assert_eq!(book.hold(0, &symbol(1), address(2), 100, start), Ok(false));
-    book.give_back(0, &symbol(1), address(1), after(1));
-    assert!(book.sweep(0, after(99)).is_empty(), "a stream has it");
-    book.give_back(0, &symbol(1), address(2), after(100));
-    assert!(book.sweep(0, after(109)).is_empty());
-    assert_eq!(book.sweep(0, after(110)), [symbol(1)]);
-    assert_eq!((book.count(0), book.hold(0, &symbol(1), address(2), 100, after(110))), (0, Ok(true)));
+    let mut book = Fixture::new(LIMITS);
+    assert_eq!(book.hold(1, 1, 100, 0), Ok(true));
+    assert_eq!(book.hold(1, 2, 100, 0), Ok(false));
+    book.give_back(1, 1, 1);
+    assert!(book.sweep(99).is_empty(), "a stream has it");
+    book.give_back(1, 2, 100);
+    assert!(book.sweep(109).is_empty());
+    assert_eq!(book.sweep(110), [symbol(1)]);
+    assert_eq!((book.book.count(0), book.hold(1, 2, 100, 110)), (0, Ok(true)));
 }
 
 #[test]
 fn rule_10_a_feed_has_so_many_names_and_an_address_its_share_of_them() {
-    let now = Instant::now();
-    let mut book = Book::new([LIMITS]);
+    let mut book = Fixture::new(LIMITS);
     for number in 0..8 {
-        assert_eq!(book.hold(0, &symbol(number), address(number as u8 / 2), 100, now), Ok(true));
+        assert_eq!(book.hold(number, number as u8 / 2, 100, 0), Ok(true));
     }
-    assert_eq!(book.hold(0, &symbol(8), address(9), 100, now), Err(TurnedAway::Full));
-    assert_eq!(book.hold(0, &symbol(5), address(1), 100, now), Err(TurnedAway::Share), "those of others count too");
-    assert_eq!(book.hold(0, &symbol(2), address(1), 100, now), Ok(false), "its own do once");
+    assert_eq!(book.hold(8, 9, 100, 0), Err(TurnedAway::Full));
+    assert_eq!(book.hold(5, 1, 100, 0), Err(TurnedAway::Share), "those of others count too");
+    assert_eq!(book.hold(2, 1, 100, 0), Ok(false), "its own do once");
     // What others have asked for first is not theirs once they leave.
-    let ours = address(9);
     for number in 0..2 {
-        assert_eq!(book.hold(0, &symbol(number), ours, 100, now), Ok(false));
-        book.give_back(0, &symbol(number), address(0), now);
+        assert_eq!(book.hold(number, 9, 100, 0), Ok(false));
+        book.give_back(number, 0, 0);
     }
-    assert_eq!(book.hold(0, &symbol(3), ours, 100, now), Err(TurnedAway::Share));
-    assert_eq!(book.hold(0, &symbol(4), address(0), 100, now), Ok(false), "it has its share again");
+    assert_eq!(book.hold(3, 9, 100, 0), Err(TurnedAway::Share));
+    assert_eq!(book.hold(4, 0, 100, 0), Ok(false), "it has its share again");
 }
 
 #[test]
-fn rule_10_an_address_has_so_many_new_names_in_a_minute() {
-    let start = Instant::now();
-    let mut book = Book::new([DemandLimits { symbols: 1_000, per_address: 1_000, linger: LINGER }]);
-    let mut ask = |number, by, seconds| book.hold(0, &symbol(number), by, 6, start + Duration::from_secs(seconds));
-    for number in 0..6 {
-        assert_eq!(ask(number, address(1), 0), Ok(true));
+fn rule_10_an_address_has_so_many_new_names_in_any_minute() {
+    let mut book = Fixture::new(DemandLimits { symbols: 1_000, per_address: 1_000, linger: LINGER });
+    for number in 0..4 {
+        assert_eq!(book.hold(number, 1, 6, 0), Ok(true), "all at once, as a page asks for its list");
     }
-    assert_eq!(ask(6, address(1), 0), Err(TurnedAway::Rate));
-    assert_eq!(ask(5, address(1), 0), Ok(false), "what is there is not new");
-    assert_eq!(ask(6, address(2), 0), Ok(true), "another one has its own");
-    assert_eq!(ask(7, address(1), 9), Err(TurnedAway::Rate));
-    assert_eq!(ask(7, address(1), 10), Ok(true), "one in ten seconds");
-    assert_eq!(ask(8, address(1), 10), Err(TurnedAway::Rate));
-    for number in 8..14 {
-        assert_eq!(ask(number, address(1), 70), Ok(true), "and all of them after a minute");
+    assert_eq!([4, 5].map(|number| book.hold(number, 1, 6, 30)), [Ok(true); 2]);
+    assert_eq!(book.hold(6, 1, 6, 30), Err(TurnedAway::Rate));
+    assert_eq!(book.hold(5, 1, 6, 30), Ok(false), "what is there is not new");
+    assert_eq!(book.hold(6, 2, 6, 30), Ok(true), "another one has its own");
+    assert_eq!(book.hold(7, 1, 6, 59), Err(TurnedAway::Rate), "a name that was refused does not count");
+    for number in 7..11 {
+        assert_eq!(book.hold(number, 1, 6, 60), Ok(true), "a minute after the first four");
     }
-    book.sweep(0, start + Duration::from_secs(130));
-    assert!(book.rates.is_empty(), "nothing is kept of an address that has all of them again");
+    assert_eq!(book.hold(11, 1, 6, 89), Err(TurnedAway::Rate));
+    assert_eq!(book.hold(11, 1, 6, 90), Ok(true), "a minute after the next two");
+    book.sweep(149);
+    assert_eq!(book.book.rates.len(), 1);
+    book.sweep(150);
+    assert!(book.book.rates.is_empty(), "nothing is kept of an address that has all of them again");
+}
+
+#[test]
+fn a_name_that_another_feed_lists_is_no_streams_any_longer() {
+    let mut book = Fixture::new(LIMITS);
+    for by in [1, 2] {
+        assert!(book.hold(1, by, 100, 0).is_ok());
+    }
+    assert_eq!(book.hold(2, 1, 100, 0), Ok(true));
+    let term = book.book.feeds[0].names[&symbol(1)].term;
+    assert!(book.book.give_way(0, &symbol(1)) && !book.book.give_way(0, &symbol(1)));
+    assert_eq!((book.book.count(0), book.book.feeds[0].shares.len()), (1, 1), "their shares are free");
+    // It comes back, and a stream that had it before ends.
+    assert_eq!(book.hold(1, 1, 100, 1), Ok(true));
+    let now = book.at(2);
+    book.book.give_back(0, &symbol(1), term, address(1), now);
+    assert!(book.sweep(100).is_empty(), "another stream of its address has it since");
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,25 +145,30 @@ proptest! {
     ) {
         let mut now = Instant::now();
         let mut book = Book::new([LIMITS]);
-        // The streams, each of one name.
-        let mut streams: Vec<(u8, usize)> = Vec::new();
+        // The streams, each of one name, with its term.
+        let mut streams: Vec<(u8, usize, u64)> = Vec::new();
+        // When each address got a new name.
+        let mut new: Vec<(u8, Instant)> = Vec::new();
         // The names that are subscribed, and when a stream asked for each last, or left.
         let mut used: HashMap<usize, Instant> = HashMap::new();
         for step in steps {
             match step {
                 Step::Ask(by, name) => {
                     let mut own: Vec<usize> =
-                        streams.iter().filter(|(other, _)| *other == by).map(|(_, name)| *name).collect();
+                        streams.iter().filter(|(other, ..)| *other == by).map(|(_, name, _)| *name).collect();
                     own.sort_unstable();
                     own.dedup();
                     let is_known = used.contains_key(&name);
                     match book.hold(0, &symbol(name), address(by), per_minute, now) {
-                        Ok(is_new) => {
+                        Ok(Granted { is_new, term }) => {
                             prop_assert_eq!(is_new, !is_known);
                             prop_assert!(own.contains(&name) || own.len() < LIMITS.per_address);
                             prop_assert!(is_known || used.len() < LIMITS.symbols);
-                            streams.push((by, name));
+                            streams.push((by, name, term));
                             used.insert(name, now);
+                            new.extend(is_new.then_some((by, now)));
+                            let in_minute = |(other, at): &&(u8, Instant)| *other == by && *at + MINUTE > now;
+                            prop_assert!(new.iter().filter(in_minute).count() <= per_minute);
                         }
                         Err(TurnedAway::Full) => prop_assert!(!is_known && used.len() == LIMITS.symbols),
                         Err(TurnedAway::Share) => {
@@ -124,15 +178,15 @@ proptest! {
                     }
                 }
                 Step::Leave(stream) if stream < streams.len() => {
-                    let (by, name) = streams.swap_remove(stream);
-                    book.give_back(0, &symbol(name), address(by), now);
+                    let (by, name, term) = streams.swap_remove(stream);
+                    book.give_back(0, &symbol(name), term, address(by), now);
                     used.insert(name, now);
                 }
                 Step::Leave(_) => {}
                 Step::Pass(seconds) => now += Duration::from_secs(seconds),
                 Step::Sweep => {
                     let is_over = |name: &usize, at: &Instant| {
-                        !streams.iter().any(|(_, wanted)| wanted == name) && *at + LINGER <= now
+                        !streams.iter().any(|(_, wanted, _)| wanted == name) && *at + LINGER <= now
                     };
                     let mut over: Vec<Symbol> =
                         used.iter().filter(|(name, at)| is_over(name, at)).map(|(name, _)| symbol(*name)).collect();
@@ -146,8 +200,8 @@ proptest! {
             prop_assert_eq!(book.count(0), used.len());
             prop_assert!(book.feeds[0].shares.values().all(|share| *share <= LIMITS.per_address && *share > 0));
         }
-        for (by, name) in streams {
-            book.give_back(0, &symbol(name), address(by), now);
+        for (by, name, term) in streams {
+            book.give_back(0, &symbol(name), term, address(by), now);
         }
         prop_assert_eq!(book.sweep(0, now + MINUTE).len(), used.len(), "all goes when the streams have gone");
         prop_assert!(book.feeds[0].shares.is_empty() && book.rates.is_empty());

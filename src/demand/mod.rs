@@ -6,6 +6,7 @@
 
 mod book;
 mod feed;
+mod log;
 mod metrics;
 mod service;
 

@@ -3,6 +3,7 @@
 use super::{
     book::{Book, DemandLimits, TurnedAway},
     feed::{DemandFeed, added},
+    log::DemandLog,
     metrics::DemandMetrics,
 };
 use crate::{
@@ -15,6 +16,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
+use tracing::{debug, info};
 
 /// The feeds of the gateway that subscribe on demand.
 pub struct OnDemand {
@@ -36,6 +38,7 @@ struct State {
 /// What is known of the names of one feed beside the book.
 #[derive(Default)]
 struct Lists {
+    log: DemandLog,
     /// The changes that the feed was not told of yet, in their order.
     pending: Vec<ListChange<Arc<SymbolState>>>,
     /// The refused states of names that had no room, as long as streams hold them.
@@ -55,10 +58,17 @@ pub struct DemandLease {
     names: Released,
 }
 
-/// Names that a stream of this address had, each with the place of its feed.
+/// Names that a stream of this address had.
 struct Released {
     by: ClientAddress,
-    names: Vec<(usize, Symbol)>,
+    names: Vec<Leased>,
+}
+
+/// A name that a stream has of the feed at this place, and in which term of the book.
+struct Leased {
+    place: usize,
+    name: Symbol,
+    term: u64,
 }
 
 impl Drop for DemandLease {
@@ -159,7 +169,7 @@ impl OnDemand {
         State { book, lists }: &mut State,
         name: &Symbol,
         asks: Asks,
-        held: &mut Vec<(usize, Symbol)>,
+        held: &mut Vec<Leased>,
     ) -> Option<Arc<SymbolState>> {
         let Asks { by, per_minute, now } = asks;
         let known = self.cache.get(name);
@@ -175,12 +185,13 @@ impl OnDemand {
             book.hold(place, name, by, per_minute, now.instant)
         };
         match granted {
-            Ok(_) => {
-                held.push((place, name.clone()));
+            Ok(granted) => {
+                held.push(Leased { place, name: name.clone(), term: granted.term });
                 known.or_else(|| self.add(place, list, name, now))
             }
             Err(why) => {
                 self.metrics[place].refused(why);
+                list.log.refused(&self.feeds[place].name, name, why, by, now.instant);
                 self.orphan(place, list, name, by, now)
             }
         }
@@ -192,6 +203,7 @@ impl OnDemand {
         // The cache has room for what the configuration allows, but for states that streams hold.
         let state = self.cache.register(name.clone(), feed.name.clone(), feed.origin, now).ok()?;
         self.metrics[place].subscribed.increment(1);
+        debug!(feed = %feed.name, symbol = %name, "subscribing a symbol on demand");
         list.pending.push(added(&state));
         Some(state)
     }
@@ -228,6 +240,7 @@ impl OnDemand {
         let State { book, lists } = &mut *locked;
         for (place, list) in lists.iter_mut().enumerate() {
             for name in book.sweep(place, now.instant) {
+                debug!(feed = %self.feeds[place].name, symbol = %name, "dropping a symbol that no stream has any longer");
                 self.cache.retire(&name, Tier::Live);
                 list.pending.push(ListChange::Remove(name));
             }
@@ -241,12 +254,40 @@ impl OnDemand {
         self.tell(&mut locked);
     }
 
+    /// These symbols are of another feed from now on, which `register` gives them to. Streams that have them on demand
+    /// see them removed; no stream can ask for them meanwhile.
+    pub fn give_way<'a, T>(
+        &self,
+        symbols: impl Iterator<Item = &'a Symbol>,
+        now: Now,
+        register: impl FnOnce() -> T,
+    ) -> T {
+        let mut locked = self.lock();
+        self.take_back(&mut locked, now);
+        let State { book, lists } = &mut *locked;
+        let mut moved = vec![0; lists.len()];
+        for name in symbols {
+            for (place, list) in lists.iter_mut().enumerate() {
+                if book.give_way(place, name) {
+                    self.cache.retire(name, Tier::Live);
+                    list.pending.push(ListChange::Remove(name.clone()));
+                    moved[place] += 1;
+                }
+            }
+        }
+        for (feed, symbols) in self.feeds.iter().zip(moved).filter(|(_, symbols)| *symbols > 0) {
+            info!(feed = %feed.name, symbols, "symbols that streams have on demand are of a feed that lists them");
+        }
+        self.tell(&mut locked);
+        register()
+    }
+
     /// Takes back what ended streams had.
     fn take_back(&self, state: &mut State, now: Now) {
         let released = std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner));
         for Released { by, names } in released {
-            for (place, name) in names {
-                state.book.give_back(place, &name, by, now.instant);
+            for Leased { place, name, term } in names {
+                state.book.give_back(place, &name, term, by, now.instant);
             }
         }
     }

@@ -179,6 +179,27 @@ fn rule_10_a_feed_that_takes_no_changes_gets_no_more_names() {
 }
 
 #[test]
+fn a_symbol_that_a_feed_lists_from_now_on_leaves_the_streams_that_have_it_on_demand() {
+    let mut fixture = Fixture::new(8);
+    let (states, lease) = fixture.ask(1, [1, 2]);
+    assert_eq!(fixture.told(), "+S1 +S2");
+    let own = states[0].clone().unwrap();
+    let names = [name(1), name(3)];
+    let register = || fixture.cache.register(name(1), "lists-it".into(), Origin::Sim, fixture.now);
+    let listed = fixture.on_demand.give_way(names.iter(), fixture.now, register).unwrap();
+    assert!(!Arc::ptr_eq(&listed, &own), "a state of its own: the connections of both feeds live on");
+    assert_eq!((fixture.told(), fixture.count()), ("-S1".to_owned(), 1));
+    let (again, other) = fixture.ask(2, [1]);
+    assert!(Arc::ptr_eq(again[0].as_ref().unwrap(), &listed));
+    // Neither stream has a part in it.
+    drop((lease, other));
+    fixture.pass(Duration::from_secs(1));
+    fixture.pass(LINGER);
+    assert_eq!((fixture.told(), fixture.count()), ("-S2".to_owned(), 0));
+    assert!(fixture.cache.get(&name(1)).is_some());
+}
+
+#[test]
 fn names_that_no_venue_has_are_not_asked_for() {
     let fixture = Fixture::new(8);
     assert!(fixture.on_demand.covers(&name(1)) && !fixture.on_demand.covers(&"AAPL".parse().unwrap()));

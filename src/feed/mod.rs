@@ -156,6 +156,8 @@ pub struct Feed {
     key: VenueKey,
     /// One for each connection, or none.
     recorders: Vec<Recorder>,
+    /// The venue's local server, where it has begun.
+    server: Option<LocalServer>,
 }
 
 impl Feed {
@@ -189,6 +191,7 @@ impl Feed {
             key: VenueKey::new(config.credentials.clone(), status.redactor()),
             status,
             recorders: Vec::new(),
+            server: None,
         })
     }
 
@@ -219,7 +222,18 @@ impl Feed {
             status: self.status.clone(),
             key: self.key.clone(),
             recorders: Vec::new(),
+            server: None,
         }
+    }
+
+    /// The same feed, whose venue's local server has begun, if it has one: what can fail of [`run`](Self::run). It must
+    /// be called within the runtime of the feed.
+    ///
+    /// # Errors
+    /// The local server cannot start.
+    pub fn with_server(self) -> io::Result<Self> {
+        let server = start_server(&self.config)?;
+        Ok(Self { server, ..self })
     }
 
     /// Notes that the feed does not run, and why: its verdict is open.
@@ -258,19 +272,22 @@ impl Feed {
 
     /// Keeps the feed up until `shutdown` turns true, or its sender is gone. Its list begins with the symbols of the
     /// config, each of which has a target, in their order, and then changes. A feed without an address runs its venue's
-    /// local server, if there is one.
+    /// local server, if there is one: the one that [has begun](Self::with_server), or else another one.
     ///
     /// # Errors
     /// The local server cannot start. An outage of a venue is not an error.
     pub async fn run<M: MakeSink>(
-        self,
+        mut self,
         sinks: M,
         targets: Vec<<M::Sink as Sink>::Target>,
         changes: mpsc::Receiver<Vec<ListChange<<M::Sink as Sink>::Target>>>,
         metrics: FeedMetrics,
         shutdown: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let server = start_server(&self.config)?;
+        let server = match self.server.take() {
+            Some(server) => Some(server),
+            None => start_server(&self.config)?,
+        };
         let url = server.as_ref().map(|server| server.url.clone()).or_else(|| self.config.url.clone());
         let running = Supervisor::start(self, url, server.is_some(), sinks, targets, metrics, shutdown).run(changes);
         match server {

@@ -3,17 +3,19 @@
 use super::{
     GatewayError,
     feed_set::{FeedSet, State},
+    running_feed::RunningFeed,
     wiring::{Known, followed, register},
 };
 use crate::{
     cache::SymbolState,
-    config::{self, Config},
+    config::{self, Config, FeedTier},
     delay::LineChange,
     feed::ListChange,
     ingest,
-    market::{Now, Symbol},
+    market::{Now, Symbol, Tier},
     venue::ListedSymbol,
 };
+use futures_util::future::join_all;
 use std::{collections::HashSet, sync::Arc};
 use tracing::warn;
 
@@ -28,13 +30,14 @@ impl FeedSet {
         feed.leave(&removed);
         feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
         let late = self.late(&feed.config, &removed);
+        let mut left = Ok(());
         if !late.is_empty() {
             let change = LineChange::Leave(feed.debug().name.clone(), gone);
-            state.delay.change(change, || self.announcer()).await?;
+            left = state.delay.change(change, || self.announcer()).await;
         }
         self.retire(&removed);
         self.retire(&late);
-        Ok(())
+        Ok(left?)
     }
 
     /// Adds symbols to a living feed.
@@ -44,8 +47,16 @@ impl FeedSet {
         name: &str,
         symbols: Vec<ListedSymbol>,
     ) -> Result<(), GatewayError> {
+        let Some(feed) = state.feeds.iter().find(|feed| feed.config.name == name) else { return Ok(()) };
+        let settings = feed.config.clone();
+        let register = || Ok(register(&settings, &symbols, &Known::new(), &self.cache, None, Now::read())?);
+        let added = self.give_way(&symbols, settings.tier, register)?;
+        if let Err(error) = self.follow(state, &settings, &added).await {
+            self.retire(&self.late(&settings, &added));
+            self.retire(&added);
+            return Err(error);
+        }
         let Some(feed) = state.feeds.iter_mut().find(|feed| feed.config.name == name) else { return Ok(()) };
-        let added = register(&feed.config, &symbols, &Known::new(), &self.cache, None, Now::read())?;
         let add = |(symbol, target): (&ListedSymbol, &Arc<SymbolState>)| ListChange::Add {
             symbol: symbol.clone(),
             target: target.clone(),
@@ -53,23 +64,39 @@ impl FeedSet {
         let states = feed.states().iter().chain(&added).cloned().collect();
         feed.list(symbols.iter().zip(&added).map(add), states);
         feed.config.symbols.extend(symbols);
-        let settings = feed.config.clone();
-        self.follow(state, &settings, &added).await
+        Ok(())
     }
 
-    /// Tells feeds of the changes of their lists. One that does not take them, as it has died or hangs, restarts.
-    pub(super) async fn flush(&self, state: &mut State, config: &Config) -> Vec<(String, Result<(), GatewayError>)> {
-        let mut hang = Vec::new();
-        for feed in &mut state.feeds {
-            if !feed.flush().await {
-                let settings = config.feeds.iter().find(|now| now.name == feed.config.name);
-                hang.push(settings.unwrap_or(&feed.config).clone());
+    /// Registers live symbols that streams may have on demand: from now on they are of the feed that lists them.
+    pub(super) fn give_way<T>(
+        &self,
+        symbols: &[ListedSymbol],
+        tier: FeedTier,
+        register: impl FnOnce() -> Result<T, GatewayError>,
+    ) -> Result<T, GatewayError> {
+        match self.on_demand() {
+            Some(on_demand) if tier.tiers().contains(&Tier::Live) => {
+                on_demand.give_way(symbols.iter().map(|listed| &listed.symbol), Now::read(), register)
             }
+            _ => register(),
         }
+    }
+
+    /// Tells feeds of the changes of their lists, all at the same time. One that does not take them, as it has died or
+    /// hangs, restarts; returns how that went.
+    pub(super) async fn tell(&self, state: &mut State, config: &Config) -> Vec<(String, Result<(), String>)> {
+        let told = join_all(state.feeds.iter_mut().map(RunningFeed::flush)).await;
+        let settings = |feed: &RunningFeed| {
+            let settings = config.feeds.iter().find(|now| now.name == feed.config.name);
+            settings.unwrap_or(&feed.config).clone()
+        };
+        let untold = state.feeds.iter().zip(told).filter(|(_, is_told)| !is_told);
+        let hang: Vec<_> = untold.map(|(feed, _)| settings(feed)).collect();
         let mut restarted = Vec::new();
         for feed in hang {
             warn!(feed = feed.name, "the feed does not take the changes of its list, and restarts");
-            restarted.push((feed.name.clone(), self.restart(state, &feed, config).await));
+            let outcome = self.restart(state, &feed, config).await.map_err(|error| error.to_string());
+            restarted.push((feed.name, outcome));
         }
         restarted
     }

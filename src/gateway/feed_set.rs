@@ -1,19 +1,20 @@
 //! The feeds of a gateway, which a reload changes one by one.
 //!
 //! What can fail is checked before the first step. A step that fails in spite of it, as where the system refuses a
-//! thread, is logged, and the others are taken: nothing would be won by a return to the old feeds.
+//! thread, is told, and the others are taken: nothing would be won by a return to the old feeds.
 
 use super::{
     GatewayError,
     delay::DelayTask,
-    running_feed::{Died, OnDeath, RunningFeed},
+    running_feed::{Died, RunningFeed},
     wiring::{delay_line, reserved},
 };
 use crate::{
     admin::LiveFeeds,
     cache::Cache,
-    config::{self, Config, FeedStep, ReloadError},
+    config::{self, Config, FailedFeed, FeedStep, ReloadError},
     delay::LineChange,
+    demand::OnDemand,
     fanout::{Announcer, WorkerPool},
     feed::{Feed, Timing},
     limits::{self, Permit, Permits},
@@ -21,10 +22,18 @@ use crate::{
 };
 use std::{
     io,
-    sync::{Arc, PoisonError},
+    sync::{Arc, OnceLock, PoisonError},
+    time::Duration,
 };
-use tokio::sync::{Mutex, watch};
-use tracing::error;
+use tokio::{
+    sync::{Mutex, watch},
+    time::sleep,
+};
+
+/// How long the step that a reload has begun may still take when the gateway stops: the last bytes of a recording. The
+/// stop leaves feeds little more.
+const STEP_MAX_AT_STOP: Duration = Duration::from_millis(500);
+const STOPS: &str = "the gateway stops";
 
 /// The feeds of a gateway.
 pub(super) struct FeedSet {
@@ -37,10 +46,20 @@ pub(super) struct FeedSet {
     taken: std::sync::Mutex<Option<Permit<limits::Stream>>>,
     /// Whether they may change: not in a cluster, whose nodes have the same ones.
     may_change: bool,
+    /// Where streams ask for symbols of feeds, if any is on demand.
+    on_demand: OnceLock<Arc<OnDemand>>,
     /// Turns true at the stop: then no feed starts any more.
     closing: watch::Sender<bool>,
     /// Reloads take turns, and the stop waits for the one that changes it.
     state: Mutex<State>,
+}
+
+/// When the feeds are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// Between two steps.
+    Meanwhile,
+    InTheEnd,
 }
 
 /// What changes.
@@ -51,7 +70,8 @@ pub(super) struct State {
     /// The lines of the start.
     lines: Vec<LineChange>,
     pub(super) timing: Option<Timing>,
-    runs: bool,
+    /// Takes the ends of feeds, from the run on.
+    pub(super) died: Option<Died>,
 }
 
 impl FeedSet {
@@ -64,6 +84,7 @@ impl FeedSet {
             shown: LiveFeeds::default(),
             may_change,
             taken: std::sync::Mutex::default(),
+            on_demand: OnceLock::new(),
             closing: watch::Sender::new(false),
             state: Mutex::default(),
         }
@@ -84,6 +105,17 @@ impl FeedSet {
         Ok(())
     }
 
+    /// Some feeds subscribe on demand.
+    pub(super) fn set_on_demand(&self, on_demand: &Arc<OnDemand>) {
+        self.shown.set_on_demand(on_demand);
+        let _ = self.on_demand.set(on_demand.clone()); // at the start, once
+    }
+
+    /// Where streams ask for symbols of feeds, if any is on demand.
+    pub(super) fn on_demand(&self) -> Option<&OnDemand> {
+        self.on_demand.get().map(|on_demand| &**on_demand)
+    }
+
     /// Gives all feeds other waits, before they begin.
     pub(super) fn set_timing(&self, timing: Timing) {
         let mut state = self.state.try_lock().expect("nothing runs yet");
@@ -91,18 +123,17 @@ impl FeedSet {
         state.timing = Some(timing);
     }
 
-    /// Begins all feeds. The end of one of them is told to `died`.
+    /// Begins all feeds. The end of one of them is told to `died`, also of one that comes later.
     ///
     /// # Errors
-    /// The system refuses a thread for the delay lines.
+    /// The system refuses a thread for the delay lines, or what a feed needs.
     pub(super) async fn run(&self, died: Died) -> io::Result<()> {
         let mut state = self.state.lock().await;
-        state.runs = true;
+        state.died = Some(died.clone());
         for line in std::mem::take(&mut state.lines) {
             state.delay.change(line, || self.announcer()).await?;
         }
-        state.feeds.iter_mut().for_each(|feed| feed.launch(OnDeath::EndGateway(died.clone())));
-        Ok(())
+        state.feeds.iter_mut().try_for_each(|feed| feed.launch(died.clone()))
     }
 
     /// Ends all feeds, and waits for their ends.
@@ -130,7 +161,7 @@ impl FeedSet {
             return Err("the nodes of a cluster have the same feeds".to_owned());
         }
         if *self.closing.borrow() {
-            return Err("the gateway stops".to_owned());
+            return Err(STOPS.to_owned());
         }
         self.make_room(config, feeds, true)
     }
@@ -169,33 +200,67 @@ impl FeedSet {
         Ok(())
     }
 
-    /// Takes the steps to the feeds of `config`, one after another.
+    /// Takes the steps to the feeds of `config`, one after another. Returns the feeds that could not be changed. At the
+    /// stop of the gateway the others are left.
     ///
     /// # Cancel safety
     /// None: a feed may have ended and not have started again. It runs in a task of its own.
-    pub(super) async fn apply(&self, steps: Vec<FeedStep>, config: &Config) {
+    pub(super) async fn apply(&self, steps: Vec<FeedStep>, config: &Config) -> Vec<FailedFeed> {
+        let left = |step: &FeedStep| Some(FailedFeed { feed: step.feed()?.to_owned(), why: STOPS.to_owned() });
+        let all_left: Vec<_> = steps.iter().filter_map(left).collect();
+        let mut closing = self.closing.subscribe();
         let mut state = self.state.lock().await;
-        for step in steps {
-            if *self.closing.borrow() {
-                return;
-            }
-            let taken = self.take(&mut state, step, config).await;
-            log_failed([taken]);
-            self.show(&state, config);
-        }
-        log_failed(self.flush(&mut state, config).await);
-        self.show(&state, config);
-        // Fewer are always free.
-        let _ = self.make_room(config, &config.feeds, false);
-        for feed in &mut state.feeds {
-            if let Some(now) = config.feeds.iter().find(|now| now.name == feed.config.name) {
-                feed.config.clone_from(now);
-            }
+        let stops = async {
+            // An error: the set is gone.
+            let _ = closing.wait_for(|closing| *closing).await;
+            sleep(STEP_MAX_AT_STOP).await;
+        };
+        tokio::select! {
+            failed = self.take_all(&mut state, steps, config) => failed,
+            () = stops => all_left,
         }
     }
 
+    async fn take_all(&self, state: &mut State, steps: Vec<FeedStep>, config: &Config) -> Vec<FailedFeed> {
+        let mut failed = Vec::new();
+        for step in steps {
+            let feed = step.feed().map(str::to_owned);
+            let taken = match feed {
+                Some(feed) if *self.closing.borrow() => vec![(feed, Err(STOPS.to_owned()))],
+                Some(feed) => vec![(feed, self.take(state, step, config).await.map_err(|error| error.to_string()))],
+                None => self.tell(state, config).await,
+            };
+            let wrong = taken.into_iter().filter_map(|(feed, taken)| Some(FailedFeed { feed, why: taken.err()? }));
+            failed.extend(wrong);
+            self.show(state, config, Shows::Meanwhile);
+        }
+        self.show(state, config, Shows::InTheEnd);
+        // Fewer are always free.
+        let _ = self.make_room(config, &config.feeds, false);
+        for running in &mut state.feeds {
+            let has_failed = failed.iter().any(|failed| failed.feed == running.config.name);
+            if let Some(now) = config.feeds.iter().find(|now| now.name == running.config.name)
+                && !has_failed
+            {
+                running.config.clone_from(now);
+            }
+        }
+        failed
+    }
+
+    /// The feeds that run, in the order of the configuration: those of a step that failed have their former settings.
+    pub(super) async fn in_force(&self, config: &Config) -> Vec<config::Feed> {
+        let state = self.state.lock().await;
+        let running = |name: &str| state.feeds.iter().find(|running| running.config.name == name);
+        config.feeds.iter().filter_map(|feed| Some(running(&feed.name)?.config.clone())).collect()
+    }
+
     /// Shows the feeds to those who look, in the order of the configuration.
-    fn show(&self, state: &State, config: &Config) {
+    fn show(&self, state: &State, config: &Config, when: Shows) {
+        // One that ends before another starts does not leave the gateway without feeds: it would not be ready.
+        if when == Shows::Meanwhile && state.feeds.is_empty() {
+            return;
+        }
         let place = |name: &str| config.feeds.iter().position(|feed| feed.name == name).unwrap_or(usize::MAX);
         let mut feeds: Vec<_> = state.feeds.iter().map(|feed| feed.debug().clone()).collect();
         feeds.sort_by_key(|feed| place(&feed.name));
@@ -228,10 +293,6 @@ impl FeedSet {
     }
 }
 
-pub(super) fn log_failed(taken: impl IntoIterator<Item = (String, Result<(), GatewayError>)>) {
-    for (feed, taken) in taken {
-        if let Err(error) = taken {
-            error!(feed, "the feed could not be changed: {error}");
-        }
-    }
-}
+#[cfg(test)]
+#[path = "feed_set_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 
 use super::{
     GatewayError,
-    feed_set::{FeedSet, State, log_failed},
-    running_feed::{OnDeath, RunningFeed},
+    feed_set::{FeedSet, State},
+    running_feed::RunningFeed,
     wiring::{Known, WiredTo, delay_line, wire_feed},
 };
 use crate::{
@@ -16,28 +16,20 @@ use crate::{
     market::{Now, Reason, Source},
 };
 use std::sync::Arc;
+use tokio::sync::mpsc;
+use tracing::error;
 
 impl FeedSet {
-    /// Takes a step; returns the name of its feed, and how it went.
-    pub(super) async fn take(
-        &self,
-        state: &mut State,
-        step: FeedStep,
-        config: &Config,
-    ) -> (String, Result<(), GatewayError>) {
+    /// Takes a step of one feed.
+    pub(super) async fn take(&self, state: &mut State, step: FeedStep, config: &Config) -> Result<(), GatewayError> {
         match step {
-            FeedStep::End(feed) => (feed.clone(), self.end(state, &feed).await),
-            FeedStep::Remove { feed, symbols } => {
-                let removed = self.remove(state, &feed, symbols).await;
-                (feed, removed)
-            }
-            FeedStep::Restart(feed) => (feed.name.clone(), self.restart(state, &feed, config).await),
-            FeedStep::Rekey(feed) => (feed.name.clone(), self.rekey(state, &feed, config).await),
-            FeedStep::Add { feed, symbols } => {
-                let added = self.add_symbols(state, &feed, symbols).await;
-                (feed, added)
-            }
-            FeedStep::Start(feed) => (feed.name.clone(), self.start(state, &feed, None, config).await),
+            FeedStep::End(feed) => self.end(state, &feed).await,
+            FeedStep::Remove { feed, symbols } => self.remove(state, &feed, symbols).await,
+            FeedStep::Restart(feed) => self.restart(state, &feed, config).await,
+            FeedStep::Rekey(feed) => self.rekey(state, &feed, config).await,
+            FeedStep::Add { feed, symbols } => self.add_symbols(state, &feed, symbols).await,
+            FeedStep::Tell => Ok(()),
+            FeedStep::Start(feed) => self.start(state, &feed, None, config).await,
         }
     }
 
@@ -66,7 +58,9 @@ impl FeedSet {
         if feed.tier.line().is_some() {
             let end = LineChange::End(feed.name.as_str().into());
             let ended = state.delay.change(end, || self.announcer()).await;
-            log_failed([(feed.name.clone(), ended.map_err(GatewayError::from))]);
+            if let Err(error) = ended {
+                error!(feed = feed.name, "its delay line goes on: {error}");
+            }
         }
         self.retire(states);
         self.retire(&late);
@@ -83,7 +77,7 @@ impl FeedSet {
         let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
         let none = Known::new();
         let known = kept.unwrap_or(&none);
-        let wired = wire_feed(feed, known, to)?;
+        let wired = self.give_way(&feed.symbols, feed.tier, || wire_feed(feed, known, to))?;
         let states = wired.symbols.clone();
         let running = match RunningFeed::new(feed, wired) {
             Ok(running) => Ok(running),
@@ -126,7 +120,9 @@ impl FeedSet {
                 self.follow(state, &running.config, &new).await?;
             }
         }
-        running.launch(OnDeath::Log);
+        // Without a gateway that runs, nothing waits for the end of a feed.
+        let died = state.died.clone().unwrap_or_else(|| mpsc::channel(1).0);
+        running.launch(died)?;
         state.feeds.push(running);
         Ok(())
     }
@@ -176,7 +172,8 @@ impl FeedSet {
     async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
         let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
         running.key.set(feed.credentials.clone());
-        if running.debug().status.verdict() != FeedState::Failed {
+        // Streams hold leases of a feed on demand, so it does not restart: its next attempt has the key.
+        if running.debug().status.verdict() != FeedState::Failed || running.config.on_demand.is_some() {
             return Ok(());
         }
         let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };

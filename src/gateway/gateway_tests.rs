@@ -37,12 +37,15 @@ impl Drop for PanicAtEnd {
 }
 
 fn start(feeds: Vec<Feed>) -> Gateway {
+    start_from(Config { feeds, ..Config::default() }, Loader::default())
+}
+
+fn start_from(mut config: Config, loader: Loader) -> Gateway {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
-    let mut config = Config { feeds, ..Config::default() };
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
     config.server.drain = Duration::ZERO;
-    let reloader = Reloader::new(config, Loader::default(), None);
+    let reloader = Reloader::new(config, loader, None);
     Gateway::start(reloader, METRICS.get_or_init(|| telemetry::install().unwrap()).clone()).unwrap()
 }
 
@@ -90,6 +93,50 @@ async fn take_threads(runtime: &Handle) -> Vec<mpsc::Sender<()>> {
         begun_rx.await.unwrap();
     }
     held
+}
+
+#[tokio::test]
+async fn a_step_that_fails_is_told_and_the_next_reload_takes_it_again() {
+    let file = std::env::temp_dir().join(format!("tickfan-failing-step-{}.toml", std::process::id()));
+    let write = |others: &str| {
+        let text = format!("[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n{others}");
+        std::fs::write(&file, text).unwrap();
+    };
+    let other = |name: &str, symbols: &str| {
+        format!("[[feed]]\nname = \"{name}\"\nvenue = \"sim\"\nsymbols = [{symbols}]\n")
+    };
+    write("");
+    let loader = Loader { file: Some(file.clone()), ..Loader::default() };
+    let gateway = start_from(loader.load().unwrap(), loader);
+    let (cache, feeds, reloader) = (gateway.cache.clone(), gateway.feeds.clone(), gateway.reloader.clone());
+    let names = || feeds.shown().current().iter().map(|feed| feed.name.to_string()).collect::<Vec<_>>();
+    let (stop_tx, stop_rx) = oneshot::channel::<()>();
+    let reloads = async {
+        while reloader.reload().await.is_ok_and(|report| !report.at_restart.is_empty()) {}
+        // A symbol that is there although no feed has it.
+        let taken = "MSFT".parse().unwrap();
+        cache.register("MSFT".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();
+        write(&format!("{}{}", other("other", "\"MSFT\", \"NVDA\""), other("third", "\"GOOGL\"")));
+        for _ in 0..2 {
+            let report = reloader.reload().await.unwrap();
+            let [failed] = &report.failed[..] else { panic!("{report:?}") };
+            assert_eq!(failed.feed, "other");
+            assert!(failed.why.starts_with("MSFT is registered already"), "{}", failed.why);
+            assert!(report.changed.iter().all(|change| change.key == "feed.third"), "{report:?}");
+            assert_eq!(names(), ["main", "third"], "the others are there");
+            assert!(cache.get(&"NVDA".parse().unwrap()).is_none(), "nothing of it is left");
+        }
+        cache.retire(&taken, crate::market::Tier::Live);
+        let report = reloader.reload().await.unwrap();
+        assert_eq!((report.failed.len(), report.changed[0].key.as_str()), (0, "feed.other"));
+        assert_eq!(names(), ["main", "other", "third"]);
+        assert_eq!(reloader.reload().await.unwrap(), crate::config::Reloaded::default(), "all is as in the file");
+        drop(stop_tx);
+    };
+    let stop = async { drop(stop_rx.await) };
+    let (ended, ()) = tokio::join!(gateway.run(stop), reloads);
+    ended.unwrap();
+    std::fs::remove_file(&file).unwrap();
 }
 
 async fn is_answered(address: SocketAddr) -> bool {

@@ -30,7 +30,7 @@ use crate::{
         handle::ClusterHandle,
         memory,
     },
-    config::{AuthMode, Live},
+    config::{AuthMode, Config, Live},
     demand::OnDemand,
     fanout::{WorkerPool, WorkerThreads},
     feed::Timing,
@@ -150,23 +150,8 @@ impl Gateway {
             _ => None,
         };
         let runtimes = Runtimes::start(cluster_runtime)?;
-        let mut feeds = FeedSet::new(cache.clone(), workers.clone(), permits.clone(), joining.is_none());
-        let mut demand_feeds = Vec::new();
-        for feed in primaries_first(&config.feeds) {
-            let to = WiredTo { cache: &cache, workers: &workers, limits: &config.limits };
-            let mut wired = match &mut joining {
-                None => wire_feed(feed, &Known::new(), to)?,
-                Some(joining) => joining.wire_feed(feed, &config.limits, &cache, &workers)?,
-            };
-            demand_feeds.extend(wired.on_demand.take());
-            feeds.add(RunningFeed::new(feed, wired)?)?;
-        }
+        let (feeds, on_demand) = wire_feeds(config, &mut joining, &cache, &workers, &permits)?;
         let shown = feeds.shown().clone();
-        let on_demand = OnDemand::new(cache.clone(), demand_feeds).map(Arc::new);
-        if let Some(on_demand) = &on_demand {
-            shown.set_on_demand(on_demand);
-        }
-        let feeds = Arc::new(feeds);
         let streams = permits.streams.clone();
         let node = joining.map(|joining| joining.finish(Box::new(move || streams.in_use())));
         let cluster = node.as_ref().map(|(_, handle)| handle.clone());
@@ -182,28 +167,16 @@ impl Gateway {
             keys: reloader.issuer().map(|keys| Arc::new(keys.clone()) as Arc<dyn Keys>),
         };
         let api = api::Server::bind(&live, services)?;
-        let gate = permits.admin.clone();
-        let status = RunningGateway::new(
-            permits.clone(),
-            shown.clone(),
-            workers.clone(),
-            stopping.clone(),
-            reloader.issuer().filter(|_| config.auth.mode == AuthMode::Required).cloned(),
-            cluster.clone().map(|handle| ClusterInputs { handle, ring_age: config.fanout.ring_age }),
-        );
-        let services = admin::Services {
-            metrics,
-            status: Arc::new(status),
-            sources: DebugSources {
-                cache: cache.clone(),
-                feeds: shown,
-                workers: workers.clone(),
-                issuer: reloader.issuer().cloned(),
-                cluster,
-            },
-            reload: reloader.clone(),
+        let sources = DebugSources {
+            cache: cache.clone(),
+            feeds: shown,
+            workers: workers.clone(),
+            issuer: reloader.issuer().cloned(),
+            cluster,
         };
-        let admin = admin::Server::bind(&live, gate, services)?;
+        let status = status_of(config, &permits, &workers, &stopping, &sources);
+        let services = admin::Services { metrics, status: Arc::new(status), sources, reload: reloader.clone() };
+        let admin = admin::Server::bind(&live, permits.admin.clone(), services)?;
         Ok(Self {
             api,
             admin,
@@ -244,6 +217,51 @@ impl Gateway {
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.local_addr()
     }
+}
+
+/// Registers the symbols of the configured feeds, in a cluster as its shards, and wires the feeds.
+fn wire_feeds<B: Bus, L: Leases>(
+    config: &Config,
+    joining: &mut Option<Joining<B, L>>,
+    cache: &Arc<Cache>,
+    workers: &Arc<WorkerPool>,
+    permits: &Permits,
+) -> Result<(Arc<FeedSet>, Option<Arc<OnDemand>>), GatewayError> {
+    let mut feeds = FeedSet::new(cache.clone(), workers.clone(), permits.clone(), joining.is_none());
+    let mut demand_feeds = Vec::new();
+    for feed in primaries_first(&config.feeds) {
+        let to = WiredTo { cache, workers, limits: &config.limits };
+        let mut wired = match joining {
+            None => wire_feed(feed, &Known::new(), to)?,
+            Some(joining) => joining.wire_feed(feed, &config.limits, cache, workers)?,
+        };
+        demand_feeds.extend(wired.on_demand.take());
+        feeds.add(RunningFeed::new(feed, wired)?)?;
+    }
+    let on_demand = OnDemand::new(cache.clone(), demand_feeds).map(Arc::new);
+    if let Some(on_demand) = &on_demand {
+        feeds.set_on_demand(on_demand);
+    }
+    Ok((Arc::new(feeds), on_demand))
+}
+
+/// What the gateway tells operators of itself.
+fn status_of(
+    config: &Config,
+    permits: &Permits,
+    workers: &Arc<WorkerPool>,
+    stopping: &Arc<AtomicBool>,
+    sources: &DebugSources,
+) -> RunningGateway {
+    let cluster = |handle: ClusterHandle| ClusterInputs { handle, ring_age: config.fanout.ring_age };
+    RunningGateway::new(
+        permits.clone(),
+        sources.feeds.clone(),
+        workers.clone(),
+        stopping.clone(),
+        sources.issuer.clone().filter(|_| config.auth.mode == AuthMode::Required),
+        sources.cluster.clone().map(cluster),
+    )
 }
 
 #[cfg(test)]

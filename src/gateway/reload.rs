@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     admin::Reload,
-    config::{self, Change, Config, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    config::{self, Change, Config, FailedFeed, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
@@ -128,24 +128,11 @@ impl Reloader {
         }
         .await;
         let outcome = match outcome {
-            Ok((report, steps)) => {
-                self.change_feeds(steps, turn).await;
-                Ok(report)
-            }
+            Ok((report, steps)) => Ok(report.with_failed(self.change_feeds(steps, turn).await)),
             Err(error) => Err(error),
         };
         match &outcome {
-            Ok(report) => {
-                catalog::CONFIG_RELOADS.handle(["applied".into()]).increment(1);
-                record_success();
-                match (names(&report.changed), names(&report.at_restart)) {
-                    (None, None) => info!("reloaded the configuration; nothing has changed"),
-                    (changed, None) => info!(changed, "reloaded the configuration"),
-                    (changed, at_restart) => {
-                        warn!(changed, at_restart, "reloaded the configuration; some changes wait for a restart");
-                    }
-                }
-            }
+            Ok(report) => tell_applied(report),
             Err(ReloadError::WithoutFile) => {
                 catalog::CONFIG_RELOADS.handle(["without_file".into()]).increment(1);
                 warn!("reloaded nothing: the gateway was started without a configuration file");
@@ -209,17 +196,24 @@ impl Reloader {
     }
 
     /// Takes the steps of the feeds, in a task of its own, which has the turn until its end: a step must not be left
-    /// half-way.
-    async fn change_feeds(&self, steps: Vec<FeedStep>, turn: OwnedMutexGuard<Turn>) {
-        let Some(feeds) = self.feeds.get().and_then(Weak::upgrade) else { return };
-        let config = self.live.current();
+    /// half-way. Returns the feeds that could not be changed. They count as what they are, so the next reload tries
+    /// again.
+    async fn change_feeds(&self, steps: Vec<FeedStep>, turn: OwnedMutexGuard<Turn>) -> Vec<FailedFeed> {
+        let Some(feeds) = self.feeds.get().and_then(Weak::upgrade) else { return Vec::new() };
+        let live = self.live.clone();
         let changes = tokio::spawn(async move {
-            feeds.apply(steps, &config).await;
+            let config = live.current();
+            let failed = feeds.apply(steps, &config).await;
+            if !failed.is_empty() {
+                live.replace(Config { feeds: feeds.in_force(&config).await, ..Config::clone(&config) });
+            }
             drop(turn);
+            failed
         });
-        if let Err(panic) = changes.await {
+        changes.await.unwrap_or_else(|panic| {
             error!("the feeds are not as configured: {panic}");
-        }
+            Vec::new()
+        })
     }
 
     fn apply(&self, loaded: Config, keys: Option<Replacement>) -> Result<(Reloaded, Vec<FeedStep>), ReloadError> {
@@ -251,6 +245,30 @@ impl Reloader {
         self.live.replace(next);
         self.reloaded.notify_one();
         Ok((report, steps))
+    }
+}
+
+/// Counts a reload that was applied, and logs it.
+fn tell_applied(report: &Reloaded) {
+    let is_whole = report.failed.is_empty();
+    let result = if is_whole { "applied" } else { "incomplete" };
+    catalog::CONFIG_RELOADS.handle([result.into()]).increment(1);
+    let [changed, at_restart] = [&report.changed, &report.at_restart].map(|changes| names(changes));
+    if is_whole {
+        record_success();
+    } else {
+        catalog::CONFIG_LAST_RELOAD_SUCCESSFUL.handle([]).set(0.0);
+        let failed = report.failed.iter().map(|failed| format!("feed.{} ({})", failed.feed, failed.why));
+        let failed = failed.collect::<Vec<_>>().join(", ");
+        error!(failed, changed, at_restart, "reloaded the configuration, but some feeds could not be changed");
+        return;
+    }
+    match (changed, at_restart) {
+        (None, None) => info!("reloaded the configuration; nothing has changed"),
+        (changed, None) => info!(changed, "reloaded the configuration"),
+        (changed, at_restart) => {
+            warn!(changed, at_restart, "reloaded the configuration; some changes wait for a restart");
+        }
     }
 }
 

@@ -1,11 +1,19 @@
 //! Serves until the stop, then stops in order.
 
-use super::{Gateway, GatewayError, Reloader, feed_set::FeedSet, history};
+use super::{
+    Gateway, GatewayError, Reloader,
+    cluster::RunNode,
+    feed_set::FeedSet,
+    history,
+    runtimes::{Background, Runtimes},
+};
 use crate::{
     access::SignOn,
+    admin, api,
     cache::Cache,
     demand::OnDemand,
     fanout::WorkerThreads,
+    history::History,
     limits::{self, HeapTrim, Permits},
     market::Now,
 };
@@ -54,36 +62,24 @@ impl Gateway {
         let tls = self.tls_address().map(tracing::field::display);
         let auth = self.live.current().auth.mode.name();
         info!(listen = %self.address(), admin = %self.admin_address(), tls, auth, "serving");
-        let (feeds_stop_tx, feeds_stop_rx) = watch::channel(false);
-        let (api_stop_tx, api_stop_rx) = watch::channel(false);
-        let (admin_stop_tx, admin_stop_rx) = watch::channel(false);
         let mut workers_ended = watch_workers(self.worker_threads)?;
-        let mut tasks = JoinSet::new();
         // One that dies ends the gateway.
         let (died_tx, mut died_rx) = mpsc::channel(1);
         self.feeds.run(died_tx).await?;
         let _ends_feeds = EndsFeeds(self.feeds.clone());
         self.reloader.set_feeds(&self.feeds);
-        let mut cluster = None;
-        if let (Some((node, handle)), Some(runtime)) = (self.node, &self.runtimes.cluster) {
-            tasks.spawn_on(node(feeds_stop_rx.clone()), runtime.handle());
-            cluster = Some(handle);
+        let (node, cluster) = self.node.unzip();
+        let (stops, mut tasks) = Tasks {
+            api: self.api,
+            admin: self.admin,
+            node,
+            cache: self.cache,
+            history: self.history,
+            on_demand: self.on_demand,
+            permits: self.permits,
+            reloader: self.reloader,
         }
-        if let Some(history) = self.history {
-            let observes = history::keep(history, self.cache.clone(), feeds_stop_rx.clone());
-            tasks.spawn_on(observes, self.runtimes.operators.handle());
-        }
-        let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), self.on_demand, feeds_stop_rx);
-        tasks.spawn_on(sweeps, self.runtimes.operators.handle());
-        tasks.spawn_on(self.api.run(api_stop_rx), self.runtimes.clients.handle());
-        if let Some(keeper) = self.reloader.take_keeper() {
-            tasks.spawn_on(keeper.run(admin_stop_rx.clone()), self.runtimes.operators.handle());
-        }
-        if self.reloader.certificates().is_some() {
-            let looks = watch_certificates(self.reloader, admin_stop_rx.clone());
-            tasks.spawn_on(looks, self.runtimes.operators.handle());
-        }
-        tasks.spawn_on(self.admin.run(admin_stop_rx), self.runtimes.operators.handle());
+        .begin(&self.runtimes);
         let stop = async {
             stop.await;
             self.stopping.store(true, Ordering::Relaxed);
@@ -114,9 +110,7 @@ impl Gateway {
             Ok(ended) => ended.map_err(io::Error::other)??,
             Err(_) => warn!("some streams did not end in time"),
         }
-        api_stop_tx.send_replace(true);
-        feeds_stop_tx.send_replace(true);
-        admin_stop_tx.send_replace(true);
+        stops.send_replace(true);
         let all = async { tokio::join!(all_ended(&mut tasks), self.feeds.stop()).0 };
         match timeout_at(streams_end + AFTER_STREAMS, all).await {
             Ok(ended) => ended?,
@@ -124,6 +118,44 @@ impl Gateway {
         }
         info!("stopped");
         Ok(())
+    }
+}
+
+/// The parts of a gateway that are tasks, but for its feeds.
+struct Tasks {
+    api: api::Server,
+    admin: admin::Server,
+    node: Option<RunNode>,
+    cache: Arc<Cache>,
+    history: Option<Arc<History>>,
+    on_demand: Option<Arc<OnDemand>>,
+    permits: Permits,
+    reloader: Arc<Reloader>,
+}
+
+impl Tasks {
+    /// Begins them. Returns what stops them all.
+    fn begin(self, runtimes: &Runtimes) -> (watch::Sender<bool>, JoinSet<io::Result<()>>) {
+        let (stop_tx, stop_rx) = watch::channel(false);
+        let [operators, clients] = [&runtimes.operators, &runtimes.clients].map(Background::handle);
+        let mut tasks = JoinSet::new();
+        if let (Some(node), Some(runtime)) = (self.node, &runtimes.cluster) {
+            tasks.spawn_on(node(stop_rx.clone()), runtime.handle());
+        }
+        if let Some(history) = self.history {
+            tasks.spawn_on(history::keep(history, self.cache.clone(), stop_rx.clone()), operators);
+        }
+        let sweeps = sweep(self.cache, self.permits, self.api.sign_on(), self.on_demand, stop_rx.clone());
+        tasks.spawn_on(sweeps, operators);
+        tasks.spawn_on(self.api.run(stop_rx.clone()), clients);
+        if let Some(keeper) = self.reloader.take_keeper() {
+            tasks.spawn_on(keeper.run(stop_rx.clone()), operators);
+        }
+        if self.reloader.certificates().is_some() {
+            tasks.spawn_on(watch_certificates(self.reloader, stop_rx.clone()), operators);
+        }
+        tasks.spawn_on(self.admin.run(stop_rx), operators);
+        (stop_tx, tasks)
     }
 }
 

@@ -20,11 +20,11 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tracing::{error, warn};
+use tracing::warn;
 
 /// How long the end of a feed may take: a frame that is being sent, the closing of its connections, and the last bytes
 /// of its recording. What hangs then is left behind.
-const STOP_MAX: Duration = Duration::from_secs(7);
+pub(super) const STOP_MAX: Duration = Duration::from_secs(7);
 
 /// How long a feed may leave no room for a change of its list: it takes changes between two batches of frames.
 const CHANGE_MAX: Duration = Duration::from_secs(5);
@@ -59,15 +59,6 @@ enum Task {
     Over,
 }
 
-/// What becomes of a feed that ends by itself.
-#[derive(Debug, Clone)]
-pub(super) enum OnDeath {
-    /// The gateway ends too, as it does where it cannot start.
-    EndGateway(Died),
-    /// The error is logged: a reload must not end the gateway.
-    Log,
-}
-
 impl RunningFeed {
     /// A feed that is wired, on a runtime of its own.
     pub(super) fn new(config: &config::Feed, wired: Wired) -> io::Result<Self> {
@@ -96,30 +87,31 @@ impl RunningFeed {
         }
     }
 
-    /// Begins.
-    pub(super) fn launch(&mut self, on_death: OnDeath) {
-        let Task::Wired(run) = std::mem::replace(&mut self.task, Task::Over) else { return };
+    /// Begins. If it ends by itself, `died` is told: the gateway ends too, whether the feed was there at the start or
+    /// came with a reload.
+    ///
+    /// # Errors
+    /// What it needs cannot begin.
+    pub(super) fn launch(&mut self, died: Died) -> io::Result<()> {
+        let Task::Wired(run) = std::mem::replace(&mut self.task, Task::Over) else { return Ok(()) };
         let (stop_tx, stop_rx) = watch::channel(false);
         let handle = self.runtime.handle();
+        let run = {
+            let _within = handle.enter();
+            run.begun()?
+        };
         let stopped = stop_rx.clone();
         let runs = handle.spawn(run.run(stop_rx));
-        let name = self.config.name.clone();
         let ended = handle.spawn(async move {
             // A task of its own: a panic is an end, too.
             let outcome = runs.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-            if *stopped.borrow() && outcome.is_ok() {
-                return;
-            }
-            match on_death {
+            if !*stopped.borrow() || outcome.is_err() {
                 // One end is enough.
-                OnDeath::EndGateway(died) => _ = died.try_send(outcome),
-                OnDeath::Log => {
-                    let why = outcome.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
-                    error!(feed = name, "the feed has ended: {why}; a reload that changes it starts it again");
-                }
+                let _ = died.try_send(outcome);
             }
         });
         self.task = Task::Runs { stop_tx, ended };
+        Ok(())
     }
 
     /// Asks it to end.

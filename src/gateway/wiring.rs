@@ -40,6 +40,14 @@ impl FeedRun {
         }
     }
 
+    /// The same feed, once what can fail has begun. It must be called within the feed's runtime.
+    pub(super) fn begun(self) -> io::Result<Self> {
+        match self {
+            Self::Alone(task) => Ok(Self::Alone(Box::new(FeedTask { feed: task.feed.with_server()?, ..*task }))),
+            clustered @ Self::Clustered(_) => Ok(clustered),
+        }
+    }
+
     /// Runs until the stop.
     pub(super) async fn run(self, stop: watch::Receiver<bool>) -> io::Result<()> {
         match self {

@@ -340,12 +340,12 @@ catalog! {
             "How long the process's threads were ready to run and waited for a processor, summed over all threads.",
             details "It includes the time that the kernel takes to wake a thread. The alert ProcessorStarved fires when more than one thread waits on average.",
             excludes "the waits of threads that have ended. Missing where the kernel keeps no scheduling statistics";
-        CONFIG_RELOADS: Counter "tickfan_config_reloads_total" Count [result in ["applied", "rejected", "without_file"]],
+        CONFIG_RELOADS: Counter "tickfan_config_reloads_total" Count [result in ["applied", "incomplete", "rejected", "without_file"]],
             "Reloads of the configuration, by `SIGHUP` and `POST /reload`, by result.",
-            details "`rejected` includes a file that cannot be read. `without_file` is a gateway that was started without one.";
+            details "`incomplete`: some feeds could not be changed, and the next reload tries them again. `rejected` includes a file that cannot be read. `without_file` is a gateway that was started without one.";
         CONFIG_LAST_RELOAD_SUCCESSFUL: Gauge "tickfan_config_last_reload_successful" Count [],
-            "0 if the last reload was rejected, otherwise 1.",
-            details "The gateway goes on with the configuration before it, and would not start with the file.";
+            "0 if the last reload was rejected, or left some feeds as they were; otherwise 1.",
+            details "After one that was rejected the gateway goes on with the configuration before it, and would not start with the file.";
         CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Gauge "tickfan_config_last_reload_success_timestamp_seconds" Seconds [],
             "When the configuration in force was read, by the start or a reload, in seconds since 1970.";
         CERTIFICATE_EXPIRY: Gauge "tickfan_certificate_expiry_timestamp_seconds" Seconds [chain],

@@ -20,6 +20,7 @@ fn health(state: FeedState, draining: &Arc<AtomicBool>) -> impl Fn() -> HealthIn
     let draining = draining.clone();
     move || HealthInputs {
         uptime: Duration::from_secs(1),
+        was_ready: false,
         draining: draining.load(Ordering::Relaxed),
         feeds: vec![FeedHealth { feed: "us-stocks".into(), state }],
         streams: 0,

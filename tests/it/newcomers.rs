@@ -165,6 +165,7 @@ fn probes_and_scrapes_are_answered_while_others_hold_all_connections_of_the_oper
     let feeds = || vec![FeedHealth { feed: "us-stocks".into(), state: FeedState::Live }];
     let health = move || HealthInputs {
         uptime: NEVER,
+        was_ready: false,
         draining: false,
         feeds: feeds(),
         streams: 0,

@@ -7,6 +7,7 @@ mod support;
 
 mod auth;
 mod certificates;
+mod demand;
 mod descriptors;
 mod dev_cert;
 mod dialing;

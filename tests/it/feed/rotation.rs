@@ -61,6 +61,7 @@ struct Played {
     cut: Arc<AtomicUsize>,
     clients: Clients,
     number: u64,
+    begun: Instant,
     listener: JoinHandle<()>,
 }
 
@@ -71,7 +72,7 @@ impl Played {
         let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
         let cut: Arc<AtomicUsize> = Arc::default();
         let listener = tokio::spawn(listen(venue, manner, lines.clone(), cut.clone()));
-        let mut played = Self { rig, manner, lines, cut, clients: Clients::default(), number: 0, listener };
+        let mut played = Self { rig, manner, lines, cut, clients: Clients::default(), number: 0, begun: Instant::now(), listener };
         played.rig.reached(FeedState::Live).await;
         played.trades_until("the first", |_| true).await;
         played
@@ -118,6 +119,8 @@ impl Played {
 
     /// Checks that clients have seen each trade once, in order, and no outage.
     fn saw_all(&self) {
+        let rate = 2.0 * self.number as f64 / self.begun.elapsed().as_secs_f64();
+        eprintln!("{}: {} trades of each symbol, {rate:.0} updates a second", self.manner.venue, self.number);
         assert_eq!(self.clients.lost, [], "{}", self.manner.venue);
         let all: Vec<String> = (1..=self.number).map(|number| format!("{number}.5")).collect();
         for symbol in [0, 1] {

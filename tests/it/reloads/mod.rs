@@ -1,6 +1,7 @@
 //! Feeds that a reload of the file changes, under open streams.
 
 mod churn;
+mod demand;
 mod many;
 mod standbys;
 
@@ -328,6 +329,17 @@ fn a_delay_line_follows_the_list_of_its_feed() {
     let [changed, _] = rig.reload(&sim("main", "AAPL", late));
     assert_eq!(changed, of([("main", "-GOOGL"), ("second", "removed")]));
     assert_eq!(rig.listed(), ["AAPL"], "neither a live nor a delayed state is left");
+    // All of it is another list.
+    let [changed, at_restart] = rig.reload(&sim("main", "TSLA AMZN", late));
+    assert_eq!((changed, at_restart), (of([("main", "+TSLA, +AMZN, -AAPL")]), BTreeMap::new()));
+    assert_eq!(rig.listed(), ["AMZN", "TSLA"]);
+    rig.stream("AMZN").until("AMZN", "live");
+    let deadline = Instant::now() + PATIENCE;
+    while count(&states()) == 0.0 {
+        assert!(Instant::now() < deadline, "nothing of the new list is noted");
+    }
+    let [changed, _] = rig.reload(&sim("main", "AAPL", late));
+    assert_eq!(changed, of([("main", "+AAPL, -TSLA, -AMZN")]));
     rig.stream("AAPL").until("AAPL", "live");
     rig.gateway.stop().unwrap();
 }

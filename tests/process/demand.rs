@@ -1,0 +1,254 @@
+//! Names that come and go through a feed on demand, over sockets.
+
+use crate::support::{
+    Client,
+    process::Process,
+    stream::{Stream, Tick},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio_tungstenite::tungstenite::Message;
+use venue_sim::{Connection, Line, Venue, binance, line, serve};
+
+/// The venue's limit: so many messages of a connection in a second.
+const MESSAGES_PER_SECOND: usize = 5;
+/// The streams of a batch, each from an address of its own.
+const BATCH: usize = 10;
+const STEADY: &str = "STEADY-USDT";
+const MEMORY: &str = "process_resident_memory_bytes";
+/// By how much memory may grow after the first minute, in percent.
+const GROWTH_MAX: f64 = 1.0;
+
+struct Size {
+    /// `on_demand_symbols`.
+    limit: usize,
+    /// Names that come and go.
+    names: usize,
+}
+
+/// What the venue has seen: when the messages of each connection came.
+#[derive(Default)]
+struct Seen {
+    messages: Mutex<Vec<Vec<Instant>>>,
+    lines: Mutex<Vec<Line>>,
+    subscriptions: AtomicUsize,
+}
+
+impl Seen {
+    /// The most messages of one connection within a second.
+    fn most_in_a_second(&self) -> usize {
+        let second = Duration::from_secs(1);
+        let most = |times: &Vec<Instant>| {
+            let from = |first: usize| times[first..].iter().take_while(|at| **at - times[first] < second).count();
+            (0..times.len()).map(from).max().unwrap_or(0)
+        };
+        self.messages.lock().unwrap().iter().map(most).max().unwrap_or(0)
+    }
+
+    /// The next trade of the symbol that always has a stream.
+    fn trade(&self, number: u64) {
+        for line in &*self.lines.lock().unwrap() {
+            line.act(move |dialect| {
+                let has_it = dialect.subscribed().iter().any(|name| name == "STEADYUSDT");
+                let trade = has_it.then(|| dialect.trade("STEADYUSDT", number, "1.5", "2"));
+                trade.into_iter().map(Message::text).collect()
+            });
+        }
+    }
+}
+
+/// A venue that grants all that it is asked for, for as long as the runtime lives.
+fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
+    let seen = Arc::<Seen>::default();
+    let venue = runtime.block_on(Venue::bind());
+    let url = venue.url.clone();
+    let of_venue = seen.clone();
+    runtime.spawn(async move {
+        loop {
+            let connection = Connection::accept(venue.next_tcp().await).await;
+            let (line, acts) = line();
+            of_venue.lines.lock().unwrap().push(line);
+            let place = {
+                let mut messages = of_venue.messages.lock().unwrap();
+                messages.push(Vec::new());
+                messages.len() - 1
+            };
+            let seen = of_venue.clone();
+            tokio::spawn(serve(connection, (binance::MANNER.new)(&[]), acts, move |request| {
+                seen.messages.lock().unwrap()[place].push(Instant::now());
+                let request: Value = serde_json::from_str(request).unwrap();
+                if request["method"] == "SUBSCRIBE" {
+                    let streams = request["params"].as_array().unwrap().len();
+                    seen.subscriptions.fetch_add(streams / 3, Ordering::Relaxed);
+                }
+            }));
+        }
+    });
+    (url, seen)
+}
+
+/// A stream of these names from this address.
+fn open(gateway: &Process, from: &str, symbols: &[String]) -> Client {
+    let mut client = Client::connect(gateway.address);
+    let head = format!("host: localhost\r\nx-forwarded-for: {from}\r\n\r\n");
+    client.send(format!("GET /v1/stream?symbols={} HTTP/1.1\r\n{head}", symbols.join(",")));
+    client
+}
+
+/// Waits until each of the stream's names has said something. Returns how many were refused because of a limit, and how
+/// many were not.
+fn told(client: &mut Client, count: usize) -> (usize, usize) {
+    let text = client.until(|text| reasons(text).len() >= count || text.contains("event: bye"));
+    let reasons = reasons(&text);
+    let refused = reasons.values().filter(|reason| **reason == "limit").count();
+    (refused, reasons.len() - refused)
+}
+
+/// The symbols of these events, with the reason of the last tick of each.
+fn reasons(text: &str) -> BTreeMap<&str, &str> {
+    let field = |block: &'_ str, name: &str| {
+        let from = block.find(&format!("\"{name}\":\""))? + name.len() + 4;
+        Some(from..from + block[from..].find('"')?)
+    };
+    // The last one may be half of one.
+    let (whole, _) = text.rsplit_once("\n\n").unwrap_or_default();
+    let ticks = whole.split("\n\n").filter(|block| block.contains("\"seq\":"));
+    ticks.filter_map(|tick| Some((&tick[field(tick, "symbol")?], &tick[field(tick, "reason")?]))).collect()
+}
+
+/// One stream that never ends: nothing that other clients do may take its symbol away.
+fn follow(gateway: &Process, ends: &AtomicBool) -> usize {
+    let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{STEADY}"));
+    stream.named("hello");
+    let mut live = 0;
+    while !ends.load(Ordering::Relaxed) {
+        let tick: Tick = stream.tick();
+        match tick.text("state") {
+            "live" => live += 1,
+            state => assert!(live == 0 && state == "waiting", "{tick:?}"),
+        }
+    }
+    live
+}
+
+/// Resident bytes after the first minute, and at the end.
+#[derive(Default)]
+struct Memory(Vec<(Duration, u64)>);
+
+impl Memory {
+    fn look(&mut self, gateway: &Process, begun: Instant) {
+        self.0.push((begun.elapsed(), gateway.metric(MEMORY, "")));
+    }
+
+    /// The median of the samples between these times.
+    fn median(&self, from: Duration, to: Duration) -> u64 {
+        let within = self.0.iter().filter(|(at, _)| (from..=to).contains(at));
+        let mut bytes: Vec<u64> = within.map(|(_, bytes)| *bytes).collect();
+        bytes.sort_unstable();
+        bytes.get(bytes.len() / 2).copied().unwrap_or(0)
+    }
+}
+
+/// Two hundred names through a limit of eighty, and nightly `TEST_DEMAND_NAMES` through one of a thousand: then memory
+/// and the venue's pace are judged, on a machine that is idle.
+#[test]
+fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
+    let names = std::env::var("TEST_DEMAND_NAMES");
+    let is_nightly = names.is_ok();
+    let size = match names {
+        Ok(names) => Size { limit: 1_000, names: names.parse().unwrap() },
+        Err(_) => Size { limit: 80, names: 200 },
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (url, seen) = start_venue(&runtime);
+    let config = format!(
+        "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nnew_symbols_per_address = 10000\n\
+         [[feed]]\nname = \"any\"\nvenue = \"binance\"\nurl = \"{url}\"\non_demand = true\nlinger = \"1s\"\n\
+         on_demand_symbols = {}\n",
+        size.limit
+    );
+    let gateway = Process::start("demand", &config);
+    let ends = AtomicBool::new(false);
+    let (mut granted, mut refused, mut batches) = (0, 0, 0);
+    let mut memory = Memory::default();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let ending = Ends(&ends);
+        let steady = scope.spawn(|| follow(&gateway, &ends));
+        let trades = scope.spawn(|| {
+            for number in 1.. {
+                if ends.load(Ordering::Relaxed) {
+                    break;
+                }
+                seen.trade(number);
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        // One address asks for twice what it may have, and keeps what it gets.
+        let greedy: Vec<String> = (0..size.limit / 4 * 2).map(|number| format!("GREEDY{number}-USDT")).collect();
+        let mut greedy: Vec<_> =
+            greedy.chunks(size.limit / 4).map(|part| (open(&gateway, "192.0.2.1", part), part.len())).collect();
+        let got: Vec<_> = greedy.iter_mut().map(|(client, count)| told(client, *count)).collect();
+        assert_eq!(got.iter().map(|(_, granted)| granted).sum::<usize>(), size.limit / 4, "{got:?}");
+        let of_stream = size.limit / 4 / BATCH;
+        while granted < size.names {
+            let mut clients: Vec<_> = (0..BATCH)
+                .map(|place| {
+                    let own: Vec<_> = (0..of_stream).map(|number| format!("B{batches}P{place}N{number}-USDT")).collect();
+                    open(&gateway, &format!("10.{}.{}.{place}", batches / 256 % 256, batches % 256), &own)
+                })
+                .collect();
+            for client in &mut clients {
+                let (limit, waits) = told(client, of_stream);
+                assert_eq!(limit + waits, of_stream, "each name is told");
+                (granted, refused) = (granted + waits, refused + limit);
+            }
+            drop(clients);
+            batches += 1;
+            memory.look(&gateway, begun);
+            // What lingers must leave room for the next batch.
+            gateway.metric_when("tickfan_demand_symbols", "feed=\"any\"", |count| count as usize <= size.limit * 7 / 10);
+        }
+        drop(ending);
+        let live = steady.join().unwrap();
+        trades.join().unwrap();
+        assert!(live > batches / 2, "{live} ticks of {STEADY} in {batches} batches");
+        drop(greedy);
+    });
+    let took = begun.elapsed();
+    let subscribed = seen.subscriptions.load(Ordering::Relaxed);
+    let most = seen.most_in_a_second();
+    let minute = Duration::from_secs(60);
+    let [first, last] = [(minute, minute * 3 / 2), (took.saturating_sub(minute / 2), took)];
+    let [first, last] = [first, last].map(|(from, to)| memory.median(from, to));
+    let growth = 100.0 * (last as f64 / first as f64 - 1.0);
+    eprintln!(
+        "{granted} names in {took:?}, {subscribed} of them at the venue, {refused} refused; at most {most} messages in a \
+         second; {first} bytes after the first minute, {last} at the end: {growth:.2} %"
+    );
+    // The greedy address was refused half of its names; all others found room.
+    assert_eq!(refused, 0, "{batches} batches");
+    assert!(subscribed > size.limit / 4, "{subscribed}");
+    if is_nightly {
+        assert!(most <= MESSAGES_PER_SECOND, "{most} messages in a second");
+        assert!(growth < GROWTH_MAX, "memory grew by {growth:.2} %: {:?}", memory.0);
+    }
+    gateway.metric_when("tickfan_demand_symbols", "feed=\"any\"", |count| count == 0);
+}
+
+/// Ends the threads of a test, also where it fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
