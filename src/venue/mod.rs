@@ -18,10 +18,13 @@ mod binance;
 mod bitstamp;
 mod bybit;
 mod coinbase;
+mod finnhub;
 mod kraken;
 mod okx;
 mod replay;
 mod sim;
+mod tiingo;
+mod twelvedata;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
@@ -44,7 +47,11 @@ pub const VENUES: &[&Spec] = &[
     &kraken::SPEC,
     &okx::SPEC,
     &bitstamp::SPEC,
+    &alpaca::COINS,
     &alpaca::SPEC,
+    &finnhub::SPEC,
+    &tiingo::SPEC,
+    &twelvedata::SPEC,
     &replay::SPEC,
 ];
 
