@@ -24,16 +24,17 @@ fn asked(spec: &'static Spec, symbols: [&str; 2]) -> Box<dyn Venue> {
 /// What the venue says before its list can change.
 fn welcome(venue: &str) -> Vec<Value> {
     match venue {
-        name if LOG_IN.contains(&name) => {
+        "alpaca" | "alpaca-crypto" => {
             ["connected", "authenticated"].map(|said| json!([{ "T": "success", "msg": said }])).to_vec()
         }
+        "massive" => ["connected", "auth_success"].map(|said| json!([{ "ev": "status", "status": said }])).to_vec(),
         "tiingo" => vec![json!({ "messageType": "I", "response": { "code": 200 }, "data": { "subscriptionId": 7 } })],
         _ => Vec::new(),
     }
 }
 
 /// The venues that are asked for the list after a login.
-const LOG_IN: [&str; 2] = ["alpaca", "alpaca-crypto"];
+const LOG_IN: [&str; 3] = ["massive", "alpaca", "alpaca-crypto"];
 
 /// What it asks for as the first symbol goes and a third one comes; without the ids.
 fn change(spec: &'static Spec, symbols: [&str; 3]) -> Vec<Value> {
@@ -182,6 +183,18 @@ fn each_venue_is_asked_in_its_own_words_to_end_subscriptions_and_to_begin_others
             "finnhub",
             ["AAPL", "MSFT", "IBM"],
             vec![json!({ "type": "unsubscribe", "symbol": "AAPL" }), json!({ "type": "subscribe", "symbol": "IBM" })],
+        ),
+        (
+            "massive",
+            ["AAPL", "MSFT", "IBM"],
+            ["T", "Q", "A", "LULD"]
+                .map(|channel| json!({ "action": "unsubscribe", "params": format!("{channel}.AAPL") }))
+                .into_iter()
+                .chain(
+                    ["T", "Q", "A", "LULD"]
+                        .map(|channel| json!({ "action": "subscribe", "params": format!("{channel}.IBM") })),
+                )
+                .collect(),
         ),
         (
             "tiingo",

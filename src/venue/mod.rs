@@ -20,6 +20,7 @@ mod bybit;
 mod coinbase;
 mod finnhub;
 mod kraken;
+mod massive;
 mod okx;
 mod replay;
 mod sim;
@@ -47,8 +48,9 @@ pub const VENUES: &[&Spec] = &[
     &kraken::SPEC,
     &okx::SPEC,
     &bitstamp::SPEC,
-    &alpaca::COINS,
     &alpaca::SPEC,
+    &alpaca::COINS,
+    &massive::SPEC,
     &finnhub::SPEC,
     &tiingo::SPEC,
     &twelvedata::SPEC,

@@ -138,6 +138,7 @@ fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_rig
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto/us", "venue = \"alpaca-crypto\""),
         ("alpaca-crypto", "wss://stream.data.alpaca.markets/v2/iex", "venue = \"alpaca\""),
+        ("massive", "wss://socket.massive.com/options", "wss://socket.massive.com/stocks"),
         ("finnhub", "wss://finnhub.io/api/v1", "wss://ws.finnhub.io"),
         ("tiingo", "wss://api.tiingo.com/crypto", "wss://api.tiingo.com/iex"),
         ("twelvedata", "wss://api.twelvedata.com/price", "wss://ws.twelvedata.com"),

@@ -21,6 +21,7 @@ import bybit
 import coinbase
 import finnhub
 import kraken
+import massive
 import okx
 import tiingo
 import twelvedata
@@ -39,6 +40,7 @@ VENUES = {
     "coinbase": coinbase.Reader,
     "finnhub": finnhub.Reader,
     "kraken": kraken.Reader,
+    "massive": massive.Reader,
     "okx": okx.Reader,
     "tiingo": tiingo.Reader,
     "twelvedata": twelvedata.Reader,

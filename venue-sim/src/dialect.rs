@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, finnhub, kraken, okx, sim, tiingo, time::time_of,
-    twelvedata,
+    alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, finnhub, kraken, massive, okx, sim, tiingo,
+    time::time_of, twelvedata,
 };
 
 /// A venue's side of its protocol, in text frames: one value per connection. It is written from the venue's
@@ -157,8 +157,9 @@ pub const DIALECTS: &[Manner] = &[
     kraken::MANNER,
     okx::MANNER,
     bitstamp::MANNER,
-    alpaca::CRYPTO,
     alpaca::MANNER,
+    alpaca::CRYPTO,
+    massive::MANNER,
     finnhub::MANNER,
     tiingo::MANNER,
     twelvedata::MANNER,

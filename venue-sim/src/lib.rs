@@ -16,6 +16,7 @@ pub mod dialect;
 pub mod finnhub;
 pub mod kraken;
 pub mod coinbase;
+pub mod massive;
 pub mod okx;
 pub mod sim;
 pub mod tiingo;

@@ -27,7 +27,7 @@ use super::{
     AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request,
     Rules, Secret, Setup, Spec, Venue, VenueError,
     kit::{
-        self, Names, address,
+        self, Names, address, keep_both,
         raw::{self, Value},
     },
 };
@@ -261,31 +261,6 @@ impl Venue for Alpaca {
         if let Stage::Subscribed(dialogue) = &mut self.stage {
             dialogue.unanswered(id);
         }
-    }
-}
-
-/// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
-fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
-    let is_answer =
-        |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
-    if is_answer(most) && is_answer(message) {
-        answers.push(most);
-        return message;
-    }
-    if rank(message) > rank(most) { message } else { most }
-}
-
-/// Which of a frame's messages stands for it.
-fn rank(message: Message) -> u8 {
-    match message {
-        Message::Other => 0,
-        Message::Data => 1,
-        Message::Control => 2,
-        Message::Acknowledged(_) | Message::Superseded(_) => 3,
-        Message::Refused(_) => 4,
-        Message::Closing => 5,
-        Message::Gap | Message::Played(_) => 6,
-        Message::Failed(_) => 7,
     }
 }
 

@@ -10,10 +10,12 @@ pub(super) mod raw;
 pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
+mod several;
 mod subscription;
 mod time_unit;
 
 pub(super) use names::Names;
+pub(super) use several::keep_both;
 pub(super) use subscription::{Aim, Form, Subscription};
 
 use crate::market::Symbol;
