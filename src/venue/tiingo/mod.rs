@@ -72,7 +72,7 @@ pub(super) static SPEC: Spec = Spec {
     between_connects: BETWEEN_CONNECTS,
     message_bytes,
     heartbeats: true,
-    examples: &["AAPL", "SPY", "BRK.B"],
+    examples: &["AAPL", "BRK.B", "SPY"],
     default_symbols: &[],
     options: &[],
     derive,

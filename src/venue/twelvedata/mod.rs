@@ -74,7 +74,7 @@ pub(super) static SPEC: Spec = Spec {
     between_connects: BETWEEN_CONNECTS,
     message_bytes: |_| MESSAGE_BYTES,
     heartbeats: true,
-    examples: &["AAPL", "EUR-USD", "BTC-USD"],
+    examples: &["AAPL", "BTC-USD", "EUR-USD"],
     default_symbols: &[],
     options: &[],
     derive,
