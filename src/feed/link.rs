@@ -183,7 +183,8 @@ impl Link {
     fn answered(&mut self, id: Option<u64>) -> Option<Awaited> {
         let place = match id {
             Some(id) => self.awaited.iter().position(|request| request.id == id),
-            None => Some(0),
+            // An end that is refused changes nothing, so the venue means another request.
+            None => self.awaited.iter().position(|request| request.silence != Silence::Ends),
         };
         place.and_then(|place| self.awaited.remove(place))
     }

@@ -11,19 +11,30 @@ fn listed(name: &str) -> ListedSymbol {
 /// A connection of two symbols that has asked for them.
 fn asked(spec: &'static Spec, symbols: [&str; 2]) -> Box<dyn Venue> {
     let symbols = symbols.map(listed);
-    let credentials = matches!(spec.credentials, CredentialsRule::KeyAndSecret { .. });
-    let credentials = credentials.then(|| Credentials::new("key", "secret"));
+    let credentials = (spec.credentials != CredentialsRule::Public).then(|| Credentials::new("key", "secret"));
     let setup = Setup { url: None, symbols: &symbols, credentials: credentials.as_ref(), playback: None };
     let mut venue = super::new(spec, &setup).unwrap();
     venue.open();
-    if credentials.is_some() {
-        for welcome in ["connected", "authenticated"] {
-            let frame = json!([{ "T": "success", "msg": welcome }]).to_string();
-            venue.read(frame.as_bytes(), &mut Batch::default()).unwrap();
-        }
+    for frame in welcome(spec.name) {
+        venue.read(frame.to_string().as_bytes(), &mut Batch::default()).unwrap();
     }
     venue
 }
+
+/// What the venue says before its list can change.
+fn welcome(venue: &str) -> Vec<Value> {
+    match venue {
+        "alpaca" | "alpaca-crypto" => {
+            ["connected", "authenticated"].map(|said| json!([{ "T": "success", "msg": said }])).to_vec()
+        }
+        "massive" => ["connected", "auth_success"].map(|said| json!([{ "ev": "status", "status": said }])).to_vec(),
+        "tiingo" => vec![json!({ "messageType": "I", "response": { "code": 200 }, "data": { "subscriptionId": 7 } })],
+        _ => Vec::new(),
+    }
+}
+
+/// The venues that are asked for the list after a login.
+const LOG_IN: [&str; 3] = ["massive", "alpaca", "alpaca-crypto"];
 
 /// What it asks for as the first symbol goes and a third one comes; without the ids.
 fn change(spec: &'static Spec, symbols: [&str; 3]) -> Vec<Value> {
@@ -159,6 +170,51 @@ fn each_venue_is_asked_in_its_own_words_to_end_subscriptions_and_to_begin_others
                 json!({ "action": "subscribe", "trades": ["IBM"], "quotes": ["IBM"] }),
             ],
         ),
+        (
+            "alpaca-crypto",
+            dollars,
+            vec![
+                json!({ "action": "unsubscribe", "trades": ["BTC/USD"], "quotes": ["BTC/USD"] }),
+                json!({ "action": "unsubscribe", "dailyBars": ["BTC/USD"] }),
+                json!({ "action": "subscribe", "trades": ["SOL/USD"], "quotes": ["SOL/USD"] }),
+            ],
+        ),
+        (
+            "finnhub",
+            ["AAPL", "MSFT", "IBM"],
+            vec![json!({ "type": "unsubscribe", "symbol": "AAPL" }), json!({ "type": "subscribe", "symbol": "IBM" })],
+        ),
+        (
+            "massive",
+            ["AAPL", "MSFT", "IBM"],
+            ["T", "Q", "A", "LULD"]
+                .map(|channel| json!({ "action": "unsubscribe", "params": format!("{channel}.AAPL") }))
+                .into_iter()
+                .chain(
+                    ["T", "Q", "A", "LULD"]
+                        .map(|channel| json!({ "action": "subscribe", "params": format!("{channel}.IBM") })),
+                )
+                .collect(),
+        ),
+        (
+            "tiingo",
+            ["AAPL", "MSFT", "IBM"],
+            ["unsubscribe aapl", "subscribe ibm"]
+                .map(|asked| asked.split_once(' ').unwrap())
+                .map(|(event, ticker)| {
+                    let data = json!({ "subscriptionId": 7, "tickers": [ticker] });
+                    json!({ "authorization": "key", "eventName": event, "eventData": data })
+                })
+                .to_vec(),
+        ),
+        (
+            "twelvedata",
+            dollars,
+            vec![
+                json!({ "action": "unsubscribe", "params": { "symbols": "BTC/USD" } }),
+                json!({ "action": "subscribe", "params": { "symbols": "SOL/USD" } }),
+            ],
+        ),
     ];
     for (name, symbols, expected) in &cases {
         assert_eq!(change(find(name).unwrap(), *symbols), *expected, "{name}");
@@ -170,7 +226,7 @@ fn each_venue_is_asked_in_its_own_words_to_end_subscriptions_and_to_begin_others
 
 #[test]
 fn before_the_login_the_list_changes_without_a_request() {
-    for spec in VENUES.iter().filter(|spec| !matches!(spec.credentials, CredentialsRule::Public)) {
+    for spec in LOG_IN.map(|name| find(name).unwrap()) {
         let credentials = Credentials::new("key", "secret");
         let setup = Setup { url: None, symbols: &[], credentials: Some(&credentials), playback: None };
         let mut venue = super::new(spec, &setup).unwrap();

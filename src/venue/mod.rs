@@ -18,10 +18,14 @@ mod binance;
 mod bitstamp;
 mod bybit;
 mod coinbase;
+mod finnhub;
 mod kraken;
+mod massive;
 mod okx;
 mod replay;
 mod sim;
+mod tiingo;
+mod twelvedata;
 
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
@@ -45,6 +49,11 @@ pub const VENUES: &[&Spec] = &[
     &okx::SPEC,
     &bitstamp::SPEC,
     &alpaca::SPEC,
+    &alpaca::COINS,
+    &massive::SPEC,
+    &finnhub::SPEC,
+    &tiingo::SPEC,
+    &twelvedata::SPEC,
     &replay::SPEC,
 ];
 

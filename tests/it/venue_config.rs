@@ -4,13 +4,17 @@ use std::{fs, path::PathBuf};
 use tickfan::{
     config::{Config, Overrides, load},
     market::{Hours, Origin, Schedule},
-    venue,
+    venue::{self, CredentialsRule},
 };
 
 /// Loads one feed of this venue, with these lines.
 fn feed(test: &str, venue: &str, lines: &str) -> Result<Config, String> {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("venue_config_{test}.toml"));
-    let keys = if venue == "alpaca" { "key_env = \"K\"\nsecret_env = \"S\"\n" } else { "" };
+    let keys = match venue::find(venue).unwrap().credentials {
+        CredentialsRule::Public => "",
+        CredentialsRule::Key { .. } => "key_env = \"K\"\n",
+        CredentialsRule::KeyAndSecret { .. } => "key_env = \"K\"\nsecret_env = \"S\"\n",
+    };
     fs::write(&path, format!("[[feed]]\nvenue = \"{venue}\"\n{keys}{lines}\n")).unwrap();
     let variables = ["K", "S"].map(|name| (name.into(), "x".into()));
     load(Some(&path), variables, &Overrides::default()).map_err(|error| error.to_string())
@@ -31,6 +35,11 @@ fn a_hint_for_a_symbol_is_one_that_the_same_venue_accepts() {
         ("alpaca", "BTC/USDT", None),
         ("alpaca", "BTC-USD", None),
         ("alpaca", "(AAPL)", None),
+        ("alpaca-crypto", "BTC/USD", Some("BTC-USD")),
+        ("alpaca-crypto", "AAPL", None),
+        ("finnhub", "BRK/B", Some("BRK.B")),
+        ("tiingo", "aapl", Some("AAPL")),
+        ("twelvedata", "eur/usd", Some("EUR-USD")),
         ("binance", "BTC/USDT", Some("BTC-USDT")),
         ("binance", "btcusdt", Some("BTCUSDT")),
         ("binance", "btc_usdt", Some("BTC-USDT")),
@@ -127,6 +136,12 @@ fn an_address_that_can_never_work_is_refused_at_its_place_with_what_would_be_rig
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/news", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta1/options", "/v2/iex"),
         ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto", "/v1beta3/crypto/us"),
+        ("alpaca", "wss://stream.data.alpaca.markets/v1beta3/crypto/us", "venue = \"alpaca-crypto\""),
+        ("alpaca-crypto", "wss://stream.data.alpaca.markets/v2/iex", "venue = \"alpaca\""),
+        ("massive", "wss://socket.massive.com/options", "wss://socket.massive.com/stocks"),
+        ("finnhub", "wss://finnhub.io/api/v1", "wss://ws.finnhub.io"),
+        ("tiingo", "wss://api.tiingo.com/crypto", "wss://api.tiingo.com/iex"),
+        ("twelvedata", "wss://api.twelvedata.com/price", "wss://ws.twelvedata.com"),
     ] {
         let symbol = venue::find(venue).unwrap().examples[0];
         let message = feed("urls", venue, &format!("url = \"{url}\"\nsymbols = [\"{symbol}\"]")).unwrap_err();
@@ -150,7 +165,6 @@ fn a_feeds_hours_and_origin_follow_its_address_unless_the_file_says_otherwise() 
         ("/v2/test", Hours::Always, Origin::Sim),
         ("/v1beta1/overnight", Hours::UsOvernight, Origin::Market),
         ("/v1beta1/boats", Hours::UsOvernight, Origin::Market),
-        ("/v1beta3/crypto/us", Hours::Always, Origin::Market),
     ] {
         assert_eq!(of(path, ""), (schedule(hours), origin), "{path}");
         assert_eq!(of(path, "hours = \"us-equities\"").0, schedule(Hours::UsEquities), "{path}");

@@ -11,7 +11,7 @@ from model import CLEAR, KEEP, Frame
 # prices, out of sequence.
 INELIGIBLE = set("CHIMNPQRVWZ4" + "7")
 EXTENDED = set("TU")  # outside the regular session
-OTHER = ("b", "u", "l", "i")
+OTHER = ("b", "u", "l", "i", "o")
 
 
 class Reader:
@@ -82,3 +82,19 @@ class Reader:
     def cancel(self, frame, symbol, event):
         of = [event.get("x"), event.get("i")]
         frame.add(symbol, "correction", of=of, key=None, price=CLEAR, size=CLEAR, session="regular")
+
+
+class Coins(Reader):
+    """The stream of coins: one exchange with one clock, so times are the order, and equal ones pass."""
+
+    SIDES = {"B": "buy", "S": "sell"}
+
+    def trade(self, frame, symbol, event):
+        time = frame.read(rfc3339, event.get("t", KEEP))
+        side = frame.word(self.SIDES, event.get("tks", KEEP)) if "tks" in event else CLEAR
+        frame.trade(symbol, None, time, event.get("p", KEEP), event.get("s", KEEP), side)
+
+    def quote(self, frame, symbol, event):
+        super().quote(frame, symbol, event)
+        for part in frame.parts:
+            part.pop("by_arrival", None)

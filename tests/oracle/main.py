@@ -19,13 +19,18 @@ import binance
 import bitstamp
 import bybit
 import coinbase
+import finnhub
 import kraken
+import massive
 import okx
+import tiingo
+import twelvedata
 from digits import Unreadable
 from model import Frame, State
 
 VENUES = {
     "alpaca": alpaca.Reader,
+    "alpaca-crypto": alpaca.Coins,
     "binance": binance.Spot,
     "binance-usdm": binance.UsdM,
     "bitstamp": bitstamp.Reader,
@@ -33,8 +38,12 @@ VENUES = {
     "bybit-linear": bybit.Derivatives,
     "bybit-inverse": bybit.Derivatives,
     "coinbase": coinbase.Reader,
+    "finnhub": finnhub.Reader,
     "kraken": kraken.Reader,
+    "massive": massive.Reader,
     "okx": okx.Reader,
+    "tiingo": tiingo.Reader,
+    "twelvedata": twelvedata.Reader,
 }
 RECEIVED = 1_893_456_000_000_000  # 2030: when a frame without a time of receipt came
 

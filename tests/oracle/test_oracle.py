@@ -158,6 +158,51 @@ class Venues(unittest.TestCase):
         said, states = run("alpaca", {"A": "A"}, frames, correction)
         self.assertEqual((said[0]["ineligible"], states["A"]["price"], states["A"]["size"]), (1, "5.5", "2"))
 
+    def test_alpaca_crypto__times_are_the_order_and_equal_ones_pass(self):
+        trade = '[{{"T":"t","S":"A/B","p":{},"s":1e-8,"t":"2026-01-01T00:00:0{}Z","i":{},"tks":"S"}}]'.format
+        said, states = run("alpaca-crypto", {"A/B": "A-B"}, trade(5, 2, 9), trade(6, 2, 8), trade(7, 1, 10))
+        self.assertEqual((said[2]["late"], states["A-B"]["price"]), (["A-B trade"], "6"))
+        self.assertEqual((states["A-B"]["side"], states["A-B"]["size"]), ("sell", "0.00000001"))
+
+    def test_finnhub__trades_are_sorted_and_an_odd_lot_is_not_the_last_price(self):
+        trade = '{{"c":[{}],"p":{},"s":"A","t":{},"v":{}}}'.format
+        trades = trade('"1"', 5, 1790928000120, 100), trade("", 4, 1790928000110, 0), trade('"12"', 9, 1790928000130, 1)
+        said, states = run("finnhub", {"A": "A"}, f'{{"data":[{",".join(trades)}],"type":"trade"}}')
+        self.assertEqual([part["price"] for part in said[0]["parts"]], ["4", "5"])
+        self.assertEqual((said[0]["ineligible"], states["A"]["price"], states["A"]["size"]), (1, "5", "100"))
+
+    def test_massive__a_repeated_trade_is_one_and_only_the_days_volume_counts(self):
+        trade = '{"ev":"T","sym":"A","i":"7","x":4,"p":5,"s":40,"t":1790928000110,"ds":"40.5"}'
+        odd = '{"ev":"T","sym":"A","i":"8","x":4,"p":9,"s":1,"c":[14,37],"t":1790928000111}'
+        bar = '{"ev":"A","sym":"A","v":10,"av":1000,"op":4,"o":6,"h":7,"l":5,"e":1790928001000}'
+        said, states = run("massive", {"A": "A"}, f"[{trade},{trade},{odd},{bar}]")
+        shown = states["A"]
+        self.assertEqual((said[0]["ineligible"], shown["trades"], shown["size"]), (1, 1, "40.5"))
+        self.assertEqual((shown["volume"], shown["open"], shown.get("high")), ("1000", "4", None))
+
+    def test_massive__limits_halt_and_reopen(self):
+        limits = '[{{"ev":"LULD","T":"A","i":[{}],"t":{}}}]'.format
+        halted, reopened = limits(17, 1790928000110000000), limits(18, 1790928000120000000)
+        self.assertEqual(run("massive", {"A": "A"}, halted)[1]["A"]["state"], "halted")
+        self.assertEqual(run("massive", {"A": "A"}, halted, reopened)[1]["A"]["state"], "live")
+
+    def test_tiingo__three_elements_are_a_price_and_sixteen_a_quote(self):
+        data = '{{"messageType":"A","service":"iex","data":{}}}'.format
+        price = data('["2026-01-01T00:00:00Z","a",5.0]')
+        quote = data('["Q","2026-01-01T00:00:01Z",1767225601000000000,"a",1,4,5,6,2,null,null,0,0,null,null,null]')
+        _, states = run("tiingo", {"a": "A"}, price, quote)
+        self.assertEqual((states["A"]["price"], states["A"]["bid"], states["A"]["ask_size"]), ("5", "4", "2"))
+
+    def test_twelvedata__a_price_counts_once_in_its_second(self):
+        price = '{{"event":"price","symbol":"A","timestamp":{},"price":{}}}'.format
+        frames = price(1767225601, 5), price(1767225601, 5), price(1767225601, 6), price(1767225602, 6)
+        self.assertEqual(run("twelvedata", {"A": "A"}, *frames)[1]["A"]["trades"], 3)
+
+    def test_twelvedata__an_exchange_tells_two_stocks_of_one_name_apart(self):
+        price = '{{"event":"price","symbol":"A","exchange":"{}","timestamp":1767225601,"price":{}}}'.format
+        _, states = run("twelvedata", {"A": "A", "A:TSX": "A.TO"}, price("TSX", 5), price("NYSE", 6))
+        self.assertEqual((states["A.TO"]["price"], states["A"]["price"]), ("5", "6"))
+
 
 if __name__ == "__main__":
     unittest.main()

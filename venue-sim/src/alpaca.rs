@@ -17,19 +17,28 @@ pub const MANNER: Manner = Manner {
     venue: "alpaca",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
+    checks_names: true,
     // Each exchange numbers its trades for itself, and a bar has the time of its day.
     by_arrival: &[Part::Trade, Part::Quote, Part::Statistics],
-    new: |refused| {
-        let refused = refused.iter().map(|&name| name.to_owned()).collect();
-        Box::new(Alpaca { refused, is_logged_in: false, listed: Default::default() })
-    },
+    new: |refused| Alpaca::boxed(&STOCK_CHANNELS, refused),
+};
+
+/// How to play its stream of coins, after its documentation of real-time crypto data.
+pub const CRYPTO: Manner = Manner {
+    venue: "alpaca-crypto",
+    symbols: [("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")],
+    refused: ("BAD-USD", "BAD/USD"),
+    checks_names: true,
+    // A bar has the time of its day.
+    by_arrival: &[Part::Statistics],
+    new: |refused| Alpaca::boxed(&COIN_CHANNELS, refused),
 };
 
 const WELCOME: &str = r#"[{"T":"success","msg":"connected"}]"#;
 const LOGGED_IN: &str = r#"[{"T":"success","msg":"authenticated"}]"#;
 
 /// The channels of an answer, and the requested channel that brings each.
-const CHANNELS: [(&str, &str); 7] = [
+const STOCK_CHANNELS: [(&str, &str); 7] = [
     ("trades", "trades"),
     ("quotes", "quotes"),
     ("dailyBars", "dailyBars"),
@@ -38,21 +47,32 @@ const CHANNELS: [(&str, &str); 7] = [
     ("corrections", "trades"),
     ("cancelErrors", "trades"),
 ];
+const COIN_CHANNELS: [(&str, &str); 3] = [("trades", "trades"), ("quotes", "quotes"), ("dailyBars", "dailyBars")];
 
 /// A connection.
 struct Alpaca {
+    channels: &'static [(&'static str, &'static str)],
     refused: Vec<String>,
     is_logged_in: bool,
     /// What each channel has been granted, as the answer has it: in quotes, with commas.
-    listed: [String; CHANNELS.len()],
+    listed: Vec<String>,
 }
 
 impl Alpaca {
+    fn boxed(channels: &'static [(&'static str, &'static str)], refused: &[&str]) -> Box<dyn Dialect> {
+        let refused = refused.iter().map(|&name| name.to_owned()).collect();
+        Box::new(Self { channels, refused, is_logged_in: false, listed: vec![String::new(); channels.len()] })
+    }
+
+    fn has_coins(&self) -> bool {
+        self.channels.len() == COIN_CHANNELS.len()
+    }
+
     /// The answer lists all that is subscribed by then, in all channels, and leaves out what is refused.
     fn list_all_channels(&mut self, request: &Value) -> String {
         let mut answer = r#"[{"T":"subscription","bars":[],"updatedBars":[]"#.to_owned();
         let begins = request["action"] == "subscribe";
-        for ((channel, comes_with), all) in CHANNELS.iter().zip(&mut self.listed) {
+        for ((channel, comes_with), all) in self.channels.iter().zip(&mut self.listed) {
             for name in request[comes_with].as_array().into_iter().flatten() {
                 let name = name.as_str().unwrap_or_else(|| panic!("{name} in {request}"));
                 if !begins {
@@ -84,7 +104,7 @@ impl Dialect for Alpaca {
         }
         let keys = parsed.as_object().into_iter().flat_map(serde_json::Map::keys);
         let is_known =
-            |key: &str| key == "action" || CHANNELS.iter().any(|(channel, by)| key == *channel && by == channel);
+            |key: &str| key == "action" || self.channels.iter().any(|(channel, by)| key == *channel && by == channel);
         keys.for_each(|key| assert!(is_known(key), "{key} in {request}"));
         begins(&parsed["action"], ["subscribe", "unsubscribe"], request);
         vec![self.list_all_channels(&parsed)]
@@ -92,16 +112,19 @@ impl Dialect for Alpaca {
 
     fn subscribed(&self) -> Vec<String> {
         let mut held = Held::default();
-        for ((channel, _), all) in CHANNELS.iter().zip(&self.listed) {
+        for ((channel, _), all) in self.channels.iter().zip(&self.listed) {
             all.split(',')
                 .filter(|name| !name.is_empty())
                 .for_each(|name| _ = held.set(name.trim_matches('"'), channel, true));
         }
-        held.names(CHANNELS.len())
+        held.names(self.channels.len())
     }
 
     fn trade_at(&mut self, name: &str, number: u64, micros: u64, price: &str, size: &str) -> String {
         let time = rfc3339(micros);
+        if self.has_coins() {
+            return format!(r#"[{{"T":"t","S":"{name}","p":{price},"s":{size},"t":"{time}","i":{number},"tks":"B"}}]"#);
+        }
         format!(
             r#"[{{"T":"t","S":"{name}","i":{number},"x":"V","p":{price},"s":{size},"c":["@"],"z":"C","t":"{time}"}}]"#
         )
@@ -109,6 +132,11 @@ impl Dialect for Alpaca {
 
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String> {
         let time = rfc3339(time_of(number));
+        if self.has_coins() {
+            return Some(format!(
+                r#"[{{"T":"q","S":"{name}","bp":{bid},"bs":1.25,"ap":{ask},"as":0.5,"t":"{time}"}}]"#
+            ));
+        }
         Some(format!(
             r#"[{{"T":"q","S":"{name}","bx":"V","bp":{bid},"bs":2,"ax":"V","ap":{ask},"as":1,"c":["R"],"z":"C","t":"{time}"}}]"#
         ))
@@ -121,6 +149,9 @@ impl Dialect for Alpaca {
     }
 
     fn halt(&mut self, name: &str, number: u64) -> Option<[String; 2]> {
+        if self.has_coins() {
+            return None;
+        }
         let status = |number: u64, code: &str, words: &str, reason: &str| {
             let time = rfc3339(time_of(number));
             format!(

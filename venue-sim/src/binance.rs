@@ -13,6 +13,7 @@ pub const MANNER: Manner = Manner {
     venue: "binance",
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Binance(Streams::new(&["trade", "bookTicker", "ticker"], refused))),
 };

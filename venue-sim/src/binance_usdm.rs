@@ -11,6 +11,7 @@ pub const MANNER: Manner = Manner {
     venue: "binance-usdm",
     symbols: [("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     refused: ("BAD-USDT-PERP", "BADUSDT"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Usdm(Streams::new(&["trade", "bookTicker"], refused))),
 };

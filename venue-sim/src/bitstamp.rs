@@ -11,6 +11,7 @@ pub const MANNER: Manner = Manner {
     venue: "bitstamp",
     symbols: [("BTC-USD", "btcusd"), ("ETH-USD", "ethusd")],
     refused: ("BAD-USD", "badusd"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();

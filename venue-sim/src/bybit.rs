@@ -12,6 +12,7 @@ pub const SPOT: Manner = Manner {
     venue: "bybit-spot",
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Bybit::new(true, refused)),
 };
@@ -21,6 +22,7 @@ pub const LINEAR: Manner = Manner {
     venue: "bybit-linear",
     symbols: [("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     refused: ("BAD-USDT-PERP", "BADUSDT"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Bybit::new(false, refused)),
 };
@@ -30,6 +32,7 @@ pub const INVERSE: Manner = Manner {
     venue: "bybit-inverse",
     symbols: [("BTC-USD-PERP", "BTCUSD"), ("ETH-USD-PERP", "ETHUSD")],
     refused: ("BAD-USD-PERP", "BADUSD"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Bybit::new(false, refused)),
 };

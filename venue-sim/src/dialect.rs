@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, kraken, okx, sim, time::time_of};
+use crate::{
+    alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, finnhub, kraken, massive, okx, sim, tiingo,
+    time::time_of, twelvedata,
+};
 
 /// A venue's side of its protocol, in text frames: one value per connection. It is written from the venue's
 /// documentation, not from our reader.
@@ -134,6 +137,8 @@ pub struct Manner {
     pub symbols: [(&'static str, &'static str); 2],
     /// A canonical symbol, and the name that the venue is asked for and refuses.
     pub refused: (&'static str, &'static str),
+    /// Whether the venue refuses a name that it does not know. Others accept it, and stay silent.
+    pub checks_names: bool,
     /// The parts whose frames hold neither an id nor a time that orders them: the last to arrive counts.
     pub by_arrival: &'static [Part],
     /// The venue's side of a connection, which refuses these names.
@@ -153,4 +158,9 @@ pub const DIALECTS: &[Manner] = &[
     okx::MANNER,
     bitstamp::MANNER,
     alpaca::MANNER,
+    alpaca::CRYPTO,
+    massive::MANNER,
+    finnhub::MANNER,
+    tiingo::MANNER,
+    twelvedata::MANNER,
 ];

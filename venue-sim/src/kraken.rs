@@ -11,6 +11,7 @@ pub const MANNER: Manner = Manner {
     venue: "kraken",
     symbols: [("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")],
     refused: ("BAD-USD", "BAD/USD"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();

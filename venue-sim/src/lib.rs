@@ -13,10 +13,14 @@ pub mod bitstamp;
 pub mod blocking;
 pub mod bybit;
 pub mod dialect;
+pub mod finnhub;
 pub mod kraken;
 pub mod coinbase;
+pub mod massive;
 pub mod okx;
 pub mod sim;
+pub mod tiingo;
+pub mod twelvedata;
 pub mod time;
 
 mod connection;

@@ -11,6 +11,7 @@ pub const MANNER: Manner = Manner {
     venue: "okx",
     symbols: [("BTC-USDT", "BTC-USDT"), ("ETH-USDT-PERP", "ETH-USDT-SWAP")],
     refused: ("BAD-USDT", "BAD-USDT"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();

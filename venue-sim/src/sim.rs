@@ -12,6 +12,7 @@ pub const MANNER: Manner = Manner {
     venue: "sim",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
+    checks_names: true,
     by_arrival: &[],
     new: |refused| Box::new(Sim { refused: refused.iter().map(|&name| name.to_owned()).collect(), ..Sim::default() }),
 };

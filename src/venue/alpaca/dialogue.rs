@@ -33,6 +33,8 @@ pub(super) enum Channels {
     Prices,
     /// A plan or a feed may lack these.
     Extras,
+    /// The extras of coins, which have neither statuses nor price bands.
+    Bars,
 }
 
 impl Channels {
@@ -40,13 +42,21 @@ impl Channels {
         match self {
             Self::Prices => &["trades", "quotes"],
             Self::Extras => &["dailyBars", "statuses", "lulds"],
+            Self::Bars => &["dailyBars"],
         }
+    }
+
+    /// Whether symbols live without them.
+    pub(super) fn is_extra(self) -> bool {
+        self != Self::Prices
     }
 }
 
 /// The subscription of one connection.
 #[derive(Debug)]
 pub(super) struct Dialogue {
+    /// What is asked for beside prices.
+    extras: Channels,
     subscription: Subscription<Channels>,
     /// Whether the venue has answered for all prices of the first list.
     has_prices: bool,
@@ -55,11 +65,11 @@ pub(super) struct Dialogue {
 }
 
 impl Dialogue {
-    /// Asks for the prices of all symbols.
-    pub(super) fn begin(names: &Names) -> (Self, Vec<Request>) {
+    /// Asks for the prices of all symbols, and later for these extras.
+    pub(super) fn begin(extras: Channels, names: &Names) -> (Self, Vec<Request>) {
         let mut subscription = Subscription::new(&FORM, names);
         let requests = subscription.restart(&[Channels::Prices], names);
-        (Self { subscription, has_prices: false, has_extras: HashSet::new() }, requests)
+        (Self { extras, subscription, has_prices: false, has_extras: HashSet::new() }, requests)
     }
 
     /// The list changes.
@@ -70,7 +80,7 @@ impl Dialogue {
         names: &mut Names,
     ) -> Vec<Request> {
         removed.iter().for_each(|symbol| _ = self.has_extras.remove(symbol));
-        let kinds: (&[_], &[_]) = (&[Channels::Prices], &[Channels::Prices, Channels::Extras]);
+        let kinds: (&[_], &[_]) = (&[Channels::Prices], &[Channels::Prices, self.extras]);
         self.subscription.change(kinds, (added, removed), names)
     }
 
@@ -128,7 +138,7 @@ impl Dialogue {
             return Some(Message::Failed(Failure::Fatal(*reason)));
         }
         granted.retain(|symbol| self.has_extras.insert(*symbol));
-        requests.extend(self.subscription.ask(Channels::Extras, &granted, names));
+        requests.extend(self.subscription.ask(self.extras, &granted, names));
         None
     }
 }

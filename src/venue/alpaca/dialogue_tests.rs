@@ -10,7 +10,7 @@ struct Dialogue {
 
 impl Dialogue {
     fn begin(names: &[&str]) -> Self {
-        let mut venue = Alpaca::new(&feed(names).setup()).unwrap();
+        let mut venue = Alpaca::new(&STOCKS, &feed(names).setup()).unwrap();
         assert_eq!(venue.open(), [Request::wait_for(WELCOME)]);
         Self { venue, batch: Batch::default() }
     }

@@ -25,7 +25,9 @@ enum Endpoint {
 const DELAY: Duration = Duration::from_secs(15 * 60);
 const DOMAIN: &str = "alpaca.markets";
 const STOCKS: &str = "for stocks write wss://stream.data.alpaca.markets/v2/iex, or /v2/sip, /v2/delayed_sip, \
-                      /v1beta1/overnight, /v1beta1/boats; for coins /v1beta3/crypto/us";
+                      /v1beta1/overnight, /v1beta1/boats; for coins set venue = \"alpaca-crypto\"";
+const COINS: &str = "for coins write wss://stream.data.alpaca.markets/v1beta3/crypto/us, or leave it out; for stocks \
+                     set venue = \"alpaca\"";
 
 /// What comes from this address, or why nothing that can be read does, and what to write instead.
 fn endpoint(url: &str) -> Result<Endpoint, (&'static str, &'static str)> {
@@ -61,9 +63,28 @@ fn of(url: Option<&str>) -> Endpoint {
     url.and_then(|url| endpoint(url).ok()).unwrap_or(Endpoint::Stocks)
 }
 
+/// Rejects an address without data of stocks.
 pub(super) fn check(url: &str) -> Result<(), VenueError> {
-    let url_shown = || address::without_query(url).to_owned();
-    endpoint(url).map(|_| ()).map_err(|(why, instead)| VenueError::WrongEndpoint { url: url_shown(), why, instead })
+    let found = endpoint(url).and_then(|endpoint| match endpoint {
+        Endpoint::Crypto => Err(("carries coins", "set venue = \"alpaca-crypto\"")),
+        _ => Ok(()),
+    });
+    found.map_err(|wrong| refusal(url, wrong))
+}
+
+/// Rejects an address without data of coins. Another host has paths of its own.
+pub(super) fn check_coins(url: &str) -> Result<(), VenueError> {
+    let (_, path) = address::parts(url);
+    let found = endpoint(url).and_then(|endpoint| match endpoint {
+        Endpoint::Crypto => Ok(()),
+        Endpoint::Stocks if !path.starts_with(&["v2"]) => Ok(()),
+        _ => Err(("carries stocks", COINS)),
+    });
+    found.map_err(|wrong| refusal(url, wrong))
+}
+
+fn refusal(url: &str, (why, instead): (&'static str, &'static str)) -> VenueError {
+    VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead }
 }
 
 pub(super) fn hours(url: Option<&str>) -> Hours {
@@ -105,9 +126,6 @@ mod tests {
             ("/v2/test", Always, Origin::Sim),
             ("/v1beta1/overnight", UsOvernight, Origin::Market),
             ("/v1beta1/boats/", UsOvernight, Origin::Market),
-            ("/v1beta3/crypto/us", Always, Origin::Market),
-            ("/v1beta3/crypto/us-1", Always, Origin::Market),
-            ("/v1beta3/crypto/eu-1#x", Always, Origin::Market),
         ] {
             for host in
                 ["wss://stream.data.alpaca.markets", "wss://stream.data.sandbox.alpaca.markets:443", "ws://[::1]:9"]
@@ -120,6 +138,24 @@ mod tests {
         }
         for path in ["feeds/us-stocks", "crypto", "news", "options", "stocks/news/v2"] {
             assert_eq!(check(&format!("ws://proxy.example/{path}")), Ok(()), "another host has paths of its own");
+        }
+    }
+
+    #[test]
+    fn an_address_has_stocks_or_coins() {
+        for path in ["/v1beta3/crypto/us", "/v1beta3/crypto/us-1", "/v1beta3/crypto/eu-1#x"] {
+            for host in ["wss://stream.data.alpaca.markets", "ws://[::1]:9"] {
+                let url = format!("{host}{path}");
+                assert!(check(&url).unwrap_err().to_string().contains("alpaca-crypto"), "{url}");
+                assert_eq!(check_coins(&url), Ok(()), "{url}");
+            }
+        }
+        for url in ["wss://stream.data.alpaca.markets", "ws://127.0.0.1:9", "ws://proxy.example/feeds/coins"] {
+            assert_eq!(check_coins(url), Ok(()), "{url}");
+        }
+        for path in ["v2/iex", "v2/sip", "v2/test", "v2/delayed_sip", "v1beta1/boats", "v1beta1/news", "v2"] {
+            let url = format!("wss://stream.data.alpaca.markets/{path}");
+            assert!(check_coins(&url).is_err(), "{url}");
         }
     }
 

@@ -76,6 +76,7 @@ impl<'a> Event<'a> {
         let lists: &[Exact<'a>] = match channels {
             Channels::Prices => &[self.trades, self.quotes],
             Channels::Extras => &[self.dailyBars, self.statuses, self.lulds],
+            Channels::Bars => &[self.dailyBars],
         };
         let names = |list: &Exact<'a>| match list.texts() {
             Some(names) => Some(names.into_iter().collect()),
@@ -84,22 +85,30 @@ impl<'a> Event<'a> {
         lists.iter().map(names).collect()
     }
 
-    /// Reads an element of market data of this kind.
-    pub(super) fn read(&self, kind: &str, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
+    /// Reads an element of market data of this kind. Trades and quotes are in the order of their arrival unless their
+    /// times are of one clock.
+    pub(super) fn read(
+        &self,
+        kind: &str,
+        has_one_clock: bool,
+        names: &Names,
+        batch: &mut Batch,
+    ) -> Result<Message, DecodeError> {
         if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {
             return Ok(Message::Other);
         }
         let symbol = names.find(self.S)?;
         let update = Update { symbol, ..Update::default() };
+        let by_arrival = !has_one_clock;
         let update = match kind {
-            "t" => match self.trade(batch) {
+            "t" => match self.trade(by_arrival, batch) {
                 Some(trade) => Update { trade: Some(trade), ..update },
                 None => {
                     batch.ineligible += 1;
                     return Ok(Message::Data);
                 }
             },
-            "q" => Update { quote: Some(self.quote(batch)), ..update },
+            "q" => Update { quote: Some(self.quote(by_arrival, batch)), ..update },
             "d" => Update { stats: Some(self.bar(batch)), ..update },
             "s" => Update { status: Some(self.status(batch)), ..update },
             "c" => Update { correction: self.correction(batch), ..update },
@@ -114,13 +123,13 @@ impl<'a> Event<'a> {
         Ok(Message::Data)
     }
 
-    fn trade(&self, batch: &mut Batch) -> Option<TradeUpdate> {
+    fn trade(&self, by_arrival: bool, batch: &mut Batch) -> Option<TradeUpdate> {
         let session = self.session(self.c)?;
         // Coins trade on one exchange, which names neither itself nor corrections.
         let key = if self.x.is_there() || self.z.is_there() { key(self.x, self.i, batch) } else { None };
         let errors = &mut batch.errors;
         Some(TradeUpdate {
-            sequence: Sequence { id: None, time: self.t.rfc3339(errors), by_arrival: true },
+            sequence: Sequence { id: None, time: self.t.rfc3339(errors), by_arrival },
             price: required(self.p.decimal(errors), errors),
             size: required(self.s.decimal(errors), errors),
             side: match self.tks.word(errors, taker) {
@@ -132,11 +141,11 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn quote(&self, batch: &mut Batch) -> QuoteUpdate {
+    fn quote(&self, by_arrival: bool, batch: &mut Batch) -> QuoteUpdate {
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_quote(self.bp, self.bs, errors);
         let (ask, ask_size) = side_of_quote(self.ap, self.ask_size, errors);
-        let sequence = Sequence { id: None, time: self.t.rfc3339(errors), by_arrival: true };
+        let sequence = Sequence { id: None, time: self.t.rfc3339(errors), by_arrival };
         QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
     }
 

@@ -14,8 +14,9 @@
 //! ```
 //! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by
 //! then. Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of
-//! their arrival.
+//! their arrival. [`coins`] says in what the stream of coins differs.
 
+mod coins;
 mod conditions;
 mod dialogue;
 mod endpoint;
@@ -26,11 +27,12 @@ use super::{
     AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request,
     Rules, Secret, Setup, Spec, Venue, VenueError,
     kit::{
-        Names, address,
+        self, Names, address, keep_both,
         raw::{self, Value},
     },
 };
-use crate::market::{FeedSymbol, Reason, Symbol};
+use crate::market::{FeedSymbol, Reason};
+pub(super) use coins::SPEC as COINS;
 use dialogue::{Channels, Dialogue, LOGIN, WELCOME};
 use event::Event;
 use std::time::Duration;
@@ -59,7 +61,7 @@ pub(super) static SPEC: Spec = Spec {
     about: "US stocks: trades, quotes, daily bars, halts",
     asset_class: AssetClass::Equities,
     hours: endpoint::hours,
-    credentials: CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" },
+    credentials: CREDENTIALS,
     symbols_per_connection: SYMBOLS_MAX,
     connections_max: 1,
     between_connects: Duration::ZERO,
@@ -68,15 +70,33 @@ pub(super) static SPEC: Spec = Spec {
     examples: &["AAPL", "MSFT", "BRK.B"],
     default_symbols: &[],
     options: &[],
-    derive,
+    derive: kit::stock,
     data_name: |_| None,
     quotes: &[],
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: endpoint::delay,
-    new: |setup| Ok(Box::new(Alpaca::new(setup)?)),
+    new: |setup| Ok(Box::new(Alpaca::new(&STOCKS, setup)?)),
     local_server: None,
 };
+
+/// One account has both markets.
+const CREDENTIALS: CredentialsRule =
+    CredentialsRule::KeyAndSecret { key_env: "ALPACA_KEY", secret_env: "ALPACA_SECRET" };
+
+/// In what the venue's markets differ.
+#[derive(Debug)]
+struct Market {
+    spec: &'static Spec,
+    /// Of its own address.
+    path: &'static str,
+    /// What is asked for beside prices.
+    extras: Channels,
+    /// Whether trades and quotes have times of one clock. Else their order is that of arrival.
+    has_one_clock: bool,
+}
+
+static STOCKS: Market = Market { spec: &SPEC, path: PATH, extras: Channels::Extras, has_one_clock: false };
 
 /// The longest answer to a subscription.
 fn message_bytes(symbols: &[ListedSymbol]) -> usize {
@@ -87,6 +107,7 @@ fn message_bytes(symbols: &[ListedSymbol]) -> usize {
 /// The protocol of Alpaca's stock stream.
 #[derive(Debug)]
 struct Alpaca {
+    market: &'static Market,
     url: String,
     names: Names,
     key: Secret,
@@ -105,13 +126,13 @@ enum Stage {
 }
 
 impl Alpaca {
-    fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
-        let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
-        let names = Names::new(&SPEC, setup.symbols)?;
+    fn new(market: &'static Market, setup: &Setup<'_>) -> Result<Self, VenueError> {
+        let url = address::join(setup.url.unwrap_or(BASE_URL), market.path)?;
+        let names = Names::new(market.spec, setup.symbols)?;
         let Some(Credentials { key, secret: Some(secret) }) = setup.credentials.cloned() else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
+            return Err(VenueError::NoCredentials { venue: market.spec.name, rule: CREDENTIALS });
         };
-        Ok(Self { url, names, key, secret, stage: Stage::Connected })
+        Ok(Self { market, url, names, key, secret, stage: Stage::Connected })
     }
 
     fn success(&mut self, message: &str, batch: &mut Batch) -> Message {
@@ -124,7 +145,7 @@ impl Alpaca {
                 Message::Acknowledged(WELCOME)
             }
             ("authenticated", Stage::LogIn) => {
-                let (dialogue, requests) = Dialogue::begin(&self.names);
+                let (dialogue, requests) = Dialogue::begin(self.market.extras, &self.names);
                 self.stage = Stage::Subscribed(Box::new(dialogue));
                 batch.requests.extend(requests);
                 Message::Acknowledged(LOGIN)
@@ -146,7 +167,7 @@ impl Alpaca {
             405 => Some(Reason::SymbolLimit),
             400 => Some(Reason::NotGranted),
             // A feed without trading statuses is still one with prices.
-            409..=411 if matches!(&self.stage, Stage::Subscribed(asked) if asked.awaits() == Some(Channels::Extras)) => {
+            409..=411 if matches!(&self.stage, Stage::Subscribed(asked) if asked.awaits().is_some_and(Channels::is_extra)) => {
                 Some(Reason::NotEntitled)
             }
             _ => None,
@@ -179,7 +200,7 @@ impl Alpaca {
                 let code = event.code.id(&mut batch.errors).unwrap_or_default();
                 Ok(self.error(code, batch))
             }
-            data => event.read(data, &self.names, batch),
+            data => event.read(data, self.market.has_one_clock, &self.names, batch),
         }
     }
 }
@@ -241,37 +262,6 @@ impl Venue for Alpaca {
             dialogue.unanswered(id);
         }
     }
-}
-
-/// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
-fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
-    let is_answer =
-        |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
-    if is_answer(most) && is_answer(message) {
-        answers.push(most);
-        return message;
-    }
-    if rank(message) > rank(most) { message } else { most }
-}
-
-/// Which of a frame's messages stands for it.
-fn rank(message: Message) -> u8 {
-    match message {
-        Message::Other => 0,
-        Message::Data => 1,
-        Message::Control => 2,
-        Message::Acknowledged(_) | Message::Superseded(_) => 3,
-        Message::Refused(_) => 4,
-        Message::Closing => 5,
-        Message::Gap | Message::Played(_) => 6,
-        Message::Failed(_) => 7,
-    }
-}
-
-/// `BRK.B` is `BRK.B` there. A symbol with other separators is not a stock of the United States.
-fn derive(symbol: &Symbol) -> Option<String> {
-    let symbol = symbol.as_str();
-    (!symbol.contains(['-', '_'])).then(|| symbol.to_owned())
 }
 
 #[cfg(test)]

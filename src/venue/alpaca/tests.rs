@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     market::{
-        Correction, Decimal, Field, Halt, Origin, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate,
+        Correction, Decimal, Field, Halt, Origin, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate,
         TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
@@ -27,7 +27,7 @@ pub(super) fn feed(names: &[&str]) -> Given {
 }
 
 fn venue() -> Alpaca {
-    Alpaca::new(&feed(&["AAPL", "BRK.B"]).setup()).unwrap()
+    Alpaca::new(&STOCKS, &feed(&["AAPL", "BRK.B"]).setup()).unwrap()
 }
 
 fn number(text: &str) -> Field<Decimal> {
@@ -180,7 +180,7 @@ fn the_address_says_what_the_data_are() {
     ] {
         let feed = Given { url: url.map(str::to_owned), ..feed(&["AAPL"]) };
         assert_eq!(
-            (Alpaca::new(&feed.setup()).unwrap().url(), endpoint::origin(feed.url.as_deref())),
+            (Alpaca::new(&STOCKS, &feed.setup()).unwrap().url(), endpoint::origin(feed.url.as_deref())),
             (joined, origin)
         );
     }
@@ -227,7 +227,7 @@ fn recorded_frames_are_read_without_a_loss() {
     let Some(folder) = std::env::var_os("TEST_RECORDINGS") else { return };
     let path = std::path::Path::new(&folder).join("samples/alpaca.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
-    let mut venue = Alpaca::new(&feed(&["AAPL", "AMD", "EEM", "GOOGL", "IONM"]).setup()).unwrap();
+    let mut venue = Alpaca::new(&STOCKS, &feed(&["AAPL", "AMD", "EEM", "GOOGL", "IONM"]).setup()).unwrap();
     let mut batch = Batch::default();
     for line in text.lines() {
         venue.read(line.as_bytes(), &mut batch).unwrap();
@@ -271,22 +271,6 @@ fn rule_10_however_many_updates_a_frame_holds_a_batch_holds_a_slice_of_them() {
         batch.shrink();
         assert!(batch.updates.capacity() * size_of::<Update>() < 64 << 10, "it is given back");
     }
-}
-
-#[test]
-fn coins_are_read_like_stocks_with_their_takers_side() {
-    let feed = Given {
-        credentials: Some(Credentials::new("PKTEST", "hush")),
-        ..Given::symbols(&[("BTC-USD", Some("BTC/USD"))])
-    };
-    let mut venue = Alpaca::new(&feed.setup()).unwrap();
-    let mut batch = Batch::default();
-    let frame = r#"[{"T":"t","S":"BTC/USD","p":118541.5,"s":0.002,"t":"2026-07-18T10:01:02.123456789Z","i":8923748923478923,"tks":"S"},
-        {"T":"q","S":"BTC/USD","bp":118541.4,"bs":1.2,"ap":118541.6,"as":0.5,"t":"2026-07-18T10:01:02.2Z"}]"#;
-    assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
-    let trade = batch.updates[0].trade.unwrap();
-    assert_eq!((trade.price, trade.side, trade.key), (number("118541.5"), Field::Set(Side::Sell), None));
-    assert_eq!((batch.updates.len(), batch.errors.total()), (2, 0));
 }
 
 proptest! {

@@ -23,6 +23,25 @@ pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueErro
     })
 }
 
+/// An address with this field in its query: where a venue wants its key there. Letters and digits stand for themselves.
+pub(in crate::venue) fn with_field(address: &str, name: &str, value: &str) -> String {
+    let sign = if address.contains('?') { '&' } else { '?' };
+    let mut whole = format!("{address}{sign}{name}=");
+    for byte in value.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => whole.push(char::from(byte)),
+            _ => whole.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    whole
+}
+
+/// The value of this field in an address's query.
+pub(in crate::venue) fn field<'a>(address: &'a str, name: &str) -> Option<&'a str> {
+    let query = address.split_once('?')?.1.split('#').next()?;
+    query.split('&').find_map(|field| field.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
+}
+
 /// An address up to its query, where some venues want a key.
 pub(in crate::venue) fn without_query(address: &str) -> &str {
     address.split(['?', '#']).next().unwrap_or_default()
@@ -46,6 +65,20 @@ pub(in crate::venue) fn is_within(host: &str, domain: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_in_a_query_is_one_field_whatever_it_holds() {
+        for (address, whole) in [
+            ("wss://a.example", "wss://a.example?token=Ab-9%26x%3D%23%20"),
+            ("wss://a.example/x?b=1", "wss://a.example/x?b=1&token=Ab-9%26x%3D%23%20"),
+        ] {
+            let made = with_field(address, "token", "Ab-9&x=# ");
+            assert_eq!(made, whole);
+            assert_eq!(field(&made, "token"), Some("Ab-9%26x%3D%23%20"));
+            assert_eq!(field(&made, "tok"), None);
+        }
+        assert_eq!(field("wss://a.example/x", "x"), None);
+    }
 
     #[test]
     fn a_base_gets_the_venues_path_and_a_full_address_keeps_its_own() {

@@ -10,11 +10,21 @@ pub(super) mod raw;
 pub(super) mod record;
 mod rfc3339;
 pub(super) mod scan;
+mod several;
 mod subscription;
 mod time_unit;
 
 pub(super) use names::Names;
+pub(super) use several::keep_both;
 pub(super) use subscription::{Aim, Form, Subscription};
+
+use crate::market::Symbol;
+
+/// The name of a stock of the United States, which is its symbol: `BRK.B`. A symbol with other separators is not one.
+pub(super) fn stock(symbol: &Symbol) -> Option<String> {
+    let symbol = symbol.as_str();
+    (!symbol.contains(['-', '_'])).then(|| symbol.to_owned())
+}
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,6 @@ use crate::market::UnixMicros;
 
 /// The unit of a time that is a whole number since 1970. A venue's protocol says it; it is never guessed from the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "a kit has all units, whichever the venues of today need"))]
 pub(in crate::venue) enum TimeUnit {
     Seconds,
     Millis,

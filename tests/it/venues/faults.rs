@@ -3,10 +3,13 @@
 //! judge by each tick.
 
 use super::{
+    credentials,
     order::quotes_have_times,
     row::{Case, Row, count},
+    spec, symbols,
 };
 use std::{thread::scope, time::Duration};
+use tickfan::venue::{self, Setup, Silence};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
@@ -14,10 +17,25 @@ use tokio_tungstenite::tungstenite::{
         coding::{Data, OpCode},
     },
 };
-use venue_sim::{DIALECTS, Dialect, Part};
+use venue_sim::{DIALECTS, Dialect, Manner, Part};
 
 fn any(_: &mut dyn Dialect) -> bool {
     true
+}
+
+/// Whether the venue refuses names that it does not know.
+fn checks_names(manner: &Manner) -> bool {
+    manner.checks_names
+}
+
+/// Whether the feed awaits answers: a venue that answers only what it refuses may say nothing.
+fn is_awaited(manner: &Manner) -> bool {
+    let listed = symbols(manner, ["A".to_owned()].into_iter());
+    let spec = spec(manner);
+    let credentials = credentials(spec);
+    let setup = Setup { url: None, symbols: &listed, credentials: credentials.as_ref(), playback: None };
+    let requests = venue::new(spec, &setup).unwrap().open();
+    requests.iter().any(|request| request.silence != Silence::Accepts)
 }
 
 /// Plays rows at once: they mostly wait.
@@ -171,7 +189,7 @@ fn a_venue_that_refuses() {
         || {
             let mut row = Row::new("one-refused");
             row.refused = &[1];
-            row.play(any, |case| {
+            row.play_with(checks_names, |case| {
                 let line = case.connect();
                 case.shows(1, "refused", "not_granted");
                 case.goes_on(&line, 0);
@@ -181,7 +199,7 @@ fn a_venue_that_refuses() {
         || {
             let mut row = Row::new("all-refused");
             row.refused = &[0, 1];
-            row.play(any, |case| {
+            row.play_with(checks_names, |case| {
                 let _line = case.mock().line();
                 case.both_show("refused", "not_granted");
             });
@@ -191,7 +209,7 @@ fn a_venue_that_refuses() {
             row.deaf = true;
             // Long enough for the first trades on a busy machine: a symbol that a silence refused stays refused.
             row.timing.acknowledgement = Duration::from_secs(3);
-            row.play(any, |case| {
+            row.play_with(is_awaited, |case| {
                 let _lines = case.trades_until_live();
                 case.were_live_then(&["stale connection_lost", "refused not_granted"]);
                 let report = case.report();

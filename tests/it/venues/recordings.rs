@@ -44,6 +44,7 @@ const fn recorded(
 
 const FIXTURES: &[Session] = &[
     fixture("alpaca", "alpaca.jsonl", &[("AAPL", "AAPL"), ("MSFT", "MSFT")]),
+    fixture("alpaca-crypto", "alpaca-crypto.jsonl", &[("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")]),
     fixture("binance", "binance.jsonl", &[("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")]),
     fixture("binance-usdm", "binance-usdm.jsonl", &[("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")]),
     fixture("bitstamp", "bitstamp.jsonl", &[("BTC-USD", "btcusd"), ("ETH-USD", "ethusd")]),
@@ -52,8 +53,12 @@ const FIXTURES: &[Session] = &[
     fixture("bybit-inverse", "bybit-inverse.jsonl", &[("BTC-USD-PERP", "BTCUSD")]),
     fixture("coinbase", "coinbase.jsonl", &[("BTC-USD", "BTC-USD"), ("ETH-USD", "ETH-USD")]),
     fixture("coinbase", "coinbase.jsonl", &[("BTC-USDC", "BTC-USD"), ("ETH-USD", "ETH-USD")]),
+    fixture("finnhub", "finnhub.jsonl", &[("AAPL", "AAPL"), ("MSFT", "MSFT")]),
     fixture("kraken", "kraken.jsonl", &[("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")]),
+    fixture("massive", "massive.jsonl", &[("AAPL", "AAPL"), ("MSFT", "MSFT")]),
     fixture("okx", "okx.jsonl", &[("BTC-USDT", "BTC-USDT"), ("BTC-USDT-PERP", "BTC-USDT-SWAP")]),
+    fixture("tiingo", "tiingo.jsonl", &[("AAPL", "aapl"), ("BRK.B", "brk-b")]),
+    fixture("twelvedata", "twelvedata.jsonl", &[("AAPL", "AAPL"), ("BTC-USD", "BTC/USD")]),
 ];
 
 const RECORDINGS: &[Session] = &[
@@ -109,6 +114,18 @@ const RECORDINGS: &[Session] = &[
         ..recorded("binance-usdm", "samples/binance_usdm-2.jsonl", &[("BTC-USDT-PERP", "BTCUSDT")])
     },
     recorded("alpaca", "samples/alpaca.jsonl", &[("AAPL", "AAPL"), ("AMD", "AMD")]),
+    recorded("finnhub", "samples/finnhub.jsonl", &[("BTC-USDT", "BINANCE:BTCUSDT")]),
+    recorded(
+        "finnhub",
+        "samples/finnhub-2.jsonl",
+        &[("AAPL", "AAPL"), ("XOM", "XOM"), ("CLOV", "CLOV"), ("BTC-USDT", "BINANCE:BTCUSDT")],
+    ),
+    recorded("massive", "samples/massive.jsonl", &[("AAPL", "AAPL")]),
+    recorded("massive", "samples/massive-2.jsonl", &[("FCX", "FCX"), ("ATHR", "ATHR")]),
+    recorded("tiingo", "samples/tiingo.jsonl", &[("SPY", "spy"), ("VYM", "vym"), ("WES", "wes")]),
+    recorded("twelvedata", "samples/twelvedata.jsonl", &[("AAPL", "AAPL")]),
+    recorded("twelvedata", "samples/twelvedata-2.jsonl", &[("BTC-USD", "BTC/USD")]),
+    recorded("alpaca-crypto", "samples/alpaca-2.jsonl", &[("AVAX-USD", "AVAX/USD"), ("BAT-USD", "BAT/USD")]),
 ];
 
 /// What plays inside the process is not a venue of the world: no documentation but its own code says what its frames

@@ -200,6 +200,14 @@ impl<C: Copy + PartialEq> Subscription<C> {
         if is_granted { Message::Acknowledged(id) } else { Message::Refused(Some(id)) }
     }
 
+    /// The request for this symbol that counts as granted since the venue answers only what it refuses.
+    pub(in crate::venue) fn accepted(&self, kind: C, symbol: FeedSymbol, names: &Names) -> Option<u64> {
+        let has_it = |asked: &&Asked<C>| {
+            asked.kind == kind && asked.symbols.iter().any(|&accepted| names.is_same(accepted, symbol))
+        };
+        self.accepted.iter().find(has_it).map(|asked| asked.id)
+    }
+
     /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not
     /// the request.
     pub(in crate::venue) fn awaiting(&self, aim: Aim, kind: C, symbol: FeedSymbol, names: &Names) -> Option<u64> {

@@ -1,0 +1,251 @@
+//! Frames as the venue sends them, written after its documentation, and what else may come in their place.
+
+use super::*;
+use crate::{
+    market::{
+        Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
+        TradingSession, UnixMicros, Update,
+    },
+    venue::{Credentials, kit::Given},
+};
+use proptest::prelude::*;
+
+const TRADE: &str = r#"[{"ev":"T","sym":"AAPL","i":"143542","x":4,"p":297.8550,"s":40,"c":[14,41],"t":1781622376037,"pt":1781622376029,"q":4938313,"z":3,"trfi":202,"trft":1781622376036,"ds":"40.25"}]"#;
+const QUOTE: &str = r#"[{"ev":"Q","sym":"MSFT","i":[604],"bx":15,"ax":12,"bp":297.83,"ap":297.87,"bs":80,"as":90,"c":1,"t":1781622375953,"q":44424716,"z":3}]"#;
+const BAR: &str = r#"[{"ev":"A","sym":"AAPL","v":4989,"av":4332126,"op":75.980,"vw":78.0894,"o":78.1,"c":78.08,"h":78.125,"l":78.07,"a":76.8404,"z":62,"s":1788877043000,"e":1788877044000,"dav":"4332126.038360"}]"#;
+const LIMITS: &str =
+    r#"[{"ev":"LULD","h":3.63,"l":2.97,"i":[17],"z":3,"T":"AAPL","t":1788877046310003386,"q":3209682}]"#;
+
+fn feed(names: &[&str]) -> Given {
+    let names: Vec<_> = names.iter().map(|name| (*name, None)).collect();
+    Given { credentials: Some(Credentials::new("hush", "")), ..Given::symbols(&names) }
+}
+
+fn venue() -> Massive {
+    Massive::new(&feed(&["AAPL", "MSFT"]).setup()).unwrap()
+}
+
+fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
+    let mut batch = Batch::default();
+    let message = venue().read(frame.as_ref(), &mut batch);
+    (message, batch)
+}
+
+fn number(text: &str) -> Field<Decimal> {
+    Field::Set(text.parse().unwrap())
+}
+
+fn at(micros: i64, by_arrival: bool) -> Sequence {
+    Sequence { id: None, time: Some(UnixMicros(micros)), by_arrival }
+}
+
+fn only(frame: impl AsRef<[u8]>) -> Update {
+    let (message, batch) = read(frame);
+    assert_eq!((message, batch.errors.total(), batch.updates.len()), (Ok(Message::Data), 0, 1));
+    batch.updates[0]
+}
+
+#[test]
+fn a_trade_is_exact_and_may_be_of_a_fraction_of_a_share() {
+    let trade = TradeUpdate {
+        sequence: at(1_781_622_376_037_000, true),
+        price: number("297.855"),
+        size: number("40.25"),
+        side: Field::Clear,
+        session: TradingSession::Regular,
+        key: None,
+    };
+    assert_eq!(only(TRADE), Update { trade: Some(trade), ..Update::default() });
+    let whole = TRADE.replace(r#","ds":"40.25""#, "");
+    assert_eq!(only(whole).trade.unwrap().size, number("40"));
+    let late = TRADE.replace("[14,41]", "[14,12]");
+    assert_eq!(only(late).trade.unwrap().session, TradingSession::Extended);
+    let (_, batch) = read(TRADE.replace("[14,41]", "[14,37,41]"));
+    assert_eq!((batch.updates.len(), batch.ineligible), (0, 1));
+    assert!(only(TRADE.replace(r#""c":[14,41],"#, "")).trade.is_some(), "without conditions it is a regular sale");
+}
+
+#[test]
+fn a_trade_that_is_sent_twice_is_one() {
+    let mut venue = venue();
+    let mut count = |frame: &str| {
+        let mut batch = Batch::default();
+        venue.read(frame.as_bytes(), &mut batch).unwrap();
+        batch.updates.len()
+    };
+    let twice = format!("[{0},{0}]", TRADE.trim_matches(['[', ']']));
+    assert_eq!(count(&twice), 1);
+    assert_eq!(count(TRADE), 0);
+    assert_eq!(count(&TRADE.replace("143542", "143543")), 1);
+    assert_eq!(count(TRADE), 1, "of another trade behind it nothing is known");
+    assert_eq!(count(&TRADE.replace("\"x\":4", "\"x\":5")), 1, "each exchange has its own ids");
+    assert_eq!(count(&TRADE.replace("\"trfi\":202", "\"trfi\":203")), 1, "and each facility");
+    assert_eq!(count(&TRADE.replace("\"143542\"", "\"a-b\"")), 1);
+    assert_eq!(count(&TRADE.replace("\"143542\"", "\"a-b\"")), 1, "an id that is not a number tells nothing");
+}
+
+#[test]
+fn a_quote_has_sizes_in_shares_and_an_empty_side_is_cleared() {
+    let quote = QuoteUpdate {
+        sequence: at(1_781_622_375_953_000, true),
+        bid: number("297.83"),
+        bid_size: number("80"),
+        ask: number("297.87"),
+        ask_size: number("90"),
+    };
+    let update = Update { symbol: FeedSymbol(1), quote: Some(quote), ..Update::default() };
+    assert_eq!(only(QUOTE), update);
+    let empty = Update { quote: Some(QuoteUpdate { bid: Field::Clear, bid_size: Field::Clear, ..quote }), ..update };
+    assert_eq!(only(QUOTE.replace(r#""bp":297.83,"#, "")), empty);
+    assert_eq!(only(QUOTE.replace(r#""bp":297.83,"#, r#""bp":0,"#)), empty);
+}
+
+#[test]
+fn of_a_bar_only_the_days_figures_count() {
+    let stats = StatsUpdate {
+        sequence: at(1_788_877_044_000_000, false),
+        window: Field::Set(StatsWindow::Day),
+        open: number("75.98"),
+        volume: number("4332126.03836"),
+        ..StatsUpdate::default()
+    };
+    assert_eq!(only(BAR), Update { stats: Some(stats), ..Update::default() });
+    let whole = BAR.replace(r#","dav":"4332126.038360""#, "");
+    assert_eq!(only(whole).stats.unwrap().volume, number("4332126"));
+}
+
+#[test]
+fn limits_tell_halts_in_nanoseconds() {
+    let status = |halted| StatusUpdate {
+        sequence: at(1_788_877_046_310_003, false),
+        closed: None,
+        halted,
+        resume_is_reported: true,
+    };
+    assert_eq!(only(LIMITS).status, Some(status(Field::Set(Halt::Other))));
+    assert_eq!(only(LIMITS.replace("[17]", "[15,18]")).status, Some(status(Field::Clear)));
+    for other in ["[15]", "[]", "[\"17\"]"] {
+        let (message, batch) = read(LIMITS.replace("[17]", other));
+        assert_eq!((message, batch.updates.len(), batch.errors.total()), (Ok(Message::Data), 0, 0), "{other}");
+    }
+}
+
+/// What the venue says, and what is asked in answer.
+fn says(venue: &mut Massive, frame: &str) -> (Message, Vec<Message>, Vec<String>) {
+    let mut batch = Batch::default();
+    let message = venue.read(frame.as_bytes(), &mut batch).unwrap();
+    assert_eq!(batch.errors.total(), 0, "{frame}");
+    let asked = batch.requests.into_iter().map(|request| request.text.unwrap()).collect();
+    (message, batch.answers, asked)
+}
+
+fn status(status: &str, words: &str) -> String {
+    format!(r#"[{{"ev":"status","status":"{status}","message":"{words}"}}]"#)
+}
+
+fn subscribed(url: Option<&str>, names: &[&str]) -> (Massive, Vec<String>) {
+    let feed = Given { url: url.map(str::to_owned), ..feed(names) };
+    let mut venue = Massive::new(&feed.setup()).unwrap();
+    assert_eq!(venue.open(), [Request::wait_for(WELCOME)]);
+    let (message, _, asked) = says(&mut venue, &status("connected", "Connected Successfully"));
+    assert_eq!((message, asked), (Message::Acknowledged(0), vec![r#"{"action":"auth","params":"hush"}"#.to_owned()]));
+    let (message, _, asked) = says(&mut venue, &status("auth_success", "authenticated"));
+    assert_eq!(message, Message::Acknowledged(1));
+    (venue, asked)
+}
+
+#[test]
+fn it_logs_in_and_subscribes_channel_by_channel() {
+    let (mut venue, asked) = subscribed(None, &["AAPL", "MSFT"]);
+    let subscribe = |topics: &str| format!(r#"{{"action":"subscribe","params":"{topics}"}}"#);
+    assert_eq!(asked, ["T.AAPL,T.MSFT", "Q.AAPL,Q.MSFT", "A.AAPL,A.MSFT", "LULD.AAPL,LULD.MSFT"].map(subscribe));
+    let held = |topics: &[&str]| {
+        let all = topics.iter().map(|topic| status("success", &format!("subscribed to: {topic}")));
+        format!("[{}]", all.map(|one| one.trim_matches(['[', ']']).to_owned()).collect::<Vec<_>>().join(","))
+    };
+    assert_eq!(says(&mut venue, &held(&["T.AAPL"])).0, Message::Control);
+    // With data in the same frame.
+    let mixed = held(&["T.MSFT"]).replace("}]", &format!("}},{}", TRADE.trim_start_matches('[')));
+    assert_eq!(says(&mut venue, &mixed).0, Message::Acknowledged(2));
+    let (message, answers, _) = says(&mut venue, &held(&["Q.AAPL", "Q.MSFT", "A.MSFT", "A.AAPL"]));
+    assert_eq!((message, answers), (Message::Acknowledged(4), vec![Message::Acknowledged(3)]));
+    assert_eq!(says(&mut venue, &held(&["LULD.AAPL", "LULD.MSFT"])).0, Message::Acknowledged(5));
+    assert_eq!(venue.refused(), []);
+    let shown = format!("{venue:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+    let (_, late) = subscribed(Some("wss://delayed.massive.com/stocks"), &["AAPL"]);
+    assert_eq!(late, ["T.AAPL", "A.AAPL"].map(subscribe), "quotes and halts come in real time alone");
+}
+
+#[test]
+fn rule_10_a_request_holds_so_many_topics() {
+    let names: Vec<String> = (0..450).map(|number| format!("S{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (_, asked) = subscribed(None, &names);
+    let counts: Vec<usize> = asked.iter().map(|request| request.matches('.').count()).collect();
+    assert_eq!(counts, [200, 200, 50].repeat(4));
+}
+
+#[test]
+fn what_a_plan_lacks_costs_the_channel_and_trades_the_feed() {
+    let (mut venue, _) = subscribed(None, &["AAPL"]);
+    let lacks = status("error", "not authorized");
+    says(&mut venue, &status("success", "subscribed to: T.AAPL"));
+    assert_eq!(says(&mut venue, &lacks).0, Message::Refused(Some(3)));
+    assert_eq!(venue.refused(), [], "its trades are granted");
+    let (mut venue, _) = subscribed(None, &["AAPL"]);
+    assert_eq!(says(&mut venue, &lacks).0, Message::Failed(Failure::Fatal(Reason::NotEntitled)));
+}
+
+#[test]
+fn errors_are_fatal_or_passing() {
+    let passing = |retry_after| Message::Failed(Failure::Passing { retry_after });
+    for (kind, words, expected) in [
+        ("auth_failed", "authentication failed", Message::Failed(Failure::Fatal(Reason::Unauthorized))),
+        ("auth_timeout", "No authentication request received.", passing(None)),
+        ("max_connections", "Maximum number of websocket connections exceeded. ", passing(Some(OTHER_CONNECTION))),
+        ("error", "unknown", passing(None)),
+        ("connected", "Connected Successfully", Message::Other),
+        ("news", "of tomorrow", Message::Other),
+    ] {
+        let (mut venue, _) = subscribed(None, &["AAPL"]);
+        assert_eq!(says(&mut venue, &status(kind, words)).0, expected, "{kind}");
+    }
+}
+
+#[test]
+fn rule_9_bad_bytes_are_dropped_and_counted() {
+    for (frame, reason) in [("", DecodeError::Json), ("{}", DecodeError::Shape), ("[1]", DecodeError::Shape)] {
+        assert_eq!(read(frame).0, Err(reason), "{frame}");
+    }
+    for (frame, reason) in [
+        ("[{}]".to_owned(), DecodeError::Shape),
+        (r#"[{"ev":"status"}]"#.to_owned(), DecodeError::Shape),
+        (TRADE.replace("AAPL", "IBM"), DecodeError::UnknownSymbol),
+        (TRADE.replace("297.8550", "\"x\""), DecodeError::Number),
+        (TRADE.replace("297.8550", "0"), DecodeError::Price),
+        (TRADE.replace("1781622376037", "\"soon\""), DecodeError::Time),
+        (LIMITS.replace("[17]", "17"), DecodeError::Shape),
+    ] {
+        assert_eq!(read(&frame).1.errors.of(reason), 1, "{frame}");
+    }
+    assert_eq!(read(r#"[{"ev":"NOI","T":"AAPL"},{"ev":"AM","sym":"AAPL"}]"#).0, Ok(Message::Other));
+}
+
+proptest! {
+    #[test]
+    fn rule_9_no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(bytes);
+    }
+
+    #[test]
+    fn rule_9_no_damage_to_a_frame_panics(
+        which in 0_usize..4, at in 0_usize..250, byte in any::<u8>(), cut in 0_usize..300,
+    ) {
+        let mut frame = [TRADE, QUOTE, BAR, LIMITS][which].as_bytes().to_vec();
+        let at = at % frame.len();
+        frame[at] = byte;
+        frame.truncate(cut);
+        let _ = read(frame);
+    }
+}

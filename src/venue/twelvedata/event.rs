@@ -1,0 +1,212 @@
+//! Frames to updates.
+
+use crate::{
+    market::{
+        Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update,
+    },
+    venue::{
+        Batch, DecodeError, ListedSymbol, Message,
+        kit::{
+            Names,
+            object::{self, Object},
+            raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
+        },
+    },
+};
+use serde::Deserialize;
+
+/// What a frame was, before the subscription has taken the answers.
+pub(super) enum Event {
+    Message(Message),
+    Answer(Answer),
+}
+
+/// An answer of the venue.
+pub(super) enum Answer {
+    /// To a request for symbols.
+    Begun { granted: Vec<FeedSymbol>, refused: Vec<FeedSymbol> },
+    /// To a request for ends.
+    Ended,
+    /// An error with this code.
+    Failed(u64),
+}
+
+/// What is remembered of the prices of a connection.
+#[derive(Debug)]
+pub(super) struct Prices {
+    /// The last price of each place and its time, to tell a repeated one.
+    last: Vec<Option<(UnixMicros, Decimal)>>,
+    /// Whether a name has its exchange in it.
+    have_exchanges: bool,
+}
+
+impl Prices {
+    pub(super) fn of(symbols: &[ListedSymbol]) -> Self {
+        Self { last: vec![None; symbols.len()], have_exchanges: symbols.iter().any(has_exchange) }
+    }
+
+    /// A connection begins: what it repeats is news of it.
+    pub(super) fn forget_all(&mut self) {
+        self.last.fill(None);
+    }
+
+    pub(super) fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) {
+        let places = added.iter().map(|(symbol, _)| symbol).chain(removed);
+        for symbol in places {
+            self.last.resize(self.last.len().max(symbol.index() + 1), None);
+            self.last[symbol.index()] = None;
+        }
+        self.have_exchanges |= added.iter().any(|(_, listed)| has_exchange(listed));
+    }
+
+    /// Whether the symbol has had this price at this time before; it has now.
+    fn repeats(&mut self, symbol: FeedSymbol, time: Option<UnixMicros>, price: Field<Decimal>) -> bool {
+        let (Some(time), Field::Set(price)) = (time, price) else { return false };
+        let last = &mut self.last[symbol.index()];
+        let repeats = *last == Some((time, price));
+        if last.is_none_or(|(latest, _)| time >= latest) {
+            *last = Some((time, price));
+        }
+        repeats
+    }
+
+    /// The symbol of this name and exchange, by either of the names that the venue has for an exchange.
+    fn with_exchange(&self, event: &Named<'_>, names: &Names) -> Option<FeedSymbol> {
+        if !self.have_exchanges {
+            return None;
+        }
+        let symbol = event.symbol.text()?;
+        let with = |exchange: Exact<'_>| names.symbol(&format!("{symbol}:{}", exchange.text()?));
+        with(event.exchange).or_else(|| with(event.mic_code))
+    }
+}
+
+fn has_exchange(listed: &ListedSymbol) -> bool {
+    listed.venue_name.as_ref().is_some_and(|name| name.contains(':'))
+}
+
+/// Reads a frame.
+pub(super) fn read(frame: &[u8], names: &Names, prices: &mut Prices, batch: &mut Batch) -> Result<Event, DecodeError> {
+    let frame: Frame<'_> = object::read(frame)?;
+    let kind = match frame.event.raw() {
+        Raw::Absent if frame.code.is_there() => {
+            let code = frame.code.id(&mut batch.errors).unwrap_or_default();
+            return Ok(Event::Answer(Answer::Failed(code)));
+        }
+        Raw::Absent => return Ok(Event::Message(Message::Other)),
+        _ => frame.event.text().ok_or(DecodeError::Shape)?,
+    };
+    Ok(match &*kind {
+        "price" => {
+            frame.price(names, prices, batch)?;
+            Event::Message(Message::Data)
+        }
+        "heartbeat" => Event::Message(Message::Control),
+        "subscribe-status" => Event::Answer(Answer::Begun {
+            granted: symbols(frame.success, names, prices, batch)?,
+            refused: symbols(frame.fails, names, prices, batch)?,
+        }),
+        "unsubscribe-status" => Event::Answer(Answer::Ended),
+        _ => Event::Message(Message::Other),
+    })
+}
+
+/// The symbols of a list in an answer. One that was never asked for is counted.
+fn symbols(list: Exact<'_>, names: &Names, prices: &Prices, batch: &mut Batch) -> Result<Vec<FeedSymbol>, DecodeError> {
+    let mut symbols = Vec::new();
+    if matches!(list.raw(), Raw::Absent | Raw::Null) {
+        return Ok(symbols);
+    }
+    list.each(|named: Named<'_>| {
+        let found = match prices.with_exchange(&named, names) {
+            Some(symbol) => Ok(symbol),
+            None => names.find_answer(named.symbol),
+        };
+        match found {
+            // A list may name a symbol as often as it likes.
+            Ok(symbol) if symbols.len() < names.len() => symbols.push(symbol),
+            Ok(_) => {}
+            Err(reason) => batch.errors.count(reason),
+        }
+    })?;
+    Ok(symbols)
+}
+
+/// How an element of an answer names its symbol.
+#[derive(Deserialize, Default)]
+#[serde(bound(deserialize = "'de: 'a"), default)]
+struct Named<'a> {
+    symbol: Exact<'a>,
+    exchange: Exact<'a>,
+    mic_code: Exact<'a>,
+}
+
+/// The fields of all messages.
+#[derive(Default)]
+struct Frame<'a> {
+    event: Exact<'a>,
+    code: Exact<'a>,
+    success: Exact<'a>,
+    fails: Exact<'a>,
+    symbol: Exact<'a>,
+    exchange: Exact<'a>,
+    mic_code: Exact<'a>,
+    timestamp: Exact<'a>,
+    price: Exact<'a>,
+    bid: Exact<'a>,
+    ask: Exact<'a>,
+    day_volume: Exact<'a>,
+}
+
+impl<'a> Object<'a> for Frame<'a> {
+    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
+        Some(match key {
+            "event" => &mut self.event,
+            "code" => &mut self.code,
+            "success" => &mut self.success,
+            "fails" => &mut self.fails,
+            "symbol" => &mut self.symbol,
+            "exchange" => &mut self.exchange,
+            "mic_code" => &mut self.mic_code,
+            "timestamp" => &mut self.timestamp,
+            "price" => &mut self.price,
+            "bid" => &mut self.bid,
+            "ask" => &mut self.ask,
+            "day_volume" => &mut self.day_volume,
+            _ => return None,
+        })
+    }
+}
+
+impl Frame<'_> {
+    fn price(&self, names: &Names, prices: &mut Prices, batch: &mut Batch) -> Result<(), DecodeError> {
+        let named = Named { symbol: self.symbol, exchange: self.exchange, mic_code: self.mic_code };
+        let symbol = match prices.with_exchange(&named, names) {
+            Some(symbol) => symbol,
+            None => names.find(self.symbol)?,
+        };
+        let errors = &mut batch.errors;
+        let time = self.timestamp.time(TimeUnit::Seconds, errors);
+        let sequence = Sequence { time, ..Sequence::default() };
+        let price = required(self.price.decimal(errors), errors);
+        let is_repeated = prices.repeats(symbol, time, price);
+        let trade = TradeUpdate { sequence, price, size: Field::Clear, side: Field::Clear, ..TradeUpdate::default() };
+        let quote = (self.bid.is_there() || self.ask.is_there()).then(|| QuoteUpdate {
+            sequence,
+            bid: unless_zero(self.bid.decimal(errors)),
+            ask: unless_zero(self.ask.decimal(errors)),
+            ..QuoteUpdate::default()
+        });
+        let stats = self.day_volume.is_there().then(|| StatsUpdate {
+            sequence,
+            window: Field::Set(StatsWindow::Day),
+            volume: self.day_volume.decimal(errors),
+            ..StatsUpdate::default()
+        });
+        let update = Update { symbol, trade: (!is_repeated).then_some(trade), quote, stats, ..Update::default() };
+        if update != (Update { symbol, ..Update::default() }) {
+            batch.push(update);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! Twelve Data's stream of prices: stocks of many exchanges, currencies, coins.
+//!
+//! ```json
+//! {"action":"subscribe","params":{"symbols":"AAPL,EUR/USD,RY:TSX"}}
+//! {"event":"subscribe-status","status":"ok","success":[{"symbol":"AAPL","exchange":"NASDAQ","mic_code":"XNGS",
+//!  "country":"United States","type":"Common Stock"}],"fails":[{"symbol":"GBP/USDX"}]}
+//! {"event":"price","symbol":"AAPL","currency":"USD","exchange":"NASDAQ","mic_code":"XNGS","type":"Common Stock",
+//!  "timestamp":1684508045,"price":175.6897,"day_volume":15991637}
+//! {"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar","exchange":"Coinbase Pro",
+//!  "type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,"ask":29300.0,"day_volume":28306}
+//! {"action":"heartbeat"}
+//! {"event":"heartbeat","status":"ok"}
+//! {"status":"error","code":401,"message":"..."}
+//! ```
+//! The key stands in the address.
+//!
+//! **Order.** Times are whole seconds: they guard all parts, and equal times pass. A price that is repeated within its
+//! second is no trade.
+//!
+//! **Fields.** `price` is a last price, a trade without size and side. `bid`, `ask` (without sizes) and `day_volume` are
+//! optional. There are no halts.
+//!
+//! **Names.** `RY` and `RY:TSX` both arrive as `RY`, and differ in `exchange`: a name with an exchange is found by both,
+//! one without is found by the symbol alone.
+//!
+//! **Answers.** An answer lists the symbols that are granted and those that are refused, and no number of its request:
+//! it is for the oldest one.
+//!
+//! **Errors.** 401 and 403 are fatal; others pass. A connection over the plan's number closes the oldest one.
+
+mod event;
+
+use super::{
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Ping, Request, Rules,
+    Setup, Silence, Spec, Venue, VenueError,
+    kit::{Aim, Form, Names, Subscription, address},
+};
+use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use event::{Answer, Event, Prices};
+use std::time::Duration;
+
+const BASE_URL: &str = "wss://ws.twelvedata.com";
+const PATH: &str = "/v1/quotes/price";
+const DOMAIN: &str = "twelvedata.com";
+
+/// A plan has credits, and a symbol takes one: the largest public plan has fewer than this.
+const SYMBOLS_MAX: usize = 2_000;
+/// The venue documents three connections for a key.
+const CONNECTIONS_MAX: usize = 3;
+/// The venue documents no limit on attempts to connect.
+const BETWEEN_CONNECTS: Duration = Duration::from_secs(1);
+/// The venue documents no pace.
+const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
+/// The venue takes 100 messages on a connection, heartbeats apart. Some are kept in reserve.
+const REQUESTS_MAX: usize = 90;
+/// The venue wants a heartbeat about every 10 seconds, and answers it.
+const PING: Ping = Ping { every: Duration::from_secs(10), text: r#"{"action":"heartbeat"}"# };
+/// Three heartbeats without an answer.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
+/// After too many requests: the venue counts them by the minute.
+const TOO_MANY: Duration = Duration::from_secs(60);
+/// The venue's own limit on a message.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Twelve Data's stream of prices.
+pub(super) static SPEC: Spec = Spec {
+    name: "twelvedata",
+    about: "stocks, currencies, coins: last prices, the day's volume, best bid and ask where it has them",
+    asset_class: AssetClass::Mixed,
+    hours: |_| Hours::UsEquities,
+    credentials: CredentialsRule::Key { key_env: "TWELVEDATA_KEY" },
+    symbols_per_connection: SYMBOLS_MAX,
+    connections_max: CONNECTIONS_MAX,
+    between_connects: BETWEEN_CONNECTS,
+    message_bytes: |_| MESSAGE_BYTES,
+    heartbeats: true,
+    examples: &["AAPL", "BTC-USD", "EUR-USD"],
+    default_symbols: &[],
+    options: &[],
+    derive,
+    data_name: |_| None,
+    quotes: &[],
+    check_url,
+    origin: |_| Origin::Market,
+    delay: |_| None,
+    new: |setup| Ok(Box::new(TwelveData::new(setup)?)),
+    local_server: None,
+};
+
+static FORM: Form<()> = Form {
+    first_id: 1,
+    fit: |(), names| names.len(),
+    write: |aim, _, (), names| {
+        serde_json::json!({ "action": aim.word("subscribe", "unsubscribe"), "params": { "symbols": names.join(",") } })
+            .to_string()
+    },
+    silence: Silence::Disconnects,
+    is_required: |()| true,
+};
+
+/// Rejects what can never carry prices. Another host than the venue's own has paths of its own.
+fn check_url(url: &str) -> Result<(), VenueError> {
+    let (host, path) = address::parts(url);
+    if !address::is_within(&host, DOMAIN) {
+        return Ok(());
+    }
+    let wrong =
+        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    if host.split('.').next() != Some("ws") || !matches!(path.as_slice(), [] | ["v1", "quotes", "price"]) {
+        return wrong("is not the address of its prices", "write wss://ws.twelvedata.com, without the key");
+    }
+    if !url.to_ascii_lowercase().starts_with("wss://") {
+        return wrong("is not served without TLS", "write wss:// in front of it");
+    }
+    Ok(())
+}
+
+/// The protocol of Twelve Data's stream.
+struct TwelveData {
+    /// With the key.
+    url: String,
+    names: Names,
+    subscription: Subscription<()>,
+    prices: Prices,
+    /// The requests of this connection.
+    requests: usize,
+}
+
+impl TwelveData {
+    fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
+        let base = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
+        let names = Names::new(&SPEC, setup.symbols)?;
+        let Some(credentials) = setup.credentials else {
+            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
+        };
+        let url = address::with_field(&base, "apikey", credentials.key.expose());
+        let subscription = Subscription::new(&FORM, &names);
+        let prices = Prices::of(setup.symbols);
+        Ok(Self { url, names, subscription, prices, requests: 0 })
+    }
+
+    fn answer(&mut self, answer: Answer, batch: &mut Batch) -> Message {
+        let (granted, refused) = match answer {
+            Answer::Begun { granted, refused } => (granted, refused),
+            Answer::Ended => {
+                return match self.subscription.oldest_id(Aim::End) {
+                    Some(id) => self.subscription.granted(id),
+                    None => Message::Control,
+                };
+            }
+            Answer::Failed(code) => {
+                return Message::Failed(match code {
+                    401 => Failure::Fatal(Reason::Unauthorized),
+                    403 => Failure::Fatal(Reason::NotEntitled),
+                    429 => Failure::Passing { retry_after: Some(TOO_MANY) },
+                    _ => Failure::Passing { retry_after: None },
+                });
+            }
+        };
+        let Some(id) = self.subscription.oldest_id(Aim::Begin) else { return Message::Control };
+        let verdicts = granted.iter().map(|symbol| (*symbol, None));
+        let refusals = refused.iter().map(|symbol| (*symbol, Some(Reason::NotGranted)));
+        let mut message = Message::Control;
+        for (symbol, verdict) in verdicts.chain(refusals) {
+            let next = self.subscription.answered(id, symbol, verdict, &self.names, batch);
+            message = if message == Message::Control { next } else { message };
+        }
+        if message != Message::Control {
+            return message;
+        }
+        // The rest has names that the answer writes in another way.
+        if granted.is_empty() {
+            return self.subscription.refused(Some(id), Reason::NotGranted);
+        }
+        self.subscription.granted(id)
+    }
+}
+
+impl Venue for TwelveData {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            between_requests: BETWEEN_REQUESTS,
+            ping: Some(PING),
+            heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
+            ..Rules::default()
+        }
+    }
+
+    fn open(&mut self) -> Vec<Request> {
+        self.prices.forget_all();
+        let requests = self.subscription.restart(&[()], &self.names);
+        self.requests = requests.len();
+        requests
+    }
+
+    fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        Ok(match event::read(frame, &self.names, &mut self.prices, batch)? {
+            Event::Message(message) => message,
+            Event::Answer(answer) => self.answer(answer, batch),
+        })
+    }
+
+    fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
+        self.subscription.refusals()
+    }
+
+    fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        self.prices.change(added, removed);
+        let requests = self.subscription.change((&[()], &[()]), (added, removed), &mut self.names);
+        self.requests += requests.len();
+        if self.requests > REQUESTS_MAX { Change::Reconnect } else { Change::Requests(requests) }
+    }
+
+    fn unanswered(&mut self, id: u64) {
+        self.subscription.refused(Some(id), Reason::NotGranted);
+    }
+}
+
+/// `BTC-USD` is `BTC/USD` there, and `BRK.B` is itself.
+fn derive(symbol: &Symbol) -> Option<String> {
+    let symbol = symbol.as_str();
+    let is_one = |name: &str| !name.is_empty() && !name.contains(['-', '_']);
+    match symbol.split_once('-') {
+        None => is_one(symbol).then(|| symbol.to_owned()),
+        Some((base, quote)) => {
+            // A perpetual contract is not a pair.
+            let is_pair = is_one(base) && is_one(quote) && !symbol.contains('.') && quote != "PERP";
+            is_pair.then(|| format!("{base}/{quote}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

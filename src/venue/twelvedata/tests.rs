@@ -1,0 +1,238 @@
+//! Frames as the venue sends them, written after its documentation, and what else may come in their place.
+
+use super::*;
+use crate::{
+    market::{Decimal, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
+    venue::{Credentials, kit::Given},
+};
+use proptest::prelude::*;
+
+const PRICE: &str = r#"{"event":"price","symbol":"AAPL","currency":"USD","exchange":"NASDAQ","mic_code":"XNGS","type":"Common Stock","timestamp":1684508045,"price":175.68970}"#;
+const COIN: &str = r#"{"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar","exchange":"Coinbase Pro","type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,"ask":29300.0,"day_volume":28306}"#;
+
+fn feed(names: &[(&str, Option<&str>)]) -> Given {
+    Given { credentials: Some(Credentials::new("hush", "")), ..Given::symbols(names) }
+}
+
+fn venue() -> TwelveData {
+    TwelveData::new(&feed(&[("AAPL", None), ("BTC-USD", None), ("RY", None), ("RY.TO", Some("RY:TSX"))]).setup())
+        .unwrap()
+}
+
+fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
+    let mut batch = Batch::default();
+    let message = venue().read(frame.as_ref(), &mut batch);
+    (message, batch)
+}
+
+fn number(text: &str) -> Field<Decimal> {
+    Field::Set(text.parse().unwrap())
+}
+
+fn at(seconds: i64) -> Sequence {
+    Sequence { id: None, time: Some(UnixMicros(seconds * 1_000_000)), by_arrival: false }
+}
+
+fn trade(price: &str, seconds: i64) -> Option<TradeUpdate> {
+    Some(TradeUpdate {
+        sequence: at(seconds),
+        price: number(price),
+        size: Field::Clear,
+        side: Field::Clear,
+        ..TradeUpdate::default()
+    })
+}
+
+#[test]
+fn a_price_is_a_trade_and_may_bring_a_quote_and_the_days_volume() {
+    let (message, batch) = read(PRICE);
+    assert_eq!((message, batch.errors.total()), (Ok(Message::Data), 0));
+    assert_eq!(batch.updates, [Update { trade: trade("175.6897", 1_684_508_045), ..Update::default() }]);
+    let (_, batch) = read(COIN);
+    let sequence = at(1_653_116_989);
+    let quote = QuoteUpdate { sequence, bid: number("29299"), ask: number("29300"), ..QuoteUpdate::default() };
+    let stats = StatsUpdate {
+        sequence,
+        window: Field::Set(StatsWindow::Day),
+        volume: number("28306"),
+        ..StatsUpdate::default()
+    };
+    let trade = trade("29299.5", 1_653_116_989);
+    let update = Update { symbol: FeedSymbol(1), trade, quote: Some(quote), stats: Some(stats), ..Update::default() };
+    assert_eq!((batch.updates, batch.errors.total()), (vec![update], 0));
+    let (_, batch) = read(COIN.replace("29299.0", "0"));
+    assert_eq!(batch.updates[0].quote.unwrap().bid, Field::Clear);
+}
+
+#[test]
+fn a_price_that_is_repeated_within_its_second_is_not_a_trade() {
+    let mut venue = venue();
+    venue.open();
+    let mut trades = |frame: &str| {
+        let mut batch = Batch::default();
+        assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+        (batch.updates.len(), batch.updates.iter().filter(|update| update.trade.is_some()).count())
+    };
+    assert_eq!(trades(PRICE), (1, 1));
+    assert_eq!(trades(PRICE), (0, 0));
+    assert_eq!(trades(&PRICE.replace("175.68970", "175.7")), (1, 1), "another price of the same second");
+    assert_eq!(trades(PRICE), (1, 1), "it is back");
+    assert_eq!(trades(&PRICE.replace("1684508045", "1684508046")), (1, 1), "the same price of the next second");
+    assert_eq!(trades(&PRICE.replace("1684508045", "1684508040")), (1, 1), "the guard drops what is late");
+    assert_eq!(trades(&PRICE.replace("1684508045", "1684508046")), (0, 0));
+    assert_eq!(trades(COIN), (1, 1));
+    assert_eq!(trades(COIN), (1, 0), "its quote may be new");
+    venue.open();
+    let mut batch = Batch::default();
+    venue.read(COIN.as_bytes(), &mut batch).unwrap();
+    assert!(batch.updates[0].trade.is_some(), "another connection renews it");
+}
+
+#[test]
+fn a_name_with_an_exchange_is_found_by_both() {
+    let symbol = |exchange: &str| {
+        let frame = format!(r#"{{"event":"price","symbol":"RY","timestamp":1684508045,"price":99.5{exchange}}}"#);
+        read(frame).1.updates[0].symbol
+    };
+    assert_eq!(symbol(r#","exchange":"TSX","mic_code":"XTSE""#), FeedSymbol(3));
+    assert_eq!(symbol(r#","exchange":"NYSE","mic_code":"XNYS""#), FeedSymbol(2));
+    assert_eq!(symbol(""), FeedSymbol(2));
+    let by_code = TwelveData::new(&feed(&[("RY.TO", Some("RY:XTSE"))]).setup()).unwrap();
+    let mut by_code = by_code;
+    let mut batch = Batch::default();
+    let frame = r#"{"event":"price","symbol":"RY","exchange":"TSX","mic_code":"XTSE","timestamp":1,"price":9}"#;
+    assert_eq!(by_code.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
+    let elsewhere = frame.replace("TSX", "NYSE").replace("XTSE", "XNYS");
+    assert_eq!(by_code.read(elsewhere.as_bytes(), &mut batch), Err(DecodeError::UnknownSymbol));
+}
+
+fn status(success: &str, fails: &str) -> String {
+    format!(r#"{{"event":"subscribe-status","status":"ok","success":{success},"fails":{fails}}}"#)
+}
+
+#[test]
+fn all_symbols_are_asked_for_at_once_and_refused_by_name() {
+    let mut venue = venue();
+    let texts = |requests: Vec<Request>| requests.into_iter().map(|request| request.text.unwrap()).collect::<Vec<_>>();
+    assert_eq!(texts(venue.open()), [r#"{"action":"subscribe","params":{"symbols":"AAPL,BTC/USD,RY,RY:TSX"}}"#]);
+    assert_eq!(venue.url(), "wss://ws.twelvedata.com/v1/quotes/price?apikey=hush");
+    let mut batch = Batch::default();
+    let success =
+        r#"[{"symbol":"AAPL","exchange":"NASDAQ"},{"symbol":"RY","exchange":"TSX"},{"symbol":"RY","exchange":"NYSE"}]"#;
+    let answer = status(success, r#"[{"symbol":"BTC/USD"}]"#);
+    assert_eq!(venue.read(answer.as_bytes(), &mut batch), Ok(Message::Acknowledged(1)));
+    assert_eq!((venue.refused(), batch.refuses_symbol), (vec![(FeedSymbol(1), Reason::NotGranted)], true));
+    assert_eq!(venue.read(answer.as_bytes(), &mut batch), Ok(Message::Control), "it repeats itself");
+    let Change::Requests(requests) = venue.change(&[], &[FeedSymbol(0)]) else { panic!("it can") };
+    assert_eq!(texts(requests), [r#"{"action":"unsubscribe","params":{"symbols":"AAPL"}}"#]);
+    let ended = r#"{"event":"unsubscribe-status","status":"ok"}"#;
+    assert_eq!(venue.read(ended.as_bytes(), &mut batch), Ok(Message::Acknowledged(2)));
+}
+
+#[test]
+fn an_answer_that_names_not_all_grants_the_rest_unless_it_grants_nothing() {
+    for (success, fails, expected, refused) in [
+        (r#"[{"symbol":"AAPL"}]"#, "null", Message::Acknowledged(1), 0),
+        (r#"[{"symbol":"AAPL"},{"symbol":"aapl"}]"#, r#"[{"symbol":"BTC/USD"}]"#, Message::Acknowledged(1), 1),
+        ("null", r#"[{"symbol":"AAPL"}]"#, Message::Refused(Some(1)), 4),
+        ("[]", "null", Message::Refused(Some(1)), 4),
+    ] {
+        let mut venue = venue();
+        venue.open();
+        let mut batch = Batch::default();
+        assert_eq!(venue.read(status(success, fails).as_bytes(), &mut batch), Ok(expected), "{success} {fails}");
+        assert_eq!(venue.refused().len(), refused, "{success} {fails}");
+    }
+    let absent = r#"{"event":"subscribe-status","status":"ok","success":[{"symbol":"AAPL"}]}"#;
+    let mut venue = venue();
+    venue.open();
+    assert_eq!(venue.read(absent.as_bytes(), &mut Batch::default()), Ok(Message::Acknowledged(1)));
+}
+
+#[test]
+fn errors_are_fatal_or_passing() {
+    let passing = |retry_after| Message::Failed(Failure::Passing { retry_after });
+    for (code, expected) in [
+        ("401", Message::Failed(Failure::Fatal(Reason::Unauthorized))),
+        ("\"403\"", Message::Failed(Failure::Fatal(Reason::NotEntitled))),
+        ("429", passing(Some(TOO_MANY))),
+        ("400", passing(None)),
+        ("\"x\"", passing(None)),
+    ] {
+        assert_eq!(read(format!(r#"{{"status":"error","code":{code},"message":"x"}}"#)).0, Ok(expected), "{code}");
+    }
+    assert_eq!(read(r#"{"event":"heartbeat","status":"ok"}"#).0, Ok(Message::Control));
+    assert_eq!(read(r#"{"event":"news"}"#).0, Ok(Message::Other));
+    assert_eq!(read("{}").0, Ok(Message::Other));
+}
+
+#[test]
+fn rule_10_a_connection_that_was_asked_too_often_is_replaced() {
+    let mut venue = venue();
+    venue.open();
+    let aapl = || (FeedSymbol(0), ListedSymbol::from("AAPL".parse::<Symbol>().unwrap()));
+    let mut changes = 0;
+    while venue.change(&[aapl()], &[FeedSymbol(0)]) != Change::Reconnect {
+        changes += 1;
+    }
+    assert_eq!(changes, (REQUESTS_MAX - 1) / 2);
+    assert_eq!(venue.open().len(), 1);
+    assert!(matches!(venue.change(&[aapl()], &[FeedSymbol(0)]), Change::Requests(_)));
+}
+
+#[test]
+fn pairs_have_a_slash_and_addresses_without_prices_are_refused() {
+    let name = |symbol: &str| derive(&symbol.parse().unwrap());
+    assert_eq!([name("AAPL"), name("BRK.B"), name("EUR-USD")].map(Option::unwrap), ["AAPL", "BRK.B", "EUR/USD"]);
+    for other in ["BTC-PERP", "BTC-USD-PERP", "A_B", "BTC-", "BRK.B-USD"] {
+        assert_eq!(name(other), None, "{other}");
+    }
+    for url in ["wss://ws.twelvedata.com", "wss://ws.twelvedata.com/v1/quotes/price", "ws://127.0.0.1:9/x"] {
+        assert_eq!(check_url(url), Ok(()), "{url}");
+    }
+    for (url, expected) in [
+        ("wss://api.twelvedata.com/v1/quotes/price?apikey=hush", "not the address of its prices"),
+        ("wss://ws.twelvedata.com/v1/prices", "not the address of its prices"),
+        ("ws://ws.twelvedata.com", "TLS"),
+    ] {
+        let error = check_url(url).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn rule_9_bad_bytes_are_dropped_and_counted() {
+    for (frame, reason) in [
+        ("".to_owned(), DecodeError::Json),
+        ("[]".to_owned(), DecodeError::Shape),
+        (r#"{"event":7}"#.to_owned(), DecodeError::Shape),
+        (r#"{"event":"subscribe-status","success":7}"#.to_owned(), DecodeError::Shape),
+        (PRICE.replace("AAPL", "IBM"), DecodeError::UnknownSymbol),
+    ] {
+        assert_eq!(read(&frame).0, Err(reason), "{frame}");
+    }
+    for (from, to, reason) in [
+        ("175.68970", "\"x\"", DecodeError::Number),
+        ("175.68970", "0", DecodeError::Price),
+        ("1684508045", "\"soon\"", DecodeError::Time),
+        (r#","price":175.68970"#, "", DecodeError::Missing),
+    ] {
+        assert_eq!(read(PRICE.replace(from, to)).1.errors.of(reason), 1, "{to}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn rule_9_no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(bytes);
+    }
+
+    #[test]
+    fn rule_9_no_damage_to_a_frame_panics(coin: bool, at in 0_usize..250, byte in any::<u8>(), cut in 0_usize..300) {
+        let mut frame = if coin { COIN } else { PRICE }.as_bytes().to_vec();
+        let at = at % frame.len();
+        frame[at] = byte;
+        frame.truncate(cut);
+        let _ = read(frame);
+    }
+}
