@@ -1,5 +1,4 @@
 //! What the gateway's code knows of its build, and the page's files, compressed.
-#![expect(clippy::print_stdout, reason = "that is how a build script tells cargo what it read")]
 
 #[path = "build/commit.rs"]
 mod commit;

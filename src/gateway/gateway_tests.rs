@@ -102,9 +102,8 @@ async fn a_step_that_fails_is_told_and_the_next_reload_takes_it_again() {
         let text = format!("[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n{others}");
         std::fs::write(&file, text).unwrap();
     };
-    let other = |name: &str, symbols: &str| {
-        format!("[[feed]]\nname = \"{name}\"\nvenue = \"sim\"\nsymbols = [{symbols}]\n")
-    };
+    let other =
+        |name: &str, symbols: &str| format!("[[feed]]\nname = \"{name}\"\nvenue = \"sim\"\nsymbols = [{symbols}]\n");
     write("");
     let loader = Loader { file: Some(file.clone()), ..Loader::default() };
     let gateway = start_from(loader.load().unwrap(), loader);

@@ -202,7 +202,8 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
         while granted < size.names {
             let mut clients: Vec<_> = (0..BATCH)
                 .map(|place| {
-                    let own: Vec<_> = (0..of_stream).map(|number| format!("B{batches}P{place}N{number}-USDT")).collect();
+                    let own: Vec<_> =
+                        (0..of_stream).map(|number| format!("B{batches}P{place}N{number}-USDT")).collect();
                     open(&gateway, &format!("10.{}.{}.{place}", batches / 256 % 256, batches % 256), &own)
                 })
                 .collect();
@@ -215,7 +216,8 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
             batches += 1;
             memory.look(&gateway, begun);
             // What lingers must leave room for the next batch.
-            gateway.metric_when("tickfan_demand_symbols", "feed=\"any\"", |count| count as usize <= size.limit * 7 / 10);
+            gateway
+                .metric_when("tickfan_demand_symbols", "feed=\"any\"", |count| count as usize <= size.limit * 7 / 10);
         }
         drop(ending);
         let live = steady.join().unwrap();
