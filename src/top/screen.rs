@@ -126,7 +126,7 @@ fn title(address: SocketAddr, controls: &Controls) -> String {
 fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) {
     loop {
         let start = Instant::now();
-        if events_tx.send(ScreenEvent::Polled(poll(address))).is_err() {
+        if events_tx.send(ScreenEvent::Polled(poll(address, LISTED_ON_SCREEN))).is_err() {
             return;
         }
         std::thread::sleep(POLL_INTERVAL.saturating_sub(start.elapsed()));

@@ -236,7 +236,7 @@ fn the_unit_for_systemd_starts_it_again_for_ever_but_not_with_a_wrong_configurat
     // systemd reads exit codes only of the main process. If a process before it failed, systemd would restart the unit
     // forever.
     assert_eq!(unit.matches("\nExecStart").count(), 1);
-    assert_eq!(set("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+    assert_eq!(set("ExecReload"), ["/bin/sh -c 'kill -HUP $MAINPID'"]);
     // Without it systemd would take the start for done before a port is bound.
     assert_eq!(set("Type"), ["notify"]);
     let [start] = set("ExecStart")[..] else { panic!("one ExecStart") };
