@@ -1,6 +1,5 @@
 //! Compresses the page's files while the gateway is built, so that it never does. `src/api/page/files.rs` includes the
 //! table that this writes.
-#![expect(clippy::print_stdout, reason = "that is how a build script tells cargo what it read")]
 
 use flate2::{Compression, write::GzEncoder};
 use foldhash::quality::FixedState;
