@@ -52,7 +52,10 @@ test("a price's direction is a glyph, and a flash unless the person wants no mot
       + document.getAnimations().filter(({ effect }) => effect.target.matches("td.last")).length;
     await page.waitForFunction(() => document.querySelectorAll("td.move[data-move]").length >= 5);
     if (reducedMotion === "reduce") assert.equal(await page.evaluate(flashes), 0);
-    else await page.waitForFunction(flashes);
+    else {
+      await page.waitForFunction(flashes);
+      await page.waitForSelector("td.bid:is([data-flash=up], [data-flash=down]), td.ask:is([data-flash=up], [data-flash=down])");
+    }
   }
 });
 

@@ -99,11 +99,15 @@ test("a link shows its own list, and leaves the person's as it was until it is c
 
 test("a symbol is removed by key or mouse, and put back", TEST, async (t) => {
   const { page, streams, complaints } = await three(t);
+  const place = async () => (await row(page, "AAPL").boundingBox()).y;
+  const before = await place();
   await page.focus('button.symbol[tabindex="0"]');
   await page.keyboard.press("ArrowDown");
   assert.equal(await focused(page), "MSFT");
   await page.keyboard.press("Delete");
   await listed(page, ["AAPL", "KO"]);
+  await page.waitForSelector("#notice:has-text('Removed MSFT')");
+  assert.equal(await place(), before, "the notice moves no row under the pointer");
   assert.equal(await focused(page), "KO");
   await streams.change(({ symbols }) => symbols.join() === "AAPL,KO");
   await page.getByRole("button", { name: "Undo" }).click();
@@ -338,6 +342,19 @@ test("rows are sorted by a heading, columns are chosen, and lists are kept, unti
   assert.deepEqual(complaints, []);
 });
 
+test("search finds what stands within a name, and names without their marks; the first of those found is added", TEST, async (t) => {
+  const { page, complaints } = await three(t);
+  for (const [typed, found] of [["usdt", "ADA-USDT"], ["btcusdt", "BTC-USDT"], ["btc/usdt", "BTC-USDT"], ["brkb", "BRK.B"]]) {
+    await page.fill("#search", typed);
+    await page.waitForSelector(`#found [role=option]:first-child:has-text('${found}')`);
+  }
+  await page.fill("#search", "xrpusd");
+  await page.waitForSelector("#found [role=option]:first-child:has-text('XRP-USDT')");
+  await page.keyboard.press("Enter");
+  await listed(page, ["AAPL", "MSFT", "KO", "XRP-USDT"]);
+  assert.deepEqual(complaints, []);
+});
+
 test("the title is a live price, search finds what is in a name, and Backspace removes nothing", TEST, async (t) => {
   const { page, complaints } = await three(t);
   await page.waitForFunction(() => /^AAPL \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
@@ -348,7 +365,7 @@ test("the title is a live price, search finds what is in a name, and Backspace r
   await page.keyboard.press("Backspace");
   assert.deepEqual(await symbols(page), ["AAPL", "MSFT", "KO"]);
   await page.click("#pause");
-  await page.waitForFunction(() => document.title === "tickfan");
+  await page.waitForFunction(() => document.title === "tickfan" && document.getElementById("rate").textContent === "–");
   assert.equal(await page.textContent("#pause"), "Resume");
   assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector("td.last")).textDecorationLine), "none");
   assert.deepEqual(complaints, []);

@@ -542,3 +542,48 @@ test("a low rate is counted over some seconds", () => {
   }
   assert.deepEqual(rates.slice(-2), [0.5, 0.5]);
 });
+
+test("an expensive frame is followed by a rest, in which nothing is drawn; a cheap one by none", async (t) => {
+  let clock = 0;
+  t.mock.method(performance, "now", () => clock);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const asked = [];
+  // Node's own keeps the process alive.
+  class Channel {
+    port1 = {};
+    port2 = { postMessage: (data) => setImmediate(() => this.port1.onmessage({ data })) };
+  }
+  const before = globalThis.MessageChannel;
+  t.after(() => { globalThis.MessageChannel = before; });
+  globalThis.MessageChannel = Channel;
+  const stand = { document: { createElement: () => ({ append() {} }) }, matchMedia: () => ({ matches: false }), requestAnimationFrame: (draw) => asked.push(draw) };
+  Object.assign(globalThis, stand);
+  t.after(() => { for (const name of Object.keys(stand)) delete globalThis[name]; });
+  const { Frame } = await import("../../src/api/page/view/dom.js");
+  let [cost, drawn] = [1, 0];
+  const frame = new Frame(() => { drawn += 1; clock += cost; });
+  /** Draws the frame that was asked for, and lets the browser tell that it is done. */
+  const pass = async () => {
+    asked.shift()();
+    for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+  };
+  frame.ask();
+  frame.ask();
+  assert.deepEqual([asked.length, drawn], [1, 0]);
+  await pass();
+  assert.deepEqual([drawn, frame.isBusy], [1, false]);
+  cost = 30;
+  frame.ask();
+  await pass();
+  assert.ok(frame.isBusy);
+  frame.ask();
+  assert.equal(asked.length, 0, "it rests");
+  clock += 120;
+  t.mock.timers.tick(120);
+  assert.equal(asked.length, 1, "for four times as long");
+  cost = 5_000;
+  await pass();
+  frame.ask();
+  t.mock.timers.tick(200);
+  assert.equal(asked.length, 1, "but not for ever");
+});

@@ -34,7 +34,8 @@ function copied(t, gateway) {
 const RUNS = {
   "curl.sh": (file) => ["sh", file],
   "node/ticks.mjs": (file, folder) => {
-    symlinkSync(here("node/node_modules"), join(folder, "node/node_modules"));
+    mkdirSync(join(folder, "node/node_modules"));
+    symlinkSync(join(root, "clients/js"), join(folder, "node/node_modules/tickfan"));
     return ["node", file];
   },
   "python/ticks.py": (file) => [join(targetDir, "clients/python/bin/python"), file],
