@@ -332,6 +332,12 @@ test("a machine that has slept opens a new stream when it wakes, whatever its cl
     seen.slept += 1_500; // By its server, a little.
     await pass(1_000);
     assert.equal(seen.sources.length, 2);
+    stream.offline();
+    seen.slept += 3_600_000;
+    await pass(1_500);
+    hello(["A"]);
+    await pass(3_000);
+    assert.deepEqual([state().connection, seen.sources.length], ["live", 3], "it slept before this one");
   }
 });
 
@@ -404,7 +410,7 @@ test("a gateway without patches is asked for a stream without; one that refuses 
   for (const [index, [kind, detail]] of [
     ["too-many-symbols", "501 symbols; patch is fine"],
     ["unknown-parameter", "on is not a parameter of this path. It takes patch."],
-    ["bad-option", ""],
+    ["bad-option", "patch is true or false"],
   ].entries()) {
     await answer(400, problem(kind, detail));
     assert.deepEqual([state().reason, seen.asked.length], [kind, index + 1]);
