@@ -100,6 +100,10 @@ fn without_configuration(command: &Command) -> Option<ExitCode> {
             Ok(guide) => print(&guide),
             Err(error) => fail(EXIT_FAILED, &error),
         },
+        Command::TrainDictionary(training) => match training.run() {
+            Ok(said) => print(&said),
+            Err(error) => fail(EXIT_FAILED, &error),
+        },
         Command::Completions { shell } => print(&completions(*shell)),
         Command::Man { folder } => {
             done(write_manual(folder).map_err(|error| format!("{}: {error}", folder.display()).into()))

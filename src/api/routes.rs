@@ -197,14 +197,12 @@ async fn read_history(context: &Context, request: &Request) -> Result<Response, 
     Ok(history::history(&selection, &params, &request.rights, trails, now))
 }
 
-fn way_to_dictionary(context: &Context, _: Request) -> Answer<Asked> {
-    Answer::whole(
-        context.dictionary().map(|dictionary| compression::redirect(&dictionary)).ok_or(ApiError::NoDictionary),
-    )
+fn way_to_dictionary(context: &Context, request: Request) -> Answer<Asked> {
+    Answer::whole(context.asked_dictionary(&request).map(|dictionary| compression::redirect(&dictionary)))
 }
 
 fn dictionary(context: &Context, request: Request) -> Answer<Asked> {
-    let dictionary = context.dictionary().ok_or(ApiError::NoDictionary);
+    let dictionary = context.asked_dictionary(&request);
     Answer::whole(dictionary.and_then(|dictionary| compression::content(&dictionary, &request.segment)))
 }
 
@@ -237,6 +235,12 @@ impl Context {
             Err(ApiError::Refused(Refusal::NoKeys)) => Answer::Stream(Err(Rejection::NoKeys)),
             Err(error) => Answer::Problem(error.into()),
         }
+    }
+
+    /// The dictionary, for a client that fetches it.
+    fn asked_dictionary(&self, request: &Request) -> Result<Arc<Dictionary>, ApiError> {
+        request.query.check(&[])?;
+        self.dictionary().ok_or(ApiError::NoDictionary)
     }
 
     /// What streams are compressed with; `None`: none are.

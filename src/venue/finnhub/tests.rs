@@ -23,7 +23,10 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
     (message, batch)
 }
 
-fn shown(updates: &[Update]) -> Vec<(u32, i64, Field<Decimal>, Field<Decimal>, TradingSession)> {
+/// A trade as it is shown: symbol, time in µs, price, size, session.
+type Shown = (u32, i64, Field<Decimal>, Field<Decimal>, TradingSession);
+
+fn shown(updates: &[Update]) -> Vec<Shown> {
     let shown = |update: &Update| {
         let trade = update.trade.unwrap();
         let UnixMicros(time) = trade.sequence.time.unwrap();

@@ -68,6 +68,7 @@ impl<T: Transport + Send + 'static> Gateway<T> {
 
     fn with(stall_timeout: Duration, flush_interval: Option<Duration>) -> Self {
         let fanout = config::Fanout {
+            compress_min_streams: 8,
             workers: 1,
             flush_interval,
             max_lag: Duration::from_millis(250),
