@@ -346,7 +346,9 @@ fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
                 assert!(silent <= MUTE_AFTER + LATE, "seed {seed}: nothing of {symbol} was live for {silent:?}");
             }
         }
-        eprintln!("seed {seed}: nothing live for {longest:?} at most, back after {shortest:?} at least, {most} changes");
+        eprintln!(
+            "seed {seed}: nothing live for {longest:?} at most, back after {shortest:?} at least, {most} changes"
+        );
     });
     gateway.stop().unwrap();
 }

@@ -72,7 +72,8 @@ impl Played {
         let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
         let cut: Arc<AtomicUsize> = Arc::default();
         let listener = tokio::spawn(listen(venue, manner, lines.clone(), cut.clone()));
-        let mut played = Self { rig, manner, lines, cut, clients: Clients::default(), number: 0, begun: Instant::now(), listener };
+        let mut played =
+            Self { rig, manner, lines, cut, clients: Clients::default(), number: 0, begun: Instant::now(), listener };
         played.rig.reached(FeedState::Live).await;
         played.trades_until("the first", |_| true).await;
         played
