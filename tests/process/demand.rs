@@ -8,6 +8,7 @@ use crate::support::{
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -125,8 +126,8 @@ fn reasons(text: &str) -> BTreeMap<&str, &str> {
 }
 
 /// One stream that never ends: nothing that other clients do may take its symbol away.
-fn follow(gateway: &Process, ends: &AtomicBool) -> usize {
-    let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{STEADY}"));
+fn follow(gateway: SocketAddr, ends: &AtomicBool) -> usize {
+    let mut stream = Stream::open(gateway, &format!("/v1/stream/{STEADY}"));
     stream.named("hello");
     let mut live = 0;
     while !ends.load(Ordering::Relaxed) {
@@ -176,13 +177,13 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
         size.limit
     );
     let gateway = Process::start("demand", &config);
-    let ends = AtomicBool::new(false);
+    let (address, ends) = (gateway.address, AtomicBool::new(false));
     let (mut granted, mut refused, mut batches) = (0, 0, 0);
     let mut memory = Memory::default();
     let begun = Instant::now();
     thread::scope(|scope| {
         let ending = Ends(&ends);
-        let steady = scope.spawn(|| follow(&gateway, &ends));
+        let steady = scope.spawn(|| follow(address, &ends));
         let trades = scope.spawn(|| {
             for number in 1.. {
                 if ends.load(Ordering::Relaxed) {
