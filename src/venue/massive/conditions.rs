@@ -1,8 +1,8 @@
 //! What the ids of a trade's conditions say of the price that it may move.
 //!
-//! The ids are the venue's own, and stand for the letters of both tapes. The rule is that of the consolidated last sale,
-//! as the venue publishes it with each id (`update_rules.consolidated`): a trade is shown as the last unless one of its
-//! conditions keeps it from being that. An id that is not known here never hides a trade.
+//! The ids are the venue's own, and stand for the letters of both tapes. The rule is that of the consolidated last
+//! sale, as the venue publishes it with each id (`update_rules.consolidated`): a trade is shown as the last unless one
+//! of its conditions keeps it from being that. An id that is not known here never hides a trade.
 
 use crate::{
     market::TradingSession,
@@ -46,8 +46,8 @@ pub(super) fn session(conditions: Exact<'_>) -> Option<TradingSession> {
 mod tests {
     use super::*;
 
-    /// Each id that the venue has published, of either tape, and the session in which such a trade is the last sale. Ids
-    /// between them are reserved.
+    /// Each id that the venue has published, of either tape, and the session in which such a trade is the last sale.
+    /// Ids between them are reserved.
     const PUBLISHED: &[(u64, &str, &str)] = &[
         (0, "regular sale", "@", "regular"),
         (1, "acquisition", "regular"),
