@@ -176,7 +176,10 @@ impl Venue for Finnhub {
     }
 
     fn unanswered(&mut self, id: u64) {
-        self.subscription.refused(Some(id), self.refusal);
+        // It may be one that ended a subscription: the venue means the last one before it that began some.
+        if let Some(id) = self.subscription.newest_accepted(id) {
+            self.subscription.refused(Some(id), self.refusal);
+        }
     }
 }
 
