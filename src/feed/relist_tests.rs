@@ -31,6 +31,17 @@ fn an_answer_to_a_change_is_told_for_some_of_its_symbols_may_be_refused() {
 }
 
 #[test]
+fn a_refusal_that_names_no_request_means_none_that_ends_subscriptions() {
+    let mut course = Course::live(RULES);
+    let accepted = Request { id: 8, text: Some("8".to_owned()), silence: Silence::Accepts };
+    course.on(Event::Change(vec![accepted, later(Silence::Ends)]));
+    course.next();
+    course.next();
+    assert_eq!(course.message(Message::Refused(None)), Action::Live { refused: vec![8], unanswered: vec![8] });
+    assert_eq!(course.message(Message::Acknowledged(9)), Action::Nothing, "the end is awaited still");
+}
+
+#[test]
 fn a_change_without_an_answer_costs_the_other_symbols_nothing() {
     for (silence, action) in [
         (Silence::Disconnects, Action::Live { refused: vec![9], unanswered: vec![9] }),

@@ -170,4 +170,18 @@ fn a_feeds_hours_and_origin_follow_its_address_unless_the_file_says_otherwise() 
         assert_eq!(of(path, "hours = \"us-equities\"").0, schedule(Hours::UsEquities), "{path}");
     }
     assert_eq!(of("/v2/sip", "hours = \"us-overnight\"").0, schedule(Hours::UsOvernight));
+    for (venue, lines, hours, origin) in [
+        ("alpaca-crypto", "symbols = [\"BTC-USD\"]", Hours::Always, Origin::Market),
+        ("massive", "symbols = [\"AAPL\"]", Hours::UsEquities, Origin::Market),
+        (
+            "massive",
+            "symbols = [\"AAPL\"]\nurl = \"wss://delayed.massive.com/stocks\"",
+            Hours::UsEquities,
+            Origin::Delayed,
+        ),
+    ] {
+        let feed = feed("venues-hours", venue, lines).unwrap().feeds.remove(0);
+        assert_eq!(feed.schedule, schedule(hours), "{venue}");
+        assert_eq!((feed.venue.origin)(feed.url.as_deref()), origin, "{lines}");
+    }
 }

@@ -4,7 +4,8 @@
 //! {"action":"subscribe","quotes":["BTC/USD"],"trades":["BTC/USD"]}
 //! [{"T":"subscription","trades":["BTC/USD"],"quotes":["BTC/USD"],"orderbooks":[],"bars":[],"updatedBars":[],
 //!   "dailyBars":[]}]
-//! [{"T":"t","S":"AVAX/USD","p":47.302,"s":3.25,"t":"2024-03-12T10:27:49.012204671Z","i":3447222699101865077,"tks":"S"}]
+//! [{"T":"t","S":"AVAX/USD","p":47.302,"s":3.25,"t":"2024-03-12T10:27:49.012204671Z","i":3447222699101865077,
+//!   "tks":"S"}]
 //! [{"T":"q","S":"BAT/USD","bp":0.35718,"bs":13445.46,"ap":0.3581,"as":13561.902,"t":"2024-03-12T10:29:43.2Z"}]
 //! [{"T":"d","S":"BTC/USD","o":71520.5,"h":72880.1,"l":71002,"c":72001.25,"v":31.402,"n":2210,"vw":71980.1,
 //!   "t":"2024-03-12T05:00:00Z"}]
@@ -13,10 +14,11 @@
 //! All is as for stocks, but:
 //!
 //! **Order.** The data are those of one exchange, with one clock: trades and quotes are guarded by `t`, and equal times
-//! pass, since a trade and the quote that it made share theirs. The ids of trades are unique, and are not known to rise.
+//! pass, since a trade and the quote that it made share theirs. The ids of trades are unique, and are not known to
+//! rise.
 //!
-//! **Fields.** `tks` is the taker's side. There are no conditions, corrections, statuses or price bands. A daily bar has
-//! the time of the day's beginning.
+//! **Fields.** `tks` is the taker's side. The venue sends neither conditions nor corrections, statuses or price bands. A
+//! daily bar has the time of the day's beginning.
 
 use super::*;
 use crate::market::{Hours, Symbol};

@@ -98,8 +98,8 @@ mod tests {
         }
     }
 
-    /// Each letter of the tapes' specifications, and the session in which a trade with it is the last sale on CTA and on
-    /// UTP; `-` where that tape does not have the letter, which then hides nothing.
+    /// Each letter of the tapes' specifications, and the session in which a trade with it is the last sale on CTA and
+    /// on UTP; `-` where that tape does not have the letter, which then hides nothing.
     const LETTERS: &[(&str, &str, &str)] = &[
         ("@", "regular", "regular"),
         (" ", "regular", "-"),

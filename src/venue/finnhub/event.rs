@@ -1,8 +1,9 @@
 //! Frames to updates.
 //!
-//! The venue does not publish what its numbers of conditions mean. Recorded frames tell two of them: `12` stands at every
-//! trade of less than 100 shares and at no other, an odd lot; `24` stands at every trade outside the regular session and
-//! at no other. An odd lot is never the consolidated last price. A number that is not known never hides a trade.
+//! The venue does not publish what its numbers of conditions mean. Recorded frames tell two of them: `12` stands at
+//! every trade of less than 100 shares and at no other, an odd lot; `24` stands at every trade outside the regular
+//! session and at no other. An odd lot is never the consolidated last price. A number that is not known never hides a
+//! trade.
 
 use crate::{
     market::{FeedSymbol, Field, Reason, Sequence, TradeUpdate, TradingSession, UnixMicros, Update},

@@ -11,12 +11,13 @@
 //! ```
 //! The key stands in the address.
 //!
-//! **Order.** A trade has no id, and the times of a frame are not sorted: the trades of a frame are sorted by `t`, which
-//! guards them; equal times pass. Whole frames have been seen several times over, and the newest of a moment first.
+//! **Order.** A trade has no id, and the times of a frame are not sorted: the trades of a frame are sorted by `t`,
+//! which guards them; equal times pass. Whole frames have been seen several times over, and the newest of a moment
+//! first.
 //!
-//! **Fields.** `c` holds the venue's own numbers of conditions, or is `null` or absent: see [`event`]. A size of zero is
-//! that of a price without a trade, as of currencies and indices. There is neither a side nor an exchange, and no quotes,
-//! statistics or halts. Times are ms.
+//! **Fields.** `c` holds the venue's own numbers of conditions, or is `null` or absent: see [`event`]. A size of zero
+//! is that of a price without a trade, as of currencies and indices. There is neither a side nor an exchange, and no
+//! quotes, statistics or halts. Times are ms.
 //!
 //! **Answers.** The venue answers only what it refuses. It names the symbol that it does not know, but not the one that
 //! is over the plan's limit: then it is the newest.
@@ -175,7 +176,10 @@ impl Venue for Finnhub {
     }
 
     fn unanswered(&mut self, id: u64) {
-        self.subscription.refused(Some(id), self.refusal);
+        // It may be one that ended a subscription: the venue means the last one before it that began some.
+        if let Some(id) = self.subscription.newest_accepted(id) {
+            self.subscription.refused(Some(id), self.refusal);
+        }
     }
 }
 

@@ -128,6 +128,19 @@ fn what_the_venue_refuses_is_a_symbol_the_newest_request_or_the_connection() {
 }
 
 #[test]
+fn ends_are_not_awaited_and_not_refused() {
+    let mut venue = venue();
+    venue.open();
+    let Change::Requests(ends) = venue.change(&[], &[FeedSymbol(0), FeedSymbol(2)]) else { panic!("it can") };
+    assert!(ends.iter().all(|request| request.silence == Silence::Accepts));
+    assert_eq!(ends[0].text.as_deref(), Some(r#"{"symbol":"AAPL","type":"unsubscribe"}"#));
+    let too_many = br#"{"msg":"Subscribing to too many symbols","type":"error"}"#;
+    assert_eq!(venue.read(too_many, &mut Batch::default()), Ok(Message::Refused(None)));
+    venue.unanswered(ends[1].id);
+    assert_eq!(venue.refused(), [(FeedSymbol(1), Reason::SymbolLimit)], "the newest that is still listed");
+}
+
+#[test]
 fn an_address_that_can_never_carry_the_stream_is_refused() {
     for url in ["wss://ws.finnhub.io", "wss://WS.finnhub.io:443/", "ws://127.0.0.1:9", "wss://proxy.example/api/v1"] {
         assert_eq!(check_url(url), Ok(()), "{url}");

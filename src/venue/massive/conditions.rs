@@ -1,8 +1,8 @@
 //! What the ids of a trade's conditions say of the price that it may move.
 //!
-//! The ids are the venue's own, and stand for the letters of both tapes. The rule is that of the consolidated last sale,
-//! as the venue publishes it with each id (`update_rules.consolidated`): a trade is shown as the last unless one of its
-//! conditions keeps it from being that. An id that is not known here never hides a trade.
+//! The ids are the venue's own, and stand for the letters of both tapes. The rule is that of the consolidated last
+//! sale, as the venue publishes it with each id (`update_rules.consolidated`): a trade is shown as the last unless one
+//! of its conditions keeps it from being that. An id that is not known here never hides a trade.
 
 use crate::{
     market::TradingSession,
@@ -46,54 +46,54 @@ pub(super) fn session(conditions: Exact<'_>) -> Option<TradingSession> {
 mod tests {
     use super::*;
 
-    /// Each id that the venue has published, its letters on the tapes CTA and UTP, and the session in which such a trade
-    /// is the last sale. Ids between them are reserved.
-    const PUBLISHED: &[(u64, &str, &str, &str)] = &[
+    /// Each id that the venue has published, of either tape, and the session in which such a trade is the last sale.
+    /// Ids between them are reserved.
+    const PUBLISHED: &[(u64, &str, &str)] = &[
         (0, "regular sale", "@", "regular"),
-        (1, "acquisition", "-A", "regular"),
-        (2, "average price", "BW", "none"),
-        (3, "automatic execution", "E-", "regular"),
-        (4, "bunched", "-B", "regular"),
-        (5, "bunched, sold late", "-G", "none"),
-        (6, "CAP election", "I-", "regular"),
-        (7, "cash", "CC", "none"),
-        (8, "closing prints", "66", "regular"),
-        (9, "cross", "XX", "regular"),
-        (10, "derivatively priced", "44", "none"),
-        (11, "distribution", "-D", "regular"),
-        (12, "extended hours", "TT", "extended"),
-        (13, "extended hours, out of sequence", "UU", "none"),
-        (14, "intermarket sweep", "FF", "regular"),
-        (15, "official close of an exchange", "MM", "none"),
-        (16, "official open of an exchange", "QQ", "none"),
-        (17, "opening of an exchange", "--", "regular"),
-        (18, "reopening of an exchange", "--", "regular"),
-        (19, "closing of an exchange", "--", "regular"),
-        (20, "next day", "NN", "none"),
-        (21, "price variation", "HH", "none"),
-        (22, "prior reference price", "PP", "none"),
-        (23, "rule 155", "-K", "regular"),
-        (24, "rule 127", "K-", "regular"),
-        (25, "opening prints", "OO", "regular"),
-        (27, "stopped stock", "-1", "regular"),
-        (28, "reopening prints", "55", "regular"),
-        (29, "seller", "RR", "none"),
-        (30, "sold last", "LL", "regular"),
-        (31, "sold last, stopped stock", "-2", "regular"),
-        (32, "sold out of sequence", "ZZ", "none"),
-        (33, "sold out of sequence, stopped stock", "-3", "none"),
-        (34, "split", "-S", "regular"),
-        (35, "stock option", "V-", "regular"),
-        (36, "yellow flag", "-Y", "regular"),
-        (37, "odd lot", "II", "none"),
-        (38, "corrected consolidated close", "99", "regular"),
-        (41, "exempt from trade through", "--", "regular"),
-        (52, "contingent", "VV", "none"),
-        (53, "qualified contingent", "77", "none"),
-        (55, "detail of an opening", "--", "regular"),
-        (57, "short sale restriction", "--", "regular"),
-        (60, "short sale restriction in effect", "--", "regular"),
-        (999, "an id of tomorrow", "--", "regular"),
+        (1, "acquisition", "regular"),
+        (2, "average price", "none"),
+        (3, "automatic execution", "regular"),
+        (4, "bunched", "regular"),
+        (5, "bunched, sold late", "none"),
+        (6, "CAP election", "regular"),
+        (7, "cash", "none"),
+        (8, "closing prints", "regular"),
+        (9, "cross", "regular"),
+        (10, "derivatively priced", "none"),
+        (11, "distribution", "regular"),
+        (12, "extended hours", "extended"),
+        (13, "extended hours, out of sequence", "none"),
+        (14, "intermarket sweep", "regular"),
+        (15, "official close of an exchange", "none"),
+        (16, "official open of an exchange", "none"),
+        (17, "opening of an exchange", "regular"),
+        (18, "reopening of an exchange", "regular"),
+        (19, "closing of an exchange", "regular"),
+        (20, "next day", "none"),
+        (21, "price variation", "none"),
+        (22, "prior reference price", "none"),
+        (23, "rule 155", "regular"),
+        (24, "rule 127", "regular"),
+        (25, "opening prints", "regular"),
+        (27, "stopped stock", "regular"),
+        (28, "reopening prints", "regular"),
+        (29, "seller", "none"),
+        (30, "sold last", "regular"),
+        (31, "sold last, stopped stock", "regular"),
+        (32, "sold out of sequence", "none"),
+        (33, "sold out of sequence, stopped stock", "none"),
+        (34, "split", "regular"),
+        (35, "stock option", "regular"),
+        (36, "yellow flag", "regular"),
+        (37, "odd lot", "none"),
+        (38, "corrected consolidated close", "regular"),
+        (41, "exempt from trade through", "regular"),
+        (52, "contingent", "none"),
+        (53, "qualified contingent", "none"),
+        (55, "detail of an opening", "regular"),
+        (57, "short sale restriction", "regular"),
+        (60, "short sale restriction in effect", "regular"),
+        (999, "an id of tomorrow", "regular"),
     ];
 
     fn name(session: Option<TradingSession>) -> &'static str {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn each_published_condition_says_what_a_trade_moves() {
-        for (id, about, _, expected) in PUBLISHED {
+        for (id, about, expected) in PUBLISHED {
             assert_eq!(name(session_of(*id)), *expected, "{id}: {about}");
             assert_eq!(name(list(&format!("[{id}]"))), *expected, "{id}: {about}");
             assert_eq!(name(list(&format!("[14,{id},41]"))), *expected, "{id}: {about}");

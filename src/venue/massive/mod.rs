@@ -20,9 +20,9 @@
 //! unique. A trade with the exchange, the facility and the id of the symbol's trade before it is that one again. The
 //! figures of the day are guarded by `e`, halts by `t`.
 //!
-//! **Fields.** `ds` is the exact size, which may be fractional; `s` where it is absent. `c` holds ids of [`conditions`]. In
-//! `A` only `op`, `av` and `dav` are of the day: the others are of a second. Times are ms, but ns in `LULD`. Its indicators
-//! 17 and 18 are a halt and its end, and come for stocks that are listed on Nasdaq.
+//! **Fields.** `ds` is the exact size, which may be fractional; `s` where it is absent. `c` holds ids of
+//! [`conditions`]. In `A` only `op`, `av` and `dav` are of the day: the others are of a second. Times are ms, but ns in
+//! `LULD`. Its indicators 17 and 18 are a halt and its end, and come for stocks that are listed on Nasdaq.
 //!
 //! **Answers.** Each topic is acknowledged by name. Names are not checked. `not authorized` names no topic: it is the
 //! oldest request's. Quotes and halts come in real time alone, so the delayed host is not asked for them.

@@ -1,11 +1,11 @@
 //! Frames to updates. Data are lists, told apart by their first element and their length:
 //!
-//! | level | elements |
-//! |---|---|
-//! | 6 | time, ticker, price |
-//! | 0, 5 | `Q`, `T` or `B`, time, time in ns, ticker, bid size, bid, mid, ask, ask size, last price, last size, halted, after hours, intermarket sweep, odd lot, exempt from rule 611 |
+//! - level 6: time, ticker, price;
+//! - levels 0 and 5: `Q`, `T` or `B`, time, time in ns, ticker, bid size, bid, mid, ask, ask size, last price,
+//!   last size, halted, after hours, intermarket sweep, odd lot, exempt from rule 611.
 //!
-//! `null` stands where a message does not have an element. `B` breaks a trade and does not say which, so it is not used.
+//! `null` stands where a message does not have an element. `B` breaks a trade and does not say which, so it is not
+//! used.
 
 use crate::{
     market::{Field, Halt, QuoteUpdate, Sequence, StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update},

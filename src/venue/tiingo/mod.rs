@@ -3,7 +3,8 @@
 //! ```json
 //! {"authorization":"...","eventData":{"thresholdLevel":"6","tickers":["spy","aapl"]},"eventName":"subscribe"}
 //! {"response":{"code":200,"message":"Success"},"data":{"subscriptionId":2563368},"messageType":"I"}
-//! {"data":{"tickers":["spy","aapl"],"thresholdLevel":"6"},"messageType":"I","response":{"code":200,"message":"Success"}}
+//! {"data":{"tickers":["spy","aapl"],"thresholdLevel":"6"},"messageType":"I",
+//!  "response":{"code":200,"message":"Success"}}
 //! {"response":{"code":200,"message":"HeartBeat"},"messageType":"H"}
 //! {"service":"iex","messageType":"A","data":["2026-08-25T14:30:01.023456789Z","spy",647.25]}
 //! {"messageType":"A","service":"iex","data":["Q","2019-01-30T13:33:46.383129126-05:00",1548873226383129126,"vym",100,
@@ -12,12 +13,14 @@
 //!  null,null,null,null,50.285,200,null,0,0,0,0]}
 //! {"messageType":"E","response":{"code":400,"message":"thresholdLevel not valid"}}
 //! ```
-//! **Levels.** 6 is the only level of usual plans: a price that the venue derives, a trade without size and side. Levels 0
-//! and 5 have trades and quotes, and need an agreement with the exchange; `?thresholdLevel=5` in the address asks for it.
+//! **Levels.** 6 is the only level of usual plans: a price that the venue derives, a trade without size and side.
+//! Levels 0 and 5 have trades and quotes, and need an agreement with the exchange; `?thresholdLevel=5` in the address
+//! asks for it.
 //!
 //! **Order.** Times of ns are the order of all parts; equal times pass.
 //!
-//! **Fields.** Data are lists: see [`event`]. A flag says that a stock is halted, or no longer. There are no statistics.
+//! **Fields.** Data are lists: see [`event`]. A flag says that a stock is halted, or no longer. The venue sends
+//! no statistics.
 //!
 //! **Answers.** The first request is answered with the number of the subscription, which later ones name; those are
 //! answered with all tickers that are subscribed by then. A ticker that is not known stays silent.

@@ -6,8 +6,9 @@
 //!  "country":"United States","type":"Common Stock"}],"fails":[{"symbol":"GBP/USDX"}]}
 //! {"event":"price","symbol":"AAPL","currency":"USD","exchange":"NASDAQ","mic_code":"XNGS","type":"Common Stock",
 //!  "timestamp":1684508045,"price":175.6897,"day_volume":15991637}
-//! {"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar","exchange":"Coinbase Pro",
-//!  "type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,"ask":29300.0,"day_volume":28306}
+//! {"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar",
+//!  "exchange":"Coinbase Pro","type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,
+//!  "ask":29300.0,"day_volume":28306}
 //! {"action":"heartbeat"}
 //! {"event":"heartbeat","status":"ok"}
 //! {"status":"error","code":401,"message":"..."}
@@ -15,13 +16,13 @@
 //! The key stands in the address.
 //!
 //! **Order.** Times are whole seconds: they guard all parts, and equal times pass. A price that is repeated within its
-//! second is no trade.
+//! second is not a trade.
 //!
-//! **Fields.** `price` is a last price, a trade without size and side. `bid`, `ask` (without sizes) and `day_volume` are
-//! optional. There are no halts.
+//! **Fields.** `price` is a last price, a trade without size and side. `bid`, `ask` (without sizes) and `day_volume`
+//! are optional. The venue does not tell halts.
 //!
-//! **Names.** `RY` and `RY:TSX` both arrive as `RY`, and differ in `exchange`: a name with an exchange is found by both,
-//! one without is found by the symbol alone.
+//! **Names.** `RY` and `RY:TSX` both arrive as `RY`, and differ in `exchange`: a name with an exchange is found by
+//! both, one without is found by the symbol alone.
 //!
 //! **Answers.** An answer lists the symbols that are granted and those that are refused, and no number of its request:
 //! it is for the oldest one.

@@ -208,6 +208,12 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.accepted.iter().find(has_it).map(|asked| asked.id)
     }
 
+    /// The newest request up to this id that counts as granted, and still has a symbol of the list.
+    pub(in crate::venue) fn newest_accepted(&self, up_to: u64) -> Option<u64> {
+        let begun = self.accepted.iter().filter(|asked| !asked.symbols.is_empty());
+        begun.map(|asked| asked.id).filter(|id| *id <= up_to).max()
+    }
+
     /// The oldest request of this kind without an answer for this symbol: for answers that name the symbol, and not
     /// the request.
     pub(in crate::venue) fn awaiting(&self, aim: Aim, kind: C, symbol: FeedSymbol, names: &Names) -> Option<u64> {

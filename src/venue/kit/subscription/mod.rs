@@ -155,7 +155,9 @@ impl<C: Copy + PartialEq> Subscription<C> {
 
     fn request(&mut self, aim: Aim, kind: C, symbols: &[FeedSymbol], round: u32, names: &Names) -> Vec<Request> {
         let all: Vec<&str> = symbols.iter().map(|&symbol| names.of(symbol)).collect();
-        let silence = if aim == Aim::End { Silence::Ends } else { self.form.silence };
+        // A venue that answers only what it refuses does not answer ends either.
+        let is_awaited = self.form.silence != Silence::Accepts;
+        let silence = if aim == Aim::End && is_awaited { Silence::Ends } else { self.form.silence };
         let mut requests = Vec::new();
         let mut from = 0;
         while from < symbols.len() {
@@ -168,9 +170,11 @@ impl<C: Copy + PartialEq> Subscription<C> {
             from += count;
             let symbols = symbols[batch].to_vec();
             let mut asked = Asked { id, aim, kind, symbols, round, unanswered: Vec::new(), is_granted: false };
-            if silence == Silence::Accepts {
-                self.judge(kind, &asked.symbols, Verdict::Granted);
-                self.accepted.push(asked);
+            if !is_awaited {
+                if aim == Aim::Begin {
+                    self.judge(kind, &asked.symbols, Verdict::Granted);
+                    self.accepted.push(asked);
+                }
                 continue;
             }
             asked.unanswered.clone_from(&asked.symbols);
