@@ -166,11 +166,25 @@ fn scenarios_that_would_load_nothing_or_never_end_are_rejected() {
         (
             "churn = 0",
             "stages = [{ to = 2, over = \"2s\" }]",
-            "the duration is 1s: it must be 2s or longer, as its stages last",
+            "the duration is 1s: it must be 2s or longer, since its stages or its ramp last so long",
         ),
         ("{ steady = { rate = 100 } }", "{ stages = [] }", "the number of stages is 0: it must be from 1 to 100"),
         ("{ steady = { rate = 100 } }", "{ stages = [{ to = -1, over = \"1s\" }] }", "the rate of a stage is -1"),
         ("{ steady = { rate = 100 } }", "{ stages = [{ to = 1, over = \"9s\" }] }", "it must be 9s or longer"),
+        ("{ steady = { rate = 100 } }", "{ ramp = { from = 1, to = 9, over = \"9s\" } }", "it must be 9s or longer"),
+        (
+            "{ steady = { rate = 100 } }",
+            "{ bursts = { rate = 1, factor = 2, every = \"1s\", lasts = \"2s\" } }",
+            "the time of a burst is 2s: it must be at most 1s",
+        ),
+        ("name = \"few\"", "name = \"\"", "the name of a group is its own"),
+        ("name = \"few\"", "name = \"a[b\"", "group `a[b`: the name of a group"),
+        ("churn = 0", "churn = 0\n[[group]]\nname = \"few\"\ncount = 1", "group `few`: the name of a group is its own"),
+        (
+            "[[group]]",
+            "[[outage]]\nat = \"900ms\"\nlasts = \"200ms\"\n[[group]]",
+            "the duration is 1s: it must be 1s 100ms or longer, since its last outage ends then",
+        ),
         (
             "[[group]]",
             "[thresholds]\n\"latency_p99[fwe]\" = \"1s\"\n[[group]]",

@@ -77,6 +77,7 @@ fn setup(target: SocketAddr, wire: Wire, symbols: Vec<String>, groups: Vec<Group
         symbols,
         groups,
         connect_rate: None,
+        answer_max: Setup::ANSWER_MAX,
         old_after: Scenario::old_after().0,
         seed: 1,
         percentiles: Asked::default(),

@@ -44,6 +44,7 @@ fn setup(target: SocketAddr, tls: ClientTls, groups: Vec<Group>) -> Setup {
         symbols: vec!["A".to_owned(), "B".to_owned()],
         groups,
         connect_rate: None,
+        answer_max: Setup::ANSWER_MAX,
         old_after: Scenario::old_after().0,
         seed: 1,
         percentiles: Asked::default(),

@@ -49,6 +49,7 @@ fn smoke_with(violation: Violation, churn: f64) -> Summary {
         symbols,
         groups: scenario.groups.clone(),
         connect_rate: scenario.connect_rate,
+        answer_max: Setup::ANSWER_MAX,
         old_after: scenario.old_after.0,
         seed: 1,
         percentiles: Asked::default(),

@@ -21,9 +21,12 @@ pub struct Wanted {
 impl Wanted {
     /// Reads the option `on` of a query. Without it a stream gets all parts.
     pub fn of_query(query: &str) -> Self {
-        let on = query.split('&').find_map(|option| option.strip_prefix("on="));
-        let Some(on) = on else { return Self { trade: true, quote: true, all: true } };
-        let has = |part| on.split(',').any(|name| name == part);
+        let lists = || query.split('&').filter_map(|option| option.strip_prefix("on="));
+        if lists().next().is_none() {
+            return Self { trade: true, quote: true, all: true };
+        }
+        // Repeated lists add up.
+        let has = |part| lists().flat_map(|on| on.split(',')).any(|name| name == part);
         Self { trade: has("trade"), quote: has("quote"), all: false }
     }
 }
@@ -51,16 +54,19 @@ struct Wrong<'a> {
 }
 
 impl<'a> LastStateCheck<'a> {
-    /// Checks all symbols and notes the violations.
-    pub fn run(&self, violations: &mut Violations) {
-        let Some(epoch) = self.slots.epoch() else { return };
+    /// Checks all symbols and notes the violations; returns how many symbols it has checked.
+    pub fn run(&self, violations: &mut Violations) -> u64 {
+        let Some(epoch) = self.slots.epoch() else { return 0 };
+        let mut checked = 0;
         for (symbol, last) in self.slots.last() {
             let seq = last.map_or(0, |tick| tick.seq);
             if let Err(Wrong { what, bytes }) = self.check_symbol(epoch, symbol, seq) {
                 let what = format!("{}: {what}", self.seen_ticks.name(symbol));
                 violations.note(Rule::LastState, Some(self.stream), self.now, what, bytes);
             }
+            checked += 1;
         }
+        checked
     }
 
     fn check_symbol(&self, epoch: u32, symbol: u32, seq: u64) -> Result<(), Wrong<'a>> {
@@ -117,6 +123,8 @@ mod tests {
         assert_eq!(difference(&expected, &expected, wanted), None);
         assert_eq!(difference(&expected, &got, wanted).unwrap(), "its last bid is 2, the venue's 1");
         assert_eq!(difference(&expected, &got, Wanted::of_query("on=trade")), None);
+        let both = Wanted { trade: true, quote: true, all: false };
+        assert_eq!(["on=trade,quote", "on=trade&max_rate=1&on=quote"].map(Wanted::of_query), [both, both]);
         assert_eq!(
             difference(&expected, &Values::default(), wanted).unwrap(),
             "its last price is nothing, the venue's 1.5"

@@ -75,6 +75,8 @@ pub struct SeenTicks {
     newest: HashMap<(u32, u32), Rc<SeenTick>, FixedState>,
     /// Whether several gateways send them, as the nodes of a cluster.
     is_cluster: bool,
+    /// Copies that were compared with one that was read before.
+    compared: u64,
     /// The venue's recent trades and quotes.
     history: Option<Arc<History>>,
 }
@@ -90,6 +92,11 @@ impl SeenTicks {
     /// Whether several gateways send the ticks.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
+    }
+
+    /// How many copies of ticks were compared with one that was read before.
+    pub fn compared(&self) -> u64 {
+        self.compared
     }
 
     /// The number of a symbol, in the order of first use.
@@ -138,6 +145,7 @@ impl SeenTicks {
             && let Some(seen) = self.ticks.get(&Key { epoch, symbol, seq })
             && *seen.block == *block
         {
+            self.compared += 1;
             return Some((symbol, seen.clone()));
         }
         match self.read(epoch, block) {
@@ -176,6 +184,7 @@ impl SeenTicks {
         }
         let known = self.tick(epoch, symbol, seq).cloned();
         if let Some(seen) = known.as_ref().filter(|seen| seen.patch.get().is_some_and(|patch| **patch == *block)) {
+            self.compared += 1;
             return Some((symbol, seen.clone()));
         }
         // Only where the stream is tens of thousands of ticks behind others, the one before is not kept.
@@ -244,6 +253,7 @@ impl SeenTicks {
         if tick.seq == 0 {
             return seen;
         }
+        self.compared += u64::from(self.tick(epoch, symbol, tick.seq).is_some());
         if let Some(other) = self.tick(epoch, symbol, tick.seq) {
             if other.block != seen.block && !(other.id() == seen.id() && patch::is_same(other.data(), seen.data())) {
                 let what = format!("{} {}: another stream got {}", self.name(symbol), tick.seq, other.data());

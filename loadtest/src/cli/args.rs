@@ -167,16 +167,16 @@ pub struct StreamsArgs {
     #[arg(long, default_value_t = 100)]
     pub count: u32,
     /// The number of symbols per stream.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "path")]
     pub each: usize,
     /// Choose symbols by Zipf: the first is twice as popular as the second.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "path")]
     pub zipf: bool,
     /// Options of the stream, such as max_rate=4&on=trade.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", conflicts_with = "path")]
     pub query: String,
     /// Ask for ticks as patches.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "path")]
     pub patch: bool,
     /// Read slowly, this many bytes per second.
     #[arg(long, value_name = "BYTES", conflicts_with = "never")]

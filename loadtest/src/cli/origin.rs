@@ -3,49 +3,172 @@
 use crate::{
     measure::Host,
     report::{Program, Provenance, Summary},
+    scenario::{Comments, LoadSetup, Scenario, printed},
 };
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _, fs, io, path::Path, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+use toml::{Table, Value};
 
 /// The option whose value is a secret.
 const SECRET_OPTION: &str = "--header";
 /// Parameters of a query whose values are secrets.
 const SECRET_PARAMETERS: [&str; 5] = ["token=", "access_token=", "key=", "secret=", "password="];
-/// The variables that change the gateway, or what is started for a run.
-const VARIABLES: [&str; 2] = ["TICKFAN_", "NATS_SERVER"];
+/// The variables that change the gateway, or what is started for a run, by the beginnings of their names.
+const VARIABLES: [&str; 9] = [
+    "TICKFAN_",
+    "NATS_SERVER",
+    "MALLOC_",
+    "GLIBC_TUNABLES",
+    "LD_PRELOAD",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
+];
+/// Of them, those that the load tester sets itself.
+const OVERWRITTEN: [&str; 2] = ["TICKFAN_LOG", "TICKFAN_LOG_FORMAT"];
 /// Parts of the names of variables whose values are secrets.
 const SECRET_NAMES: [&str; 4] = ["KEY", "SECRET", "TOKEN", "PASSWORD"];
 /// What stands for a secret.
 const HIDDEN: &str = "…";
 
-/// Where the report of this command comes from; `scenario` is the whole scenario.
-pub(super) fn provenance(scenario: String) -> Provenance {
+/// Where the report of this command comes from, which loads a scenario.
+pub(super) fn of_scenario(scenario: &Scenario) -> Provenance {
+    let mut scenario = scenario.clone();
+    let left_out = hide_secrets(&mut scenario);
+    let mut files = BTreeMap::new();
+    if let LoadSetup::Recording { path, .. } = &mut scenario.venue.load {
+        // The report may be read in another folder.
+        *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone());
+        add_file(&mut files, path);
+    }
+    Provenance { scenario: Some(printed(&scenario, Comments::Without)), left_out, files, ..of_command() }
+}
+
+/// Where the report of this command comes from, which loads what this table says.
+pub(super) fn of_load(load: &Table) -> Provenance {
+    let mut load = Value::Table(load.clone());
+    let mut left_out = Vec::new();
+    hide_in_value("load", &mut load, &mut left_out);
+    Provenance { load: Some(load.as_table().map_or(String::new(), Table::to_string)), left_out, ..of_command() }
+}
+
+fn of_command() -> Provenance {
     Provenance {
         date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         command: without_secrets(std::env::args()),
+        folder: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
         variables: variables(std::env::vars_os()),
-        scenario: without_secret_parameters(&scenario),
         load_tester: Program {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             commit: Some(env!("BUILD_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned),
-            sha256: None,
+            sha256: sha256(Path::new("/proc/self/exe")).ok(),
         },
-        server: None,
         machine: Host::now(),
+        ..Provenance::default()
+    }
+}
+
+/// Adds a file that a run depends on.
+pub(super) fn add_file(files: &mut BTreeMap<String, String>, path: &Path) {
+    if let Ok(sum) = sha256(path) {
+        files.insert(path.display().to_string(), sum);
+    }
+}
+
+/// Removes the values of secrets from a scenario; returns where there were some.
+fn hide_secrets(scenario: &mut Scenario) -> Vec<String> {
+    let mut left_out = Vec::new();
+    for (name, table) in &mut scenario.gateway {
+        for (key, value) in table.iter_mut() {
+            hide_in_value(&format!("gateway.{name}.{key}"), value, &mut left_out);
+        }
+    }
+    for group in &mut scenario.groups {
+        let place = format!("query of group {}", group.name);
+        hide_in_text(&place, &mut group.query, &mut left_out);
+    }
+    left_out
+}
+
+fn hide_in_value(place: &str, value: &mut Value, left_out: &mut Vec<String>) {
+    match value {
+        Value::String(text) if is_secret_key(place) && !text.is_empty() => {
+            HIDDEN.clone_into(text);
+            left_out.push(place.to_owned());
+        }
+        Value::String(text) => hide_in_text(place, text, left_out),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide_in_value(place, value, left_out)),
+        Value::Table(table) => {
+            table.iter_mut().for_each(|(key, value)| hide_in_value(&format!("{place}.{key}"), value, left_out));
+        }
+        _ => {}
+    }
+}
+
+/// Whether the last key of a path is a secret itself: `token` and `api_key`, but not `key_env` or `monkey`.
+fn is_secret_key(place: &str) -> bool {
+    let key = place.rsplit('.').next().unwrap_or_default();
+    let last = key.rsplit(['_', '-']).next().unwrap_or_default();
+    SECRET_NAMES.iter().any(|name| last.eq_ignore_ascii_case(name))
+}
+
+fn hide_in_text(place: &str, text: &mut String, left_out: &mut Vec<String>) {
+    let hidden = without_secret_parameters(text);
+    if hidden != *text {
+        *text = hidden;
+        left_out.push(place.to_owned());
     }
 }
 
 /// Adds it to the results, with what is known of the server: its program, if the load tester started it, or its
 /// address.
-pub(super) fn add(summary: &mut Summary, provenance: &Provenance, program: Option<&Path>, address: &str) {
+pub(super) fn add(summary: &mut Summary, provenance: &Provenance, program: &ServerProgram<'_>) {
     let gateway = summary.gateway.as_ref();
     let version = gateway.and_then(|gateway| gateway.version.clone());
-    let sha256 = program.and_then(|program| sha256(program).ok());
-    let name = program.map_or_else(|| without_secret_parameters(address), |program| program.display().to_string());
+    let sha256 = program.file.and_then(|file| sha256(file).ok());
+    let name = without_secret_parameters(&program.name);
     let commit = gateway.and_then(|gateway| gateway.commit.clone());
-    let server = Program { name, version, commit, sha256 };
-    summary.provenance = Some(Provenance { server: Some(server), ..provenance.clone() });
+    let mut provenance = provenance.clone();
+    if !program.is_own {
+        // The load tester's variables are not those of a server that others have started.
+        provenance.variables.retain(|name, _| !name.starts_with(VARIABLES[0]));
+    }
+    summary.provenance = Some(Provenance { server: Some(Program { name, version, commit, sha256 }), ..provenance });
+}
+
+/// The server of a report.
+pub(super) struct ServerProgram<'a> {
+    /// Its path or its address.
+    name: String,
+    file: Option<&'a Path>,
+    /// Whether the load tester has started it.
+    is_own: bool,
+}
+
+impl<'a> ServerProgram<'a> {
+    /// A program that the load tester has started.
+    pub(super) fn own(file: &'a Path) -> Self {
+        Self { name: file.display().to_string(), file: Some(file), is_own: true }
+    }
+
+    /// A server that was running at an address, whose program may be known by its process.
+    pub(super) fn running(address: &str, file: Option<&'a Path>) -> Self {
+        Self { name: address.to_owned(), file, is_own: false }
+    }
+}
+
+/// The program of a process, to be read.
+pub(super) fn program_of(pid: Option<u32>) -> Option<PathBuf> {
+    pid.map(|pid| PathBuf::from(format!("/proc/{pid}/exe")))
 }
 
 /// The SHA-256 of a file.
@@ -61,7 +184,9 @@ fn sha256(path: &Path) -> io::Result<String> {
 /// The variables that a run depends on.
 fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
     let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let ours = all.filter(|(name, _)| VARIABLES.iter().any(|prefix| name.starts_with(prefix)));
+    let ours = all.filter(|(name, _)| {
+        VARIABLES.iter().any(|prefix| name.starts_with(prefix)) && !OVERWRITTEN.contains(&name.as_str())
+    });
     let hide = |(name, value): (String, String)| {
         let is_secret = SECRET_NAMES.iter().any(|part| name.contains(part));
         (name, if is_secret { HIDDEN.to_owned() } else { without_secret_parameters(&value) })
@@ -93,10 +218,15 @@ fn header(argument: &str) -> String {
 /// A text without the values of secret parameters, and without users in URLs.
 fn without_secret_parameters(text: &str) -> String {
     let mut text = text.to_owned();
-    if let Some(begin) = text.find("://").map(|scheme| scheme + 3) {
-        let end = text[begin..].find('/').map_or(text.len(), |end| begin + end);
+    let mut from = 0;
+    while let Some(begin) = text[from..].find("://").map(|scheme| from + scheme + 3) {
+        // A user ends before the host, and both before the path.
+        let is_end = |c: char| c.is_whitespace() || "/?#\"'<>,;".contains(c);
+        let end = text[begin..].find(is_end).map_or(text.len(), |end| begin + end);
+        from = end;
         if let Some(user) = text[begin..end].rfind('@') {
             text.replace_range(begin..begin + user, HIDDEN);
+            from = begin + HIDDEN.len();
         }
     }
     for name in SECRET_PARAMETERS {
@@ -137,11 +267,40 @@ mod tests {
 
     #[test]
     fn the_variables_of_a_run_are_kept_without_their_secrets() {
-        let all =
-            [("TICKFAN_FANOUT_WORKERS", "1"), ("TICKFAN_AUTH_TOKEN", "s3cret"), ("HOME", "/x"), ("NATS_SERVER", "/n")];
+        let all = [
+            ("TICKFAN_LOG", "debug"),
+            ("MALLOC_ARENA_MAX", "2"),
+            ("TICKFAN_FANOUT_WORKERS", "1"),
+            ("TICKFAN_AUTH_TOKEN", "s3cret"),
+            ("HOME", "/x"),
+            ("NATS_SERVER", "/n"),
+        ];
         let kept = variables(all.into_iter().map(|(name, value)| (name.into(), value.into())));
         let kept: Vec<_> = kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(kept, [("NATS_SERVER", "/n"), ("TICKFAN_AUTH_TOKEN", "…"), ("TICKFAN_FANOUT_WORKERS", "1")]);
+        let expected = [
+            ("MALLOC_ARENA_MAX", "2"),
+            ("NATS_SERVER", "/n"),
+            ("TICKFAN_AUTH_TOKEN", "…"),
+            ("TICKFAN_FANOUT_WORKERS", "1"),
+        ];
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_scenario_is_kept_without_its_secrets_and_says_which() {
+        let text = "about = \"see https://example.org and a@b\"\nduration = \"1s\"\n[venue]\nsymbols = 1\n\
+                    load = { steady = { rate = 1 } }\n[gateway.cluster]\nservers = [\"nats://user:s3cret@host:1\"]\n\
+                    [gateway.auth]\ntoken = \"s3cret\"\nkey_env = \"NAME\"\n\
+                    [[group]]\nname = \"a@b\"\ncount = 1\nquery = \"max_rate=1&token=s3cret\"\n";
+        let (scenario, _) = crate::scenario::read("x", text).unwrap();
+        let kept = of_scenario(&scenario);
+        let toml = kept.scenario.unwrap();
+        assert!(!toml.contains("s3cret") && !toml.contains("user"), "{toml}");
+        for whole in ["see https://example.org and a@b", "name = \"a@b\"", "key_env = \"NAME\"", "nats://…@host:1"] {
+            assert!(toml.contains(whole), "{whole} is not in {toml}");
+        }
+        assert_eq!(kept.left_out, ["gateway.auth.token", "gateway.cluster.servers", "query of group a@b"]);
+        assert!(crate::scenario::read("again", &toml).is_ok());
     }
 
     #[test]

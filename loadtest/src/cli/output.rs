@@ -2,7 +2,7 @@
 
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, output_args::OutputArgs};
 use crate::{
-    report::{Case, Outcome, Summary, Whole, junit, page, text},
+    report::{Case, CaseResult, Outcome, Summary, Whole, junit, page, text},
     run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,7 +55,8 @@ impl Bar {
     }
 }
 
-/// Opens the report's file, so that an hour of load does not end with a file that cannot be written.
+/// Opens the report's file, so that an hour of load does not end with a file that cannot be written. The verdicts of an
+/// earlier run do not stay, whatever happens to this one.
 pub(super) fn check_report_file(output: &OutputArgs) -> io::Result<()> {
     for (option, path) in [("--html", &output.html), ("--junit", &output.junit)] {
         let Some(path) = path else { continue };
@@ -63,7 +64,7 @@ pub(super) fn check_report_file(output: &OutputArgs) -> io::Result<()> {
         let opened = File::options().write(true).create(true).truncate(false).open(path);
         opened.map(drop).map_err(|error| report_error(option, path, &error))?;
     }
-    Ok(())
+    write_failed(output.junit.as_ref(), "the run has not come to its end")
 }
 
 fn report_error(option: &str, path: &Path, error: &io::Error) -> io::Error {
@@ -77,6 +78,12 @@ pub(super) fn write_junit(path: Option<&PathBuf>, suite: &str, seconds: f64, cas
     std::fs::write(path, junit(suite, &date, seconds, cases)).map_err(|error| report_error("--junit", path, &error))
 }
 
+/// Writes that nothing was judged as JUnit's XML, and why, if a file is asked for.
+pub(super) fn write_failed(path: Option<&PathBuf>, why: &str) -> io::Result<()> {
+    let case = Case { class: "run", name: "run".to_owned(), result: CaseResult::Error(why.to_owned()) };
+    write_junit(path, "tickfan-loadtest", 0.0, &[case])
+}
+
 /// A report on a terminal is read once; what goes to a file is kept.
 pub(super) fn whole() -> Whole {
     if io::stdout().is_terminal() { Whole::No } else { Whole::Yes }
@@ -87,6 +94,8 @@ pub(super) fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Failed => EXIT_CROSSED,
         Outcome::Inconclusive => EXIT_INCONCLUSIVE,
+        // The thresholds were met for only a part of the time.
+        Outcome::Stopped => EXIT_FAILED,
         Outcome::Passed | Outcome::NotJudged => EXIT_OK,
     }
 }
@@ -105,11 +114,7 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
     }
     write_junit(output.junit.as_ref(), &summary.name, summary.seconds_measured, &summary.cases())?;
     printed?;
-    Ok(match exit_code(summary.outcome) {
-        // The thresholds were met for only a part of the time.
-        EXIT_OK if summary.stopped => EXIT_FAILED,
-        code => code,
-    })
+    Ok(exit_code(summary.outcome))
 }
 
 #[cfg(test)]
@@ -118,7 +123,7 @@ mod tests {
 
     #[test]
     fn each_outcome_has_an_exit_code() {
-        let outcomes = [Outcome::Passed, Outcome::NotJudged, Outcome::Inconclusive, Outcome::Failed];
-        assert_eq!(outcomes.map(exit_code), [0, 0, 98, 99]);
+        let outcomes = [Outcome::Passed, Outcome::NotJudged, Outcome::Stopped, Outcome::Inconclusive, Outcome::Failed];
+        assert_eq!(outcomes.map(exit_code), [0, 0, 1, 98, 99]);
     }
 }

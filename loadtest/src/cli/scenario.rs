@@ -3,7 +3,7 @@
 use super::{
     Failure,
     args::ProtocolArgs,
-    origin,
+    origin::{self, ServerProgram},
     output::Bar,
     output_args::OutputArgs,
     server::{self, Target},
@@ -12,7 +12,7 @@ use crate::{
     measure::{Asked, Process},
     report::{Provenance, Summary},
     run::{Cluster, Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
-    scenario::{self, ClusterSetup, Comments, Scenario, Span, Threshold, check_length, check_streams, printed},
+    scenario::{self, ClusterSetup, Scenario, Span, Threshold, check_length, check_streams},
     streams::{Header, Setup, Wire},
 };
 use std::{
@@ -70,7 +70,7 @@ pub(super) fn load_scenario(
 
 /// Where the report of a scenario comes from.
 pub(super) fn provenance(scenario: &Scenario) -> Provenance {
-    origin::provenance(printed(scenario, Comments::Without))
+    origin::of_scenario(scenario)
 }
 
 /// Starts a gateway for the scenario, loads it and stops it.
@@ -103,7 +103,7 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
     if !gateway.stop() {
         summary.warnings.push("the gateway did not shut down cleanly".to_owned());
     }
-    origin::add(&mut summary, request.provenance, Some(program), "");
+    origin::add(&mut summary, request.provenance, &ServerProgram::own(program));
     Ok(summary)
 }
 
@@ -143,7 +143,9 @@ pub(super) fn load_own_cluster(
     if !cluster.stop() {
         summary.warnings.push("a gateway did not shut down cleanly".to_owned());
     }
-    origin::add(&mut summary, request.provenance, Some(program), "");
+    let mut provenance = request.provenance.clone();
+    origin::add_file(&mut provenance.files, nats);
+    origin::add(&mut summary, &provenance, &ServerProgram::own(program));
     Ok(summary)
 }
 
@@ -169,6 +171,7 @@ pub(super) fn stream_setup(scenario: &Scenario, symbols: Vec<String>, target: Ta
         symbols,
         groups: scenario.groups.clone(),
         connect_rate: scenario.connect_rate,
+        answer_max: Setup::ANSWER_MAX,
         old_after: scenario.old_after.0,
         percentiles: Asked::default(),
         seed: scenario.venue.seed,

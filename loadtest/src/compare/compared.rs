@@ -50,6 +50,8 @@ pub struct Figure {
     pub unit: Unit,
     /// The second divided by the first.
     pub ratio: Option<f64>,
+    /// Whether it decides on the verdict: it was asked for, or it is one of a few that do unless some are.
+    pub decides: bool,
     /// What came out.
     pub result: Result,
     /// Why it is inconclusive or not compared.
@@ -81,14 +83,23 @@ pub fn compare(a: &Report, b: &Report, options: &Options) -> std::result::Result
     if !differences.is_empty() {
         return Err(format!("they are of different loads: {}", differences.join("; ")));
     }
-    let mut figures: Vec<Figure> = pairs(a, b).into_iter().map(|pair| figure(pair, options.tolerance)).collect();
+    let hindrance = hindrance(a).or_else(|| hindrance(b));
+    let mut figures: Vec<Figure> =
+        pairs(a, b).into_iter().map(|pair| figure(pair, options.tolerance, hindrance.as_deref())).collect();
     for name in &options.only {
         if figures.iter().all(|figure| figure.name != *name) {
-            let names = figures.iter().map(|figure| figure.name.as_str());
-            return Err(format!("neither of them has the figure `{name}`; {}", did_you_mean(name, names)));
+            let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+            let hint = did_you_mean(name, names.iter().copied());
+            return Err(format!(
+                "neither of them has the figure `{name}`; {hint}they have {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ));
         }
     }
-    figures.retain(|figure| options.only.is_empty() || options.only.contains(&figure.name));
+    if !options.only.is_empty() {
+        figures.retain(|figure| options.only.contains(&figure.name));
+        figures.iter_mut().for_each(|figure| figure.decides = true);
+    }
     let reports = [a, b].map(|report| {
         let server = report.text("/provenance/server/name");
         let version = ["version", "commit", "sha256"].map(|key| report.text(&format!("/provenance/server/{key}")));
@@ -104,7 +115,7 @@ pub fn compare(a: &Report, b: &Report, options: &Options) -> std::result::Result
 
 /// What figures come to.
 pub(super) fn outcome(figures: &[Figure]) -> Outcome {
-    let has = |result| figures.iter().any(|figure| figure.result == result);
+    let has = |result| figures.iter().any(|figure| figure.decides && figure.result == result);
     if has(Result::Worse) {
         Outcome::Failed
     } else if has(Result::Inconclusive) {
@@ -114,6 +125,21 @@ pub(super) fn outcome(figures: &[Figure]) -> Outcome {
     } else {
         Outcome::NotJudged
     }
+}
+
+/// The share of a core, and of all processors, from which on the load tester measures itself.
+const BUSY: [(&str, f64, &str); 2] = [
+    ("/generator/thread_cpu", 0.9, "the load tester's thread was busy all the time"),
+    ("/generator/machine_busy", 0.95, "all processors were busy"),
+];
+
+/// Why a report says too little of the server for a verdict on it.
+fn hindrance(of: &Report) -> Option<String> {
+    if of.json["stopped"] == true {
+        return Some(format!("{} was stopped early", of.path));
+    }
+    let busy = BUSY.iter().find(|(pointer, most, _)| of.number(pointer).is_some_and(|busy| busy >= *most));
+    busy.map(|(_, _, what)| format!("in {} {what}", of.path))
 }
 
 /// Where two loads differ, by their keys.
@@ -168,21 +194,34 @@ fn warnings(a: &Report, b: &Report) -> Vec<String> {
     warnings
 }
 
-fn figure(pair: Pair, tolerance: f64) -> Figure {
-    let Pair { name, unit, better, a, b, late, has_too_few } = pair;
+fn figure(pair: Pair, tolerance: f64, hindrance: Option<&str>) -> Figure {
+    let Pair { name, unit, better, noise, is_headline, a, b, late, has_too_few } = pair;
+    let decides = is_headline;
     let Some((one, other)) = a.zip(b) else {
         let why = if a.is_none() { "the first report does not have it" } else { "the second report does not have it" };
-        return Figure { name, a, b, unit, ratio: None, result: Result::NotCompared, why: Some(why.to_owned()) };
+        return Figure {
+            name,
+            a,
+            b,
+            unit,
+            ratio: None,
+            decides,
+            result: Result::NotCompared,
+            why: Some(why.to_owned()),
+        };
     };
     if has_too_few {
         let why = Some("too few times were measured".to_owned());
-        return Figure { name, a, b, unit, ratio: None, result: Result::NotCompared, why };
+        return Figure { name, a, b, unit, ratio: None, decides, result: Result::NotCompared, why };
     }
     let ratio = if one == other { Some(1.0) } else { (one > 0.0).then(|| other / one) };
     // From nothing to something is more than any tolerance.
     let grown = ratio.unwrap_or(f64::INFINITY);
-    let (result, why) = if grown <= 1.0 + tolerance && grown >= 1.0 / (1.0 + tolerance) {
+    let is_near = grown <= 1.0 + tolerance && grown >= 1.0 / (1.0 + tolerance);
+    let (result, why) = if is_near || noise.covers(one, other) {
         (Result::Same, None)
+    } else if let Some(why) = hindrance {
+        (Result::Inconclusive, Some(why.to_owned()))
     } else if let Some(late) = late.filter(|late| *late >= (other - one).abs()) {
         let why = format!("the load tester's own lateness differs by {}", shown(late, Unit::Time));
         (Result::Inconclusive, Some(why))
@@ -191,7 +230,7 @@ fn figure(pair: Pair, tolerance: f64) -> Figure {
     } else {
         (Result::Better, None)
     };
-    Figure { name, a, b, unit, ratio, result, why }
+    Figure { name, a, b, unit, ratio, decides, result, why }
 }
 
 impl Compared {
@@ -206,16 +245,17 @@ impl Compared {
         }
         let width = self.figures.iter().map(|figure| figure.name.chars().count()).max().unwrap_or(0);
         let _ = writeln!(out, "  {:<width$}  {:>10}  {:>10}  {:>6}", "figure", "A", "B", "B/A");
-        for Figure { name, a, b, unit, ratio, result, why } in &self.figures {
+        for Figure { name, a, b, unit, ratio, decides, result, why } in &self.figures {
             let value = |of: &Option<f64>| of.map_or("–".to_owned(), |value| shown(value, *unit));
             let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
             let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
             let _ = writeln!(
                 out,
-                "  {name:<width$}  {:>10}  {:>10}  {ratio:>6}  {}{why}",
+                "  {name:<width$}  {:>10}  {:>10}  {ratio:>6}  {}{}{why}",
                 value(a),
                 value(b),
-                result.shown()
+                result.shown(),
+                if *decides { "" } else { ", not decisive" }
             );
         }
         let _ = writeln!(
@@ -225,7 +265,7 @@ impl Compared {
                 Outcome::Passed => "no figure is worse",
                 Outcome::Failed => "worse",
                 Outcome::Inconclusive => "inconclusive",
-                Outcome::NotJudged => "nothing was compared",
+                Outcome::Stopped | Outcome::NotJudged => "nothing was compared",
             }
         );
         out
@@ -233,11 +273,14 @@ impl Compared {
 
     /// A case for each figure.
     pub fn cases(&self) -> Vec<Case> {
-        let case = |Figure { name, a, b, unit, result, why, .. }: &Figure| {
+        let case = |Figure { name, a, b, unit, decides, result, why, .. }: &Figure| {
             let value = |of: &Option<f64>| of.map_or("–".to_owned(), |value| shown(value, *unit));
             let why = why.clone().unwrap_or_default();
             let result = match result {
                 Result::Same | Result::Better => CaseResult::Passed,
+                Result::Worse | Result::Inconclusive if !decides => {
+                    CaseResult::Skipped("it is not decisive".to_owned())
+                }
                 Result::Worse => CaseResult::Failed(format!("{}, it was {}", value(b), value(a))),
                 Result::Inconclusive => CaseResult::Inconclusive(why),
                 Result::NotCompared => CaseResult::Skipped(why),

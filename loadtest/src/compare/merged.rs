@@ -3,7 +3,7 @@
 use super::compared::{Compared, Figure, Result, outcome};
 
 /// The comparisons of several pairs as one. There is at least one pair.
-pub fn merge(mut pairs: Vec<Compared>, tolerance: f64) -> Compared {
+pub fn merge(mut pairs: Vec<Compared>) -> Compared {
     let Some(mut merged) = pairs.first().cloned() else { return Compared::default() };
     if pairs.len() == 1 {
         return pairs.swap_remove(0);
@@ -14,29 +14,33 @@ pub fn merge(mut pairs: Vec<Compared>, tolerance: f64) -> Compared {
     for figure in &mut merged.figures {
         let same = |pair: &Compared| pair.figures.iter().find(|of| of.name == figure.name).cloned();
         let all: Vec<Figure> = pairs.iter().filter_map(same).collect();
-        *figure = middle(figure, &all, pairs.len(), tolerance);
+        *figure = middle(figure, &all, pairs.len());
     }
     merged.outcome = outcome(&merged.figures);
     merged
 }
 
-fn middle(first: &Figure, all: &[Figure], pairs: usize, tolerance: f64) -> Figure {
-    let median = |of: fn(&Figure) -> Option<f64>| {
-        let mut values: Vec<f64> = all.iter().filter_map(of).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
-    let ratio = median(|figure| figure.ratio);
-    let is_same = ratio.is_some_and(|ratio| ratio <= 1.0 + tolerance && ratio >= 1.0 / (1.0 + tolerance));
+fn middle(first: &Figure, all: &[Figure], pairs: usize) -> Figure {
+    let (a, b, ratio) = middle_values(all);
     let (result, why) = if all.len() < pairs || all.iter().any(|figure| figure.result == Result::NotCompared) {
         (Result::NotCompared, Some("a pair does not have it, or too few times of it".to_owned()))
     } else if all.iter().all(|figure| figure.result == first.result) {
         (first.result, first.why.clone())
-    } else if is_same {
-        (Result::Same, None)
     } else {
         let ratios = all.iter().map(|figure| figure.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")));
         (Result::Inconclusive, Some(format!("the pairs do not agree: {}", ratios.collect::<Vec<_>>().join(", "))))
     };
-    Figure { a: median(|of| of.a), b: median(|of| of.b), ratio, result, why, ..first.clone() }
+    Figure { a, b, ratio, result, why, ..first.clone() }
+}
+
+/// The values of the pair in the middle by its ratio, or the geometric means of the two.
+fn middle_values(all: &[Figure]) -> (Option<f64>, Option<f64>, Option<f64>) {
+    let mut pairs: Vec<(f64, f64, f64)> =
+        all.iter().filter_map(|figure| Some((figure.ratio.unwrap_or(f64::INFINITY), figure.a?, figure.b?))).collect();
+    pairs.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let Some(upper) = pairs.get(pairs.len() / 2) else { return (None, None, None) };
+    let lower = pairs.get((pairs.len() - 1) / 2).unwrap_or(upper);
+    let mean = |one: f64, other: f64| if one == other { one } else { (one * other).sqrt() };
+    let (a, b) = (mean(lower.1, upper.1), mean(lower.2, upper.2));
+    (Some(a), Some(b), if a == b { Some(1.0) } else { (a > 0.0).then(|| b / a) })
 }

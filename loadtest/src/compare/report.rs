@@ -42,6 +42,9 @@ pub enum ReportError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// It is of a search.
+    #[error("{0} is of --find-limit, whose runs are of other loads each: compare reports of `run` or `streams`")]
+    Search(String),
     /// It does not say what was loaded.
     #[error(
         "{0} does not say which scenario it is of, so it cannot be compared: make it again with this load tester and --json"
@@ -73,7 +76,11 @@ impl Report {
     pub fn from_json(path: String, text: &str) -> Result<Self, ReportError> {
         let json: Value =
             serde_json::from_str(text).map_err(|source| ReportError::Json { path: path.clone(), source })?;
-        let scenario = json["provenance"]["scenario"].as_str().and_then(|scenario| scenario.parse::<Table>().ok());
+        if json["probes"].is_array() {
+            return Err(ReportError::Search(path));
+        }
+        let text = |key: &str| json["provenance"][key].as_str().map(str::parse::<Table>);
+        let scenario = text("scenario").or_else(|| text("load")).and_then(Result::ok);
         let mut load = scenario.ok_or_else(|| ReportError::Origin(path.clone()))?;
         BESIDE_THE_LOAD.iter().for_each(|key| drop(load.remove(*key)));
         Ok(Self { path, json, load })

@@ -84,7 +84,7 @@ impl Probe {
         match self.outcome {
             Outcome::Passed => Held::Yes,
             Outcome::Failed => Held::No,
-            Outcome::Inconclusive | Outcome::NotJudged => Held::Unknown,
+            Outcome::Inconclusive | Outcome::Stopped | Outcome::NotJudged => Held::Unknown,
         }
     }
 }
@@ -144,7 +144,7 @@ impl Found {
         let result = match self.outcome() {
             Outcome::Passed => CaseResult::Passed,
             Outcome::Failed => CaseResult::Failed(why),
-            Outcome::Inconclusive | Outcome::NotJudged => CaseResult::Inconclusive(why),
+            Outcome::Inconclusive | Outcome::Stopped | Outcome::NotJudged => CaseResult::Inconclusive(why),
         };
         let holds = self.holds.map_or("none".to_owned(), shown);
         vec![Case { class: "limit", name: format!("{}: {holds}", self.of), result }]

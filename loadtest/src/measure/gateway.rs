@@ -88,6 +88,18 @@ impl Admin {
         }
     }
 
+    /// The configuration in force, without secrets.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn config(&self) -> Result<String, AdminError> {
+        const PATH: &str = "/debug/config";
+        match self.get(PATH)? {
+            (200, config) => Ok(config),
+            (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
+        }
+    }
+
     fn io(&self, source: io::Error) -> AdminError {
         AdminError::Io { address: self.address, source }
     }

@@ -8,11 +8,16 @@ const DIGITS: u8 = 3;
 
 /// A histogram of times.
 #[derive(Debug, Clone)]
-pub struct Histogram(hdrhistogram::Histogram<u64>);
+pub struct Histogram {
+    times: hdrhistogram::Histogram<u64>,
+    /// How many of them were negative.
+    negative: u64,
+}
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self(hdrhistogram::Histogram::new_with_bounds(1, MICROS_MAX, DIGITS).expect("the bounds are valid"))
+        let times = hdrhistogram::Histogram::new_with_bounds(1, MICROS_MAX, DIGITS).expect("the bounds are valid");
+        Self { times, negative: 0 }
     }
 }
 
@@ -20,41 +25,44 @@ impl Histogram {
     /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above a minute as a
     /// minute.
     pub fn record(&mut self, micros: i64) {
-        self.0.saturating_record(u64::try_from(micros).unwrap_or(0));
+        self.negative += u64::from(micros < 0);
+        self.times.saturating_record(u64::try_from(micros).unwrap_or(0));
     }
 
     /// Adds another histogram.
     pub fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all have the same bounds");
+        self.negative += other.negative;
+        self.times.add(&other.times).expect("all have the same bounds");
     }
 
     /// Removes all times.
     pub fn reset(&mut self) {
-        self.0.reset();
+        self.times.reset();
+        self.negative = 0;
     }
 
-    /// Records a time in µs, and as many more as an operation would have seen that is repeated at this interval while
-    /// the first one waits.
-    pub fn record_paused(&mut self, micros: u64, interval: u64) {
-        let mut left = micros.min(MICROS_MAX);
-        self.0.saturating_record(left);
-        while left > interval {
-            left -= interval;
-            self.0.saturating_record(left);
-        }
+    /// How many times there are.
+    pub fn count(&self) -> u64 {
+        self.times.len()
+    }
+
+    /// How many of them were negative.
+    pub fn negative(&self) -> u64 {
+        self.negative
     }
 
     /// The percentiles; `None` if it is empty.
     pub fn percentiles(&self, asked: Asked) -> Option<Percentiles> {
-        let at = |share| self.0.value_at_quantile(share);
-        (!self.0.is_empty()).then(|| Percentiles::new(self.0.len(), self.0.min(), self.0.max(), asked, at))
+        let at = |share| self.times.value_at_quantile(share);
+        (!self.times.is_empty())
+            .then(|| Percentiles::new(self.times.len(), self.times.min(), self.times.max(), asked, at))
     }
 
     /// The points of the percentile curve: the number of nines, and the time in µs.
     pub fn curve(&self) -> Vec<(f64, f64)> {
-        let nines_max = (self.0.len().max(1) as f64).log10();
+        let nines_max = (self.times.len().max(1) as f64).log10();
         let points = (0..=40).map(|step| f64::from(step) / 10.0).take_while(|nines| *nines <= nines_max);
-        points.map(|nines| (nines, self.0.value_at_quantile(1.0 - 10_f64.powf(-nines)) as f64)).collect()
+        points.map(|nines| (nines, self.times.value_at_quantile(1.0 - 10_f64.powf(-nines)) as f64)).collect()
     }
 }
 
@@ -75,16 +83,8 @@ mod tests {
         histogram.record(-5);
         histogram.record(i64::MAX);
         let percentiles = histogram.percentiles(Asked::default()).unwrap();
-        assert_eq!(percentiles.count, 1_002);
+        assert_eq!((percentiles.count, histogram.count(), histogram.negative()), (1_002, 1_002, 1));
         assert!(percentiles.max >= MICROS_MAX);
         assert_eq!(histogram.curve().len(), 31);
-    }
-
-    #[test]
-    fn a_pause_counts_for_all_that_would_have_waited() {
-        let mut histogram = Histogram::default();
-        histogram.record_paused(25, 10);
-        let percentiles = histogram.percentiles(Asked::default()).unwrap();
-        assert_eq!((percentiles.count, percentiles.min, percentiles.p50, percentiles.max), (3, 5, 15, 25));
     }
 }

@@ -3,6 +3,7 @@
 mod gateway;
 mod percentiles;
 mod histogram;
+mod lateness;
 mod host;
 mod process;
 mod spread;
@@ -11,6 +12,7 @@ mod streams;
 pub use gateway::{Admin, AdminError, Counters};
 pub use histogram::Histogram;
 pub use host::Host;
+pub use lateness::Lateness;
 pub use percentiles::{ASKED_MAX, Asked, Percent, Percentiles, TooManyPercentiles};
 pub use process::{Machine, Process, Usage, micros_per};
 pub use spread::{Ages, spread};

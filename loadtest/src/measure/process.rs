@@ -91,9 +91,17 @@ pub struct Machine {
 impl Machine {
     /// How busy it was since the last call; `None` the first time.
     pub fn busy(&mut self) -> Option<f64> {
-        let stat = fs::read_to_string("/proc/stat").ok()?;
-        let (busy, all) = machine_ticks(&stat)?;
-        let (busy_before, all_before) = self.last.replace((busy, all))?;
+        let now = Self::ticks()?;
+        Self::share(self.last.replace(now)?, now)
+    }
+
+    /// How long all processors were busy since the machine was started, and how long they could have been, in ticks.
+    pub fn ticks() -> Option<(u64, u64)> {
+        machine_ticks(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// How busy it was between two moments.
+    pub fn share((busy_before, all_before): (u64, u64), (busy, all): (u64, u64)) -> Option<f64> {
         (all > all_before).then(|| busy.saturating_sub(busy_before) as f64 / (all - all_before) as f64)
     }
 }
@@ -118,6 +126,7 @@ mod tests {
         let stat = "42 (a) b) S 1 1 1 0 -1 0 0 0 0 0 250 50 0 0 20 0 9 0";
         assert_eq!(cpu_ticks(stat), Some(300));
         assert_eq!(machine_ticks("cpu  10 1 20 100 5 0 4 0 0 0\ncpu0 1"), Some((35, 140)));
+        assert_eq!(Machine::share((35, 140), (65, 180)), Some(0.75));
         assert!(Process::own().usage().unwrap().memory_bytes > 0);
         assert!(Process::own_thread().usage().is_ok());
         assert!(Process::new(u32::MAX).is_err());

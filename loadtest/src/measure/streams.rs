@@ -26,6 +26,8 @@ pub enum Ended {
     Handshake,
     /// The answer was not an event stream.
     NoStream,
+    /// There was no answer in time.
+    Timeout,
 }
 
 /// The measurements of all streams together.
@@ -67,8 +69,18 @@ pub struct StreamMeasures {
     pub bytes: u64,
     /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
-    /// Of them, those of streams without options.
-    pub holes_of_whole: u64,
+    /// Of them, those of streams without options; `None`: there was not one tick of such a stream.
+    pub holes_of_whole: Option<u64>,
+    /// Trades with a receipt by the server's clock.
+    pub receipts: u64,
+    /// Of them, those received before the venue's time of the trade, which clocks that agree do not show.
+    pub receipts_before_trade: u64,
+    /// Last states that were checked.
+    pub last_states: u64,
+    /// Streams that were checked for live symbols within an outage.
+    pub in_outage: u64,
+    /// Copies of ticks that were compared with another stream's.
+    pub compared: u64,
     /// The times between two live ticks of an open stream without options, since all streams have been open.
     pub live_gap: Histogram,
     /// How the streams of each group ended.
@@ -111,18 +123,20 @@ pub struct StreamTotals {
     pub holes: u64,
 }
 
-/// What happened in one second.
+/// What happened in about a second.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Second {
-    /// Seconds since the start.
+    /// Its end, in seconds since the start.
     pub at: f64,
+    /// How long it was, in seconds.
+    pub length: f64,
     /// Open streams at its end.
     pub open: u64,
-    /// Ticks.
+    /// Ticks per second.
     pub ticks: u64,
-    /// Bytes.
+    /// Bytes per second.
     pub bytes: u64,
-    /// Missed ticks, by the holes in `seq`.
+    /// Missed ticks per second, by the holes in `seq`.
     pub holes: u64,
     /// Latency, in µs.
     pub latency: Option<Percentiles>,
@@ -143,7 +157,7 @@ impl Ended {
 
     /// Whether the attempt did not become a stream.
     pub fn has_failed(self) -> bool {
-        matches!(self, Self::Refused | Self::Handshake | Self::NoStream | Self::Busy)
+        matches!(self, Self::Refused | Self::Handshake | Self::NoStream | Self::Busy | Self::Timeout)
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Outcome {
     Passed,
     /// A threshold is crossed, or a rule is violated.
     Failed,
+    /// A signal ended it early: what was judged is right, but only a part was judged.
+    Stopped,
     /// The venue or the streams were later than what a threshold was crossed by.
     Inconclusive,
     /// There was neither a rule nor a threshold to judge by.
@@ -41,6 +43,7 @@ impl Outcome {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Inconclusive => "inconclusive",
+            Self::Stopped => "stopped",
             Self::NotJudged => "not judged",
         }
     }
@@ -53,6 +56,8 @@ impl Summary {
         let is_sound = self.floor.as_ref().is_none_or(super::FloorSummary::is_sound);
         if self.violations.total.unwrap_or(0) > 0 || has(Verdict::Crossed) || !is_sound {
             Outcome::Failed
+        } else if self.stopped {
+            Outcome::Stopped
         } else if has(Verdict::Inconclusive) {
             Outcome::Inconclusive
         } else if has(Verdict::Met) || self.checks.iter().any(|check| check.judged) {
@@ -93,6 +98,8 @@ mod tests {
         assert_eq!(judged(&["violations=0"], other()), Outcome::NotJudged);
         assert_eq!(judged(&["violations=0", "lost=0"], other()), Outcome::Passed);
         assert_eq!(judged(&["latency_p99=1s"], other()), Outcome::Failed, "it was not measured");
+        assert_eq!(judged(&["lost=0"], Summary { stopped: true, ..Summary::default() }), Outcome::Stopped);
+        assert_eq!(judged(&["ticks=1"], Summary { stopped: true, ..Summary::default() }), Outcome::Failed);
         let check = |judged| Check { rule: "order", judged, why_not: None, violations: 0 };
         let with = |check| Summary { checks: vec![check], ..Summary::default() };
         assert_eq!(

@@ -13,6 +13,8 @@ pub enum CaseResult {
     Failed(String),
     /// Nothing can be said of it, and that is not right either.
     Inconclusive(String),
+    /// It could not be judged, since the run itself did not come to its end.
+    Error(String),
     /// It was not judged.
     Skipped(String),
 }
@@ -32,7 +34,7 @@ pub struct Case {
 pub fn junit(suite: &str, date: &str, seconds: f64, cases: &[Case]) -> String {
     let count = |is_it: fn(&CaseResult) -> bool| cases.iter().filter(|case| is_it(&case.result)).count();
     let failures = count(|result| matches!(result, CaseResult::Failed(_)));
-    let errors = count(|result| matches!(result, CaseResult::Inconclusive(_)));
+    let errors = count(|result| matches!(result, CaseResult::Inconclusive(_) | CaseResult::Error(_)));
     let skipped = count(|result| matches!(result, CaseResult::Skipped(_)));
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     // Writing to a string cannot fail.
@@ -52,6 +54,7 @@ pub fn junit(suite: &str, date: &str, seconds: f64, cases: &[Case]) -> String {
             CaseResult::Inconclusive(why) => {
                 writeln!(out, "  {case}><error type=\"inconclusive\" message=\"{}\"/></testcase>", attribute(why))
             }
+            CaseResult::Error(why) => writeln!(out, "  {case}><error message=\"{}\"/></testcase>", attribute(why)),
             CaseResult::Skipped(why) => writeln!(out, "  {case}><skipped message=\"{}\"/></testcase>", attribute(why)),
         };
     }
@@ -65,7 +68,7 @@ fn attribute(text: &str) -> String {
 }
 
 impl Summary {
-    /// A case for each rule and each threshold.
+    /// A case for each rule and each threshold, and for what else went wrong.
     pub fn cases(&self) -> Vec<Case> {
         let rules = self.checks.iter().map(|check| {
             let evidence = self.violations.evidence.iter().find(|evidence| evidence.rule.name() == check.rule);
@@ -87,14 +90,27 @@ impl Summary {
             };
             Case { class: "thresholds", name: measure.clone(), result }
         });
-        rules.chain(thresholds).collect()
+        let mut cases: Vec<Case> = rules.chain(thresholds).collect();
+        if let Some(floor) = self.floor.as_ref().filter(|floor| !floor.is_sound()) {
+            let violations = floor.violations.total.unwrap_or(0);
+            let what = format!("{} streams failed, {} lost, {violations} violations", floor.failed, floor.lost);
+            cases.push(Case { class: "run", name: "floor".to_owned(), result: CaseResult::Failed(what) });
+        }
+        if self.stopped {
+            let why = format!("a signal stopped it after {:.1} s of the load", self.seconds_measured);
+            cases.push(Case { class: "run", name: "run".to_owned(), result: CaseResult::Error(why) });
+        }
+        cases
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::Check, scenario::Threshold};
+    use crate::{
+        report::{Check, FloorSummary},
+        scenario::Threshold,
+    };
 
     #[test]
     fn each_rule_and_threshold_is_a_case() {
@@ -113,6 +129,16 @@ mod tests {
             <testcase classname=\"thresholds\" name=\"ticks\"><failure message=\"0, must be at least 5\"/></testcase>\n\
             </testsuite>\n";
         assert_eq!(xml, expected);
+        let floor = FloorSummary { lost: 2, ..FloorSummary::default() };
+        let summary = Summary { floor: Some(floor), stopped: true, ..Summary::default() };
+        let results: Vec<_> = summary.cases().into_iter().map(|case| (case.name, case.result)).collect();
+        let lost = "0 streams failed, 2 lost, 0 violations";
+        let stopped = "a signal stopped it after 0.0 s of the load";
+        let expected = [
+            ("floor".to_owned(), CaseResult::Failed(lost.to_owned())),
+            ("run".to_owned(), CaseResult::Error(stopped.to_owned())),
+        ];
+        assert_eq!(results, expected);
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub use mark::{Mark, MarkKind};
 pub use page::page;
 pub use provenance::{Program, Provenance, Whole};
 pub use summary::{
-    BusSummary, ClusterSummary, ConnectionsSummary, FloorSummary, GatewaySummary, GeneratorSummary, GroupSummary,
-    NodeSummary, Sample, StreamsSummary, Summary, VenueSummary, ViolationsSummary,
+    BusSummary, ClocksSummary, ClusterSummary, ConnectionsSummary, FloorSummary, GatewaySummary, GeneratorSummary,
+    GroupSummary, NodeSummary, Sample, StreamsSummary, Summary, VenueSummary, ViolationsSummary,
 };
 pub use text::text;
 pub use units::{number, size, time};

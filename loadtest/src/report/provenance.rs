@@ -15,10 +15,21 @@ pub struct Provenance {
     pub date: String,
     /// The command, without the values of headers and of other secrets.
     pub command: Vec<String>,
+    /// The folder in which it was given.
+    pub folder: String,
     /// The variables that change the gateway or the run, without the values of secrets.
     pub variables: BTreeMap<String, String>,
-    /// The whole scenario as TOML, with what the command line has changed: `run FILE` runs it again.
-    pub scenario: String,
+    /// The whole scenario as TOML, with what the command line has changed: `run FILE` runs it again. `None`: there was
+    /// none, and the command repeats it.
+    pub scenario: Option<String>,
+    /// What was loaded as TOML, where there was no scenario.
+    pub load: Option<String>,
+    /// Where values of secrets were left out: they have to be put back before it is run again.
+    pub left_out: Vec<String>,
+    /// Files beside the programs that the run has read or started, with their SHA-256.
+    pub files: BTreeMap<String, String>,
+    /// The configuration of a running gateway, as it tells it.
+    pub server_config: Option<String>,
     /// The load tester.
     pub load_tester: Program,
     /// The server, as far as it is known.
@@ -73,6 +84,7 @@ impl Provenance {
 
     pub(crate) fn write(&self, out: &mut String, scenario: Whole) -> fmt::Result {
         writeln!(out, "  made        {} by {}", self.date, self.command_line())?;
+        writeln!(out, "  folder      {}", self.folder)?;
         for (name, value) in &self.variables {
             writeln!(out, "  variable    {name}={}", quoted(value))?;
         }
@@ -84,7 +96,13 @@ impl Provenance {
         let Host { cpu, cores, cores_usable, memory_bytes, kernel, open_files_max, ports, somaxconn, load_average } =
             &self.machine;
         let memory = memory_bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes as f64)));
-        writeln!(out, "  machine     {cpu}, {cores_usable} of {cores} cores{memory}, {kernel}")?;
+        for (path, sum) in &self.files {
+            writeln!(out, "  file        {path}, SHA-256 {sum}")?;
+        }
+        if !self.left_out.is_empty() {
+            writeln!(out, "  left out    secrets, to be put back: {}", self.left_out.join(", "))?;
+        }
+        writeln!(out, "  machine     of the load tester: {cpu}, {cores_usable} of {cores} cores{memory}, {kernel}")?;
         let files = open_files_max.map_or("any number of".to_owned(), |files| files.to_string());
         write!(out, "  limits      {files} open files")?;
         if let Some(ports) = ports {
@@ -98,10 +116,15 @@ impl Provenance {
         }
         out.write_char('\n')?;
         if scenario == Whole::No {
-            return writeln!(out, "  scenario    whole with --json, with --html, and where this output goes to a file");
+            let what = if self.scenario.is_some() { "scenario    whole" } else { "load        whole" };
+            return writeln!(out, "  {what} with --json, with --html, and where this output goes to a file");
         }
-        writeln!(out, "  scenario")?;
-        let mut lines = self.scenario.lines().filter(|line| !line.is_empty());
+        match self.scenario {
+            Some(_) => writeln!(out, "  scenario")?,
+            None => writeln!(out, "  load, which the command above repeats")?,
+        }
+        let text = self.scenario.as_ref().or(self.load.as_ref()).map_or("", String::as_str);
+        let mut lines = text.lines().filter(|line| !line.is_empty());
         lines.try_for_each(|line| writeln!(out, "    {line}"))
     }
 }

@@ -67,7 +67,9 @@ pub struct Summary {
     pub slow_age: Option<Percentiles>,
     /// The times between two live ticks of a stream without options, while it was open.
     pub live_gap: Option<Percentiles>,
-    /// From the end of the load until all streams had caught up, in µs. `None`: the load is not ours.
+    /// Which times are not judged, since they are of clocks that do not agree.
+    pub clocks: ClocksSummary,
+    /// From the end of the load until all streams had caught up, in µs. `None`: the load is not ours, or they had not.
     pub recovery: Option<u64>,
     /// Each rule, and whether it was judged.
     pub checks: Vec<Check>,
@@ -122,8 +124,8 @@ pub struct StreamsSummary {
     pub bytes: u64,
     /// Missed ticks, by the holes in `seq`.
     pub holes: u64,
-    /// Of them, those of streams without options.
-    pub holes_of_whole: u64,
+    /// Of them, those of streams without options; `None`: there was not one tick of such a stream.
+    pub holes_of_whole: Option<u64>,
     /// By group.
     pub groups: Vec<GroupSummary>,
     /// The first answer that did not open a stream.
@@ -214,18 +216,35 @@ pub struct GatewaySummary {
     pub closed: BTreeMap<String, u64>,
 }
 
+/// Why times are not judged that are of two clocks; `None`: nothing speaks against them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClocksSummary {
+    /// Ages, from the server's clock to this one.
+    pub age: Option<String>,
+    /// Latency, from the venue's clock to this one.
+    pub latency: Option<String>,
+}
+
 /// The cost of the load tester.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct GeneratorSummary {
     /// The peak share of one core of the streams' thread, over a second.
     pub thread_cpu_max: f64,
-    /// Its mean share of one core.
+    /// Its mean share of one core within the load.
     pub thread_cpu: f64,
-    /// How late the thread was by its own fault since the load began: how long anything may have waited for it.
+    /// How late the thread was by its own fault within the load: how long a ready socket waited for it.
     pub late: Option<Percentiles>,
+    /// The same while the streams opened.
+    pub late_opening: Option<Percentiles>,
+    /// How late it began connects, against their schedule.
+    pub late_connects: Option<Percentiles>,
+    /// Whether streams connect within the load too, by stages or churn.
+    pub connects_in_load: bool,
+    /// How many streams began to connect per second, for the first time.
+    pub connects_per_second: Option<f64>,
     /// Turns in which the thread was so slow that ticks became late by its own fault.
     pub late_turns: u64,
-    /// The mean load of all processors, from 0 to 1.
+    /// The mean load of all processors within the load, from 0 to 1.
     pub machine_busy: Option<f64>,
 }
 
@@ -240,9 +259,11 @@ pub struct VenueSummary {
     pub taken_per_second: f64,
     /// Batches that it dropped because the gateway read too slowly.
     pub lost: u64,
+    /// Batches that it dropped because it was itself too slow to write them.
+    pub dropped: u64,
     /// The longest time that it was behind its schedule, in µs.
     pub latest: u64,
-    /// How far updates were behind their schedule since the load began.
+    /// How late it began to write updates of the load, against their schedule.
     pub late: Option<Percentiles>,
     /// Connections that subscribed, one after the other or at a time.
     pub subscriptions: u64,

@@ -1,16 +1,19 @@
 //! The summary of a run, from its observations.
 
-use super::{judged, limits, marks, observed::Observed};
+use super::{clocks, judged, limits, marks, observed::Observed};
 use crate::{
     check::Rule,
-    measure::{Asked, Counters, Ended, Histogram, Percentiles, micros_per, unix_micros},
+    measure::{Asked, Counters, Ended, Histogram, Machine, Percentiles, micros_per, unix_micros},
     report::{
         ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Outcome as RunOutcome,
-        Sample, StreamsSummary, Summary, VenueSummary,
+        StreamsSummary, Summary, VenueSummary,
     },
     streams::{Group, Outcome, Reads, Stayed, Wire},
 };
 use std::collections::{BTreeMap, HashMap};
+
+/// The least streams among which the growth of memory can be divided.
+const STREAMS_MIN: u64 = 100;
 
 /// Summarises a run, with these warnings and those that follow from the observations.
 pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> Summary {
@@ -31,6 +34,8 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     let generator = generator(&observed);
     let venue = venue(&observed);
     warnings.extend(limits::warnings(&observed, generator, venue));
+    let clocks = clocks::clocks(&observed);
+    warnings.extend([&clocks.age, &clocks.latency].into_iter().flatten().cloned());
     let measures = &observed.outcome.measures;
     // With times in whole milliseconds a latency below that would be a guess. Our own venue's times are exact.
     let has_exact_times = observed.run.venue.is_some() || measures.exact_times > 0;
@@ -67,6 +72,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         symbol_age_spread: measures.symbol_age_spread,
         slow_age: percentiles(&measures.slow_age),
         live_gap: percentiles(&measures.live_gap),
+        clocks,
         recovery: observed.recovery,
         checks: judged::checks(&observed, gateway.as_ref()),
         violations: judged::violations(&observed),
@@ -99,7 +105,8 @@ fn venue(observed: &Observed<'_>) -> Option<VenueSummary> {
         taken: sent.taken,
         taken_per_second: per_second(observed.start.taken, observed.end.taken, observed.seconds()),
         lost: sent.lost,
-        late: observed.run.venue?.late().percentiles(observed.run.streams.percentiles),
+        dropped: sent.dropped,
+        late: observed.run.venue?.late().load.percentiles(observed.run.streams.percentiles),
         latest: u64::try_from(sent.latest.as_micros()).unwrap_or(u64::MAX),
         subscriptions: sent.subscriptions,
         connections_max: sent.connections_max,
@@ -200,6 +207,7 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let before = observed.before;
     // Those that were open when the load began: with stages, or after they have left, others are opened later.
     let opened = start.open;
+    let has_stages = observed.run.streams.groups.iter().any(|group| !group.stages.is_empty());
     let opening = start.cpu.zip(before).map(|(start, before)| start.saturating_sub(before.cpu));
     let grown = start.memory.zip(before).map(|(open, before)| open.saturating_sub(before.memory_bytes));
     let memory_max = observed.samples.iter().filter_map(|sample| sample.gateway_memory).max();
@@ -211,8 +219,9 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / observed.seconds()),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),
-        cpu_micros_per_connect: opening.and_then(|cpu| micros_per(cpu, opened)),
-        memory_per_stream: grown.and_then(|bytes| bytes.checked_div(opened)),
+        cpu_micros_per_connect: opening.filter(|_| !has_stages).and_then(|cpu| micros_per(cpu, opened)),
+        // Of a few streams it would be the growth of the server's own start.
+        memory_per_stream: grown.filter(|_| !has_stages && opened >= STREAMS_MIN).map(|bytes| bytes / opened),
         memory_max,
         memory_growth: memory_max.zip(memory_of_first_third(observed)).map(|(max, third)| max.saturating_sub(third)),
         ticks_sent: counters.and_then(|counters| increase(counters, "tickfan_stream_ticks_sent_total")),
@@ -271,17 +280,27 @@ fn check_holes_of_stayed(outcome: &mut Outcome, missed: &HashMap<String, u64>) {
 }
 
 fn generator(observed: &Observed<'_>) -> GeneratorSummary {
-    let thread: Vec<f64> = observed.outcome.seconds.iter().map(|second| second.own_cpu).collect();
-    let machine: Vec<f64> = observed.samples.iter().filter_map(|sample: &Sample| sample.machine_busy).collect();
+    let seconds = observed.outcome.seconds.iter().filter(|second| observed.is_of_load(second));
+    let thread = seconds.map(|second| second.own_cpu);
+    let Outcome { late, connects_late, connects_per_second, thread_cpu, late_turns, .. } = &observed.outcome;
+    let percentiles = |of: &Histogram| of.percentiles(observed.run.streams.percentiles);
+    let comes_and_goes = |group: &Group| group.churn > 0.0 || !group.stages.is_empty();
+    let connects_in_load = observed.run.streams.groups.iter().any(comes_and_goes);
+    let mut late_connects = connects_late.opening.clone();
+    late_connects.add(&connects_late.load);
     GeneratorSummary {
-        thread_cpu_max: thread.iter().copied().fold(0.0, f64::max),
-        thread_cpu: mean(&thread),
-        late: observed.outcome.late.percentiles(observed.run.streams.percentiles),
-        late_turns: observed.outcome.late_turns,
-        machine_busy: (!machine.is_empty()).then(|| mean(&machine)),
+        thread_cpu_max: thread.fold(0.0, f64::max),
+        thread_cpu: thread_cpu.unwrap_or(0.0),
+        late: percentiles(&late.load),
+        late_opening: percentiles(&late.opening),
+        late_connects: percentiles(&late_connects),
+        connects_in_load,
+        connects_per_second: *connects_per_second,
+        late_turns: *late_turns,
+        machine_busy: observed
+            .start
+            .machine
+            .zip(observed.end.machine)
+            .and_then(|(start, end)| Machine::share(start, end)),
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -1,7 +1,7 @@
 //! The counters at the start and at the end of the measured time.
 
 use super::{sampler, setup::Run};
-use crate::streams::StreamPool;
+use crate::{measure::Machine, streams::StreamPool};
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -13,6 +13,8 @@ pub(super) struct Checkpoint {
     pub(super) at: Instant,
     pub(super) cpu: Option<Duration>,
     pub(super) memory: Option<u64>,
+    /// How long all processors were busy, and how long they could have been.
+    pub(super) machine: Option<(u64, u64)>,
     /// Updates that the venue's connections have taken.
     pub(super) taken: u64,
     /// Streams that are open.
@@ -27,6 +29,7 @@ impl Checkpoint {
         Self {
             at: Instant::now(),
             cpu: usage.map(|usage| usage.cpu),
+            machine: Machine::ticks(),
             memory: usage.map(|usage| usage.memory_bytes),
             taken: run.venue.map_or(0, |venue| venue.sent().taken),
             open: pool.progress.open.load(Ordering::Relaxed),

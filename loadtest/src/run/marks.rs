@@ -3,8 +3,7 @@
 use super::observed::Observed;
 use crate::{
     report::{Mark, MarkKind},
-    scenario::{Outage, OutageKind},
-    venue::Load,
+    venue::{Command, Door, Flow, Load},
 };
 use std::time::Duration;
 
@@ -18,12 +17,14 @@ pub(super) fn marks(observed: &Observed<'_>) -> Vec<Mark> {
     let load = (since_start(observed.start.at), since_start(observed.end.at));
     let mut marks = vec![mark(MarkKind::Load, load.0, load.1, String::new())];
     let Some(venue) = run.venue else { return with_groups(marks, observed, load) };
-    marks.extend(run.outages.iter().filter_map(|outage| of_outage(outage, load)).take(MARKS_MAX));
+    let commands = observed.commands.iter().map(|(at, command)| (since_start(*at), *command));
+    marks.extend(outages(commands, load.1));
+    let first = venue.due_since().map_or(load.0, since_start);
     match venue.load() {
-        // Updates are due since before the start: the cycle began then.
-        Load::Bursts { every, lasts, .. } => {
-            let before = venue.due_since().map_or(Duration::ZERO, |at| observed.begun.saturating_duration_since(at));
-            marks.extend(bursts(before, *every, *lasts, load.1));
+        Load::Bursts { every, lasts, .. } => marks.extend(bursts(first, *every, *lasts, load.1)),
+        Load::Ramp { from, to, over } => {
+            let what = format!("from {from} to {to} updates per second");
+            marks.extend(of_stages([(*over, what)].into_iter(), (first, load.1)));
         }
         Load::Stages { stages } => {
             let stages = stages.iter().map(|(to, over)| (*over, format!("to {to} updates per second")));
@@ -46,23 +47,31 @@ fn mark(kind: MarkKind, from: Duration, to: Duration, what: String) -> Mark {
     Mark { kind, from: from.as_secs_f64(), to: to.as_secs_f64(), what }
 }
 
-/// An outage, which ends with the load at the latest; `None` if the load had ended before.
-fn of_outage(outage: &Outage, (begin, end): (Duration, Duration)) -> Option<Mark> {
-    let from = begin + outage.at.0;
-    let what = match outage.kind {
-        OutageKind::Break => "break",
-        OutageKind::Mute => "mute",
-    };
-    (from < end).then(|| mark(MarkKind::Outage, from, (from + outage.lasts.0).min(end), what.to_owned()))
+/// The outages that these commands made. One ends with the load at the latest.
+fn outages(commands: impl Iterator<Item = (Duration, Command)>, end: Duration) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let mut begun: [Option<Duration>; 2] = [None; 2];
+    let closing = [Command::Door(Door::Open), Command::Flow(Flow::Steady)].map(|command| (end, command));
+    for (at, command) in commands.chain(closing) {
+        let (place, what) = match command {
+            Command::Door(_) => (0, "break"),
+            Command::Flow(_) => (1, "mute"),
+            _ => continue,
+        };
+        if matches!(command, Command::Door(Door::Shut) | Command::Flow(Flow::Mute)) {
+            begun[place].get_or_insert(at);
+        } else if let Some(from) = begun[place].take() {
+            marks.push(mark(MarkKind::Outage, from, at.min(end), what.to_owned()));
+        }
+    }
+    marks.truncate(MARKS_MAX);
+    marks
 }
 
-/// The bursts of a cycle that began so long before the start.
-fn bursts(before: Duration, every: Duration, lasts: Duration, end: Duration) -> Vec<Mark> {
-    let starts = (0..).map(|number| every * number);
-    let in_run =
-        starts.skip_while(|at| *at + lasts <= before).map(|at| (at.saturating_sub(before), at + lasts - before));
-    let in_time = in_run.take_while(|(from, _)| *from < end).take(MARKS_MAX);
-    in_time.map(|(from, to)| mark(MarkKind::Burst, from, to.min(end), String::new())).collect()
+/// The bursts of a cycle that begins then.
+fn bursts(first: Duration, every: Duration, lasts: Duration, end: Duration) -> Vec<Mark> {
+    let starts = (0..).map(|number| first + every * number).take_while(|at| *at < end).take(MARKS_MAX);
+    starts.map(|from| mark(MarkKind::Burst, from, (from + lasts).min(end), String::new())).collect()
 }
 
 fn of_stages(stages: impl Iterator<Item = (Duration, String)>, (begin, end): (Duration, Duration)) -> Vec<Mark> {
@@ -90,15 +99,19 @@ mod tests {
     fn outages_bursts_and_stages_are_where_they_were_and_end_with_the_load() {
         let s = Duration::from_secs;
         let load = (s(2), s(12));
-        let outage = |text: &str| of_outage(&text.parse().unwrap(), load);
-        assert_eq!(
-            places(&[outage("break:3s:2s").unwrap(), outage("mute:9s:5s").unwrap()]),
-            [(5.0, 7.0), (11.0, 12.0)]
-        );
-        assert_eq!(outage("break:10s:1s"), None);
-        // The cycle began three seconds before: its first burst is over, the next is in two seconds.
-        assert_eq!(places(&bursts(s(3), s(5), s(1), s(12))), [(2.0, 3.0), (7.0, 8.0)]);
-        assert_eq!(places(&bursts(s(3), s(5), s(4), s(4))), [(0.0, 1.0), (2.0, 4.0)]);
+        let commands = [
+            (5, Command::Door(Door::Shut)),
+            (5, Command::Break),
+            (6, Command::Flow(Flow::Mute)),
+            (7, Command::Door(Door::Open)),
+            (11, Command::Flow(Flow::Steady)),
+            (11, Command::Flow(Flow::Mute)),
+        ];
+        let outages = outages(commands.into_iter().map(|(at, command)| (s(at), command)), s(12));
+        assert_eq!(places(&outages), [(5.0, 7.0), (6.0, 11.0), (11.0, 12.0)]);
+        assert!(outages.iter().map(|mark| mark.what.as_str()).eq(["break", "mute", "mute"]));
+        assert_eq!(places(&bursts(s(2), s(5), s(1), s(12))), [(2.0, 3.0), (7.0, 8.0)]);
+        assert_eq!(places(&bursts(s(2), s(5), s(4), s(10))), [(2.0, 6.0), (7.0, 10.0)]);
         assert_eq!(bursts(Duration::ZERO, Duration::from_millis(1), Duration::from_millis(1), s(60)).len(), MARKS_MAX);
         let stages = [4, 4, 4].map(|seconds| (s(seconds), String::new()));
         assert_eq!(places(&of_stages(stages.into_iter(), load)), [(2.0, 6.0), (6.0, 10.0), (10.0, 12.0)]);

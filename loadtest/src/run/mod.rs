@@ -11,6 +11,7 @@ mod cluster;
 mod sampler;
 mod checkpoint;
 mod observed;
+mod clocks;
 mod limits;
 mod judged;
 mod marks;

@@ -2,9 +2,10 @@
 
 use super::{checkpoint::Checkpoint, setup::Run};
 use crate::{
-    measure::{Counters, Usage},
+    measure::{Counters, Second, Usage},
     report::{ClusterSummary, Sample},
     streams::Outcome,
+    venue::Command,
 };
 use std::{collections::HashMap, time::Instant};
 
@@ -12,7 +13,11 @@ use std::{collections::HashMap, time::Instant};
 pub(super) struct Observed<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) is_stopped: bool,
-    /// From the end of the load to the last tick, in µs.
+    /// How far the clock was set within the run, in µs.
+    pub(super) clock_step: i64,
+    /// The commands that the venue got in its outages, and when.
+    pub(super) commands: Vec<(Instant, Command)>,
+    /// From the end of the load to the last tick, in µs; `None` if there was no end to them.
     pub(super) recovery: Option<u64>,
     pub(super) began: i64,
     pub(super) begun: Instant,
@@ -30,6 +35,13 @@ pub(super) struct Observed<'a> {
 }
 
 impl Observed<'_> {
+    /// Whether most of a second was within the load.
+    pub(super) fn is_of_load(&self, second: &Second) -> bool {
+        let since_begin = |at: Instant| at.saturating_duration_since(self.begun).as_secs_f64();
+        let middle = second.at - second.length / 2.0;
+        middle >= since_begin(self.start.at) && middle <= since_begin(self.end.at)
+    }
+
     /// The length of the measured time in seconds.
     pub(super) fn seconds(&self) -> f64 {
         (self.end.at - self.start.at).as_secs_f64()

@@ -21,11 +21,11 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn start(server: Server) -> io::Result<Self> {
+    /// Its times count since `begun`.
+    pub(super) fn start(server: Server, begun: Instant) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let sample = move || {
-            let begun = Instant::now();
-            let mut next = Sampling::new(server, begun);
+            let mut next = Sampling::new(server, Instant::now());
             let mut samples = Vec::new();
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 samples.push(next.sample(begun));

@@ -4,7 +4,10 @@ use super::{
     measures::{Bound, Late, Of, Unit},
     thresholds::{Threshold, shown},
 };
-use crate::report::{Summary, time};
+use crate::{
+    measure::Percentiles,
+    report::{Summary, time},
+};
 use serde::Serialize;
 
 /// What the results make of a threshold.
@@ -56,7 +59,9 @@ impl Threshold {
             Bound::AtMost => value <= self.limit,
             Bound::AtLeast => value >= self.limit,
         });
-        let (verdict, why) = if self.measured.of() == Of::Tickfan && summary.is_other_server {
+        let (verdict, why) = if let Some(why) = self.measured.clocks(summary) {
+            (Verdict::NotJudged, Some(why))
+        } else if self.measured.of() == Of::Tickfan && summary.is_other_server {
             (Verdict::NotJudged, Some("another server than tickfan does not have it".to_owned()))
         } else if is_met {
             (Verdict::Met, None)
@@ -86,9 +91,18 @@ impl Threshold {
     /// same percentile.
     fn excuse(&self, excess: f64, summary: &Summary) -> Option<String> {
         let (late, at) = self.measured.late()?;
-        let streams = summary.generator.late.and_then(|late| at.of(&late));
-        let venue = summary.venue.and_then(|venue| at.of(&venue.late?)).filter(|_| late == Late::VenueAndStreams);
-        let sides = [("the venue was behind its schedule", venue), ("the streams' thread was late", streams)];
+        let generator = &summary.generator;
+        let of = |late: Option<Percentiles>, is_it: bool| late.filter(|_| is_it).and_then(|late| at.of(&late));
+        let is_opening = late == Late::Opening;
+        let venue = of(summary.venue.and_then(|venue| venue.late), late == Late::VenueAndStreams);
+        let streams = of(generator.late, !is_opening || generator.connects_in_load);
+        let opening = of(generator.late_opening, is_opening);
+        let connects = of(generator.late_connects, is_opening);
+        let sides = [
+            ("the venue was behind its schedule", venue),
+            ("the streams' thread was late", streams.max(opening)),
+            ("the streams began to connect late", connects),
+        ];
         let (what, late) = sides.into_iter().find(|(_, late)| late.is_some_and(|late| late as f64 >= excess))?;
         let late = time(late.unwrap_or_default() as f64);
         Some(format!("{what} by {late} at the same percentile, and the excess is {}", time(excess)))
@@ -99,8 +113,8 @@ impl Threshold {
 mod tests {
     use super::*;
     use crate::{
-        measure::{Asked, Histogram, Percentiles},
-        report::{GroupSummary, VenueSummary},
+        measure::{Asked, Histogram},
+        report::{ClocksSummary, GroupSummary, VenueSummary},
     };
 
     fn times(micros: u64) -> Option<Percentiles> {
@@ -147,6 +161,15 @@ mod tests {
     }
 
     #[test]
+    fn times_of_clocks_that_do_not_agree_are_not_judged() {
+        let clocks = ClocksSummary { age: Some("it is ahead".to_owned()), latency: None };
+        let summary = Summary { clocks, age: times(0), latency: times(0), ..Summary::default() };
+        assert_eq!(judged("age_p99=50ms", &summary).0, Verdict::NotJudged);
+        assert_eq!(judged("slow_age_max=50ms", &summary).0, Verdict::NotJudged);
+        assert_eq!(judged("latency_p99=50ms", &summary).0, Verdict::Met);
+    }
+
+    #[test]
     fn an_excess_below_the_lateness_of_venue_or_streams_says_nothing_of_the_server() {
         let with = |venue, streams| {
             let venue = VenueSummary { late: times(venue), ..VenueSummary::default() };
@@ -167,6 +190,19 @@ mod tests {
         ] {
             assert_eq!(judged(argument, &with(venue, streams)).0, expected, "{argument} {venue} {streams}");
         }
+        let opening = |argument, connects_in_load, late_opening, late_connects| {
+            let mut summary = Summary { first_tick: times(12_000), ..Summary::default() };
+            summary.generator.late = times(5_000);
+            summary.generator.late_opening = times(late_opening);
+            summary.generator.late_connects = times(late_connects);
+            summary.generator.connects_in_load = connects_in_load;
+            judged(argument, &summary).0
+        };
+        let first = "first_tick_p99=10ms";
+        assert_eq!(opening(first, false, 0, 0), Verdict::Crossed, "the pause was in the load");
+        assert_eq!(opening(first, false, 3_000, 0), Verdict::Inconclusive);
+        assert_eq!(opening(first, false, 0, 3_000), Verdict::Inconclusive);
+        assert_eq!(opening(first, true, 0, 0), Verdict::Inconclusive, "streams connect within the load too");
         let why = Threshold::from_argument("latency_p99=10ms").unwrap().judge(&with(3_000, 0)).why.unwrap();
         assert!(why.contains("the venue was behind its schedule by 3.0 ms"), "{why}");
     }

@@ -33,7 +33,7 @@ pub(super) const TOP: &[Key] = keys! {
 pub(super) const VENUE: &[Key] = keys! {
     "protocol", Ok("\"binance\""), "", "\"binance\" or \"alpaca\": what the mock venue speaks.";
     "symbols", REQUIRED, "20", "How many symbols it trades, from 1 to 100000.";
-    "load", REQUIRED, "{ steady = { rate = 100 } }", "Updates per second of all symbols together, from 0.001 to 10000000. One of: { steady = { rate = 100 } }; { ramp = { from = 1, to = 100, over = \"10s\" } }; { bursts = { rate = 100, factor = 10, every = \"10s\", lasts = \"1s\" } }; { stages = [{ to = 100, over = \"10s\" }, { to = 100, over = \"30s\" }, { to = 0, over = \"10s\" }] }, which begins at 0 when all streams are open, changes linearly, and holds where a stage ends as it began; { recording = { path = \"file\", speed = 1, looped = true } }.";
+    "load", REQUIRED, "{ steady = { rate = 100 } }", "Updates per second of all symbols together, from 0.001 to 10000000. One of: { steady = { rate = 100 } }; { ramp = { from = 1, to = 100, over = \"10s\" } }; { bursts = { rate = 100, factor = 10, every = \"10s\", lasts = \"1s\" } }, where lasts is at most every; { stages = [{ to = 100, over = \"10s\" }, { to = 100, over = \"30s\" }, { to = 0, over = \"10s\" }] }, which begins at 0, changes linearly, and holds where a stage ends as it began; { recording = { path = \"file\", speed = 1, looped = true } }. All but steady begin when all streams are open.";
     "batch_interval", Ok("\"200us\""), "", "A duration: updates that are due within it go out together, which spares a high rate a wake-up per update.";
     "seed", Ok("1"), "", "The seed of prices, of the order of symbols, of each stream's choice and of when streams leave: the same seed gives the same load.";
 };

@@ -54,6 +54,9 @@ pub enum StreamsError {
     /// A number is out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
+    /// Its name is not its own, or cannot stand in a threshold.
+    #[error("group `{0}`: the name of a group is its own, and neither empty nor with [ or ]: thresholds name it")]
+    Name(String),
     /// It needs HTTP/2.
     #[error("group `{group}`: {key} needs protocol = \"h2\"")]
     NeedsH2 {
@@ -109,7 +112,12 @@ pub fn check_venue(venue: &VenueSetup) -> Result<(), OutOfRange> {
             within("factor", *factor, TIMES)?;
             within("the rate of a burst", rate * factor, RATE)?;
             at_least("the time between bursts", *every)?;
-            at_least("the time of a burst", *lasts)
+            at_least("the time of a burst", *lasts)?;
+            if lasts > every {
+                let must = format!("at most {every}, the time between bursts");
+                return Err(OutOfRange { what: "the time of a burst", is: lasts.to_string(), must });
+            }
+            Ok(())
         }
         LoadSetup::Stages(stages) => check_stages("the rate of a stage", stages, *RATE.end()),
         LoadSetup::Recording { speed, .. } => speed.map_or(Ok(()), |speed| within("speed", speed, TIMES)),
@@ -127,7 +135,11 @@ pub fn check_streams(groups: &[Group], symbols: usize, connect_rate: Option<f64>
     if let Some(rate) = connect_rate {
         within("the rate of connections", rate, CONNECT_RATE)?;
     }
-    for group in groups {
+    for (place, group) in groups.iter().enumerate() {
+        let is_taken = groups[..place].iter().any(|other| other.name == group.name);
+        if is_taken || group.name.trim().is_empty() || group.name.contains(['[', ']']) {
+            return Err(StreamsError::Name(group.name.clone()));
+        }
         within("the number of streams", f64::from(group.count), STREAMS)?;
         within("the number of symbols of a stream", group.symbols as f64, 1.0..=symbols as f64)?;
         if group.churn != 0.0 {
@@ -164,7 +176,7 @@ fn check_stages_of(group: &Group) -> Result<(), StreamsError> {
     Ok(())
 }
 
-/// Checks that the load lasts as long as its stages.
+/// Checks that the load lasts as long as its stages, its ramp and its outages.
 ///
 /// # Errors
 /// [`OutOfRange`].
@@ -172,13 +184,21 @@ pub fn check_length(scenario: &Scenario) -> Result<(), OutOfRange> {
     let of_groups = scenario.groups.iter().map(|group| Stage::length(&group.stages));
     let of_venue = match &scenario.venue.load {
         LoadSetup::Stages(stages) => Stage::length(stages),
+        LoadSetup::Ramp { over, .. } => over.0,
         _ => Duration::ZERO,
     };
-    let longest = Span(of_groups.fold(of_venue, Duration::max));
+    let of_outages = scenario.outages.iter().map(|outage| outage.at.0.saturating_add(outage.lasts.0));
+    let stages = Span(of_groups.fold(of_venue, Duration::max));
+    let outages = Span(of_outages.fold(Duration::ZERO, Duration::max));
+    let (longest, what) = if outages > stages {
+        (outages, "its last outage ends then")
+    } else {
+        (stages, "its stages or its ramp last so long")
+    };
     if longest <= scenario.duration {
         return Ok(());
     }
-    let must = format!("{longest} or longer, as its stages last");
+    let must = format!("{longest} or longer, since {what}");
     Err(OutOfRange { what: "the duration", is: scenario.duration.to_string(), must })
 }
 

@@ -45,6 +45,8 @@ pub(super) enum Late {
     VenueAndStreams,
     /// Streams that read late.
     Streams,
+    /// Streams that connect and read late, while they open.
+    Opening,
 }
 
 /// A measure that a threshold can be set on.
@@ -98,7 +100,7 @@ pub const MEASURES: [Measure; 27] = measures! {
     "missed_lag", "ticks that streams missed because their clients were slow", Count, AtMost, Tickfan, |of| of.gateway.as_ref()?.missed("lag");
     "age_spread", "the mean age of the worst-served stream divided by the average", Count, AtMost, Tickfan, |of| of.age_spread;
     "symbol_age_spread", "the mean age of the worst-served symbol divided by the average", Count, AtMost, Tickfan, |of| of.symbol_age_spread;
-    "holes", "ticks that streams without options missed, by the holes in their seq", Count, AtMost, Tickfan, |of| Some(of.streams.holes_of_whole as f64);
+    "holes", "ticks that streams without options missed, by the holes in their seq", Count, AtMost, Tickfan, |of| Some(of.streams.holes_of_whole? as f64);
     "restarts", "gateways that were restarted", Count, AtLeast, Any, |of| Some(of.cluster.as_ref()?.restarts as f64);
     "recovery", "from the end of the load until all streams have caught up", Time, AtMost, Any, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, Any, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
@@ -120,10 +122,10 @@ macro_rules! times {
 
 /// The measures that are times with percentiles.
 pub const TIMES: [Times; 8] = times! {
-    "connect", "from connect to established", Any, Streams, |of| of.connect, None;
-    "handshake", "from connect to the end of the TLS handshake", Any, Streams, |of| of.handshake, None;
-    "answer", "from connect to the head of the answer", Any, Streams, |of| of.answer, Some(|of| of.answer);
-    "first_tick", "from connect to the first tick", Tickfan, Streams, |of| of.first_tick, Some(|of| of.first_tick);
+    "connect", "from connect to established", Any, Opening, |of| of.connect, None;
+    "handshake", "from connect to the end of the TLS handshake", Any, Opening, |of| of.handshake, None;
+    "answer", "from connect to the head of the answer", Any, Opening, |of| of.answer, Some(|of| of.answer);
+    "first_tick", "from connect to the first tick", Tickfan, Opening, |of| of.first_tick, Some(|of| of.first_tick);
     "latency", "from the venue's schedule to the read", Any, VenueAndStreams, |of| of.latency, Some(|of| of.latency);
     "age", "from the gateway's receipt to the read", Tickfan, Streams, |of| of.age, Some(|of| of.age);
     "slow_age", "from the gateway's receipt to the read, of slow readers", Tickfan, Streams, |of| of.slow_age, None;

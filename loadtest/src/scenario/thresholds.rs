@@ -229,6 +229,15 @@ impl Measured {
         }
     }
 
+    /// Why it cannot be judged, since its times are of clocks that do not agree.
+    pub(super) fn clocks(&self, summary: &Summary) -> Option<String> {
+        match self {
+            Self::Times { times, .. } if matches!(times.name, "age" | "slow_age") => summary.clocks.age.clone(),
+            Self::Times { times, .. } if times.name == "latency" => summary.clocks.latency.clone(),
+            _ => None,
+        }
+    }
+
     /// What else makes it longer, and at which percentile.
     pub(super) fn late(&self) -> Option<(Late, At)> {
         match self {

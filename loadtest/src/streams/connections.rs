@@ -14,10 +14,7 @@ use crate::{
 };
 use mio::{Interest, Token};
 use rand::RngExt;
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How often a slow reader reads.
 const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
@@ -26,7 +23,8 @@ const AWAY_MILLIS: std::ops::Range<u64> = 100..2_000;
 
 impl EventLoop {
     /// Opens a stream: on its connection if that takes requests, else once it does.
-    pub(super) fn connect(&mut self, index: u32) {
+    /// Its times count from when it was due.
+    pub(super) fn connect(&mut self, index: u32, due: Instant) {
         let stream = &mut self.streams[index as usize];
         let connection = &mut self.connections[stream.connection as usize];
         if connection.h2.as_ref().is_some_and(|h2| h2.is_going_away) {
@@ -34,20 +32,45 @@ impl EventLoop {
             self.timers.add(Instant::now() + stream.retry, index, stream.generation, Task::Connect);
             return;
         }
-        stream.begin(unix_micros());
+        let now = Instant::now();
+        let late = now.saturating_duration_since(due).as_micros() as i64;
+        let begun = unix_micros() - late;
+        stream.begin(begun);
         connection.opening += 1;
         let connection_index = stream.connection;
+        let generation = stream.generation;
+        self.connects.late.record(begun, late);
+        if generation == 0 {
+            self.connects.note(now);
+        }
+        self.timers.add(now + self.answer_max, index, generation, Task::Timeout);
         match connection.state {
-            State::Away => self.dial(connection_index),
+            State::Away => self.dial(connection_index, begun),
             State::Connecting | State::Handshaking => {}
             State::Ready => self.request_waiting(connection_index),
         }
     }
 
-    fn dial(&mut self, index: u32) {
+    /// A stream has waited for its answer for too long.
+    pub(super) fn time_out(&mut self, index: u32) {
+        let stream = &self.streams[index as usize];
+        if !stream.is_pending() {
+            return;
+        }
+        let connection = stream.connection;
+        let seconds = self.answer_max.as_secs_f64();
+        self.observer.refusal.get_or_insert(format!("the server does not answer within {seconds} s"));
+        match self.connections[connection as usize].state {
+            State::Ready => self.abandon(index, Ended::Timeout),
+            // The connection itself hangs, and with it all that wait for it.
+            _ => self.end_connection(connection, Some(Ended::Timeout)),
+        }
+    }
+
+    /// Connects; its times count since `begun`.
+    fn dial(&mut self, index: u32, begun: i64) {
         let connection = &mut self.connections[index as usize];
         let receive_buffer = self.groups[connection.group].reads.receive_buffer();
-        let begun = unix_micros();
         connection.target = (index as usize + connection.generation as usize) % self.targets.len();
         let target = self.targets[connection.target];
         let dialled = dial(target, source(target.ip(), index), receive_buffer).and_then(|mut socket| {
@@ -198,7 +221,6 @@ impl EventLoop {
             }
         };
         let at = unix_micros();
-        self.observer.load_ended = self.progress.load_ended.load(Ordering::Relaxed);
         self.observer.old_after = (!is_late(self.caught_up, at)).then_some(self.old_after);
         if connection.state == State::Handshaking && connection.tls.as_ref().is_some_and(|tls| !tls.is_handshaking()) {
             self.handshaken(index);
@@ -290,7 +312,7 @@ impl EventLoop {
             self.observer.measures.end(stream.group, Ended::Elsewhere);
             stream.wait_again();
         }
-        self.dial(index);
+        self.dial(index, unix_micros());
         true
     }
 
@@ -323,7 +345,8 @@ impl EventLoop {
         if let Some(h2) = &mut connection.h2 {
             h2.live.retain(|(_, live)| *live != index);
         }
-        if self.groups[stream.group].reads.may_be_closed() {
+        let is_closed = was_open && matches!(how, Ended::Ended | Ended::Reset | Ended::Shutdown);
+        if is_closed && self.groups[stream.group].reads.may_be_closed() {
             // A client that has stopped reading does not notice that it was closed.
             return;
         }

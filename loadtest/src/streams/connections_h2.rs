@@ -3,7 +3,7 @@
 use super::{
     connection::{Buffers, Failure, H2},
     event_loop::EventLoop,
-    plan::Reads,
+    plan::{Protocol, Reads},
     stream::Phase,
 };
 use crate::{
@@ -133,13 +133,17 @@ impl EventLoop {
     }
 
     /// Ends a stream: with HTTP/1.1 its connection too.
-    pub(super) fn leave(&mut self, index: u32) {
-        let connection_index = self.streams[index as usize].connection;
-        let connection = &self.connections[connection_index as usize];
-        let Some(h2) = &connection.h2 else { return self.end_connection(connection_index, Some(Ended::Left)) };
-        let Some(id) = h2.id(index) else { return };
+    pub(super) fn abandon(&mut self, index: u32, how: Ended) {
+        let stream = &self.streams[index as usize];
+        let connection_index = stream.connection;
+        if self.groups[stream.group].protocol == Protocol::Http1 {
+            return self.end_connection(connection_index, Some(how));
+        }
+        let id = self.connections[connection_index as usize].h2.as_ref().and_then(|h2| h2.id(index));
+        // It has no request yet: it waits for a connection, which goes on with the streams beside it.
+        let Some(id) = id else { return self.ended(index, how) };
         let mut out = Vec::new();
-        self.cancel(index, id, Ended::Left, &mut out);
+        self.cancel(index, id, how, &mut out);
         if self.connections[connection_index as usize].send(&out).is_err() {
             self.end_connection(connection_index, Some(Ended::Reset));
         }

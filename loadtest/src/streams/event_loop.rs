@@ -6,7 +6,7 @@ use super::{
     group_settings::GroupSettings,
     observer::Observer,
     outcome::Outcome,
-    pauses::Pauses,
+    pauses::{Pauses, TIMER},
     plan::{Reads, plan_connections, plan_streams},
     setup::Setup,
     stream::Stream,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     check::{SeenTicks, VenueState},
-    measure::{Asked, Ended, GroupMeasures, Histogram, Second, StreamTotals, unix_micros},
+    measure::{Asked, Ended, GroupMeasures, Histogram, Lateness, Process, Second, StreamTotals, unix_micros},
     tls::ClientTls,
 };
 use mio::{Events, Poll, event::Event};
@@ -22,7 +22,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
@@ -54,11 +54,16 @@ pub(super) struct EventLoop {
     pub(super) old_after: Duration,
     pub(super) progress: Arc<Progress>,
     commands: mpsc::Receiver<Control>,
+    /// Since when the timeline counts.
     pub(super) begun: Instant,
     pub(super) open: u64,
     pub(super) tried: u64,
-    /// The streams that are open when the load begins.
-    pub(super) first_streams: u64,
+    /// Whether connects have a schedule: then times count from it, not from when the thread gets to them.
+    pub(super) is_paced: bool,
+    pub(super) answer_max: Duration,
+    pub(super) connects: Connects,
+    /// The processor time of the thread at the load's begin and end.
+    pub(super) cpu_of_load: [Option<(Instant, Duration)>; 2],
     pub(super) seconds: Vec<Second>,
     /// At the end of the last full second.
     pub(super) totals: StreamTotals,
@@ -71,6 +76,31 @@ pub(super) struct EventLoop {
     pub(super) is_complete: bool,
 }
 
+/// The connects of the streams.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connects {
+    /// How late they were begun, against their schedule.
+    pub(super) late: Lateness,
+    /// How many streams began for the first time, and when the first and the last of them did.
+    pub(super) first: u64,
+    pub(super) begun: Option<(Instant, Instant)>,
+}
+
+impl Connects {
+    /// A stream begins to connect for the first time.
+    pub(super) fn note(&mut self, now: Instant) {
+        self.first += 1;
+        self.begun = Some((self.begun.map_or(now, |(first, _)| first), now));
+    }
+
+    /// How many began per second.
+    pub(super) fn per_second(&self) -> Option<f64> {
+        let (first, last) = self.begun?;
+        let seconds = (last - first).as_secs_f64();
+        (self.first > 1 && seconds > 0.0).then(|| (self.first - 1) as f64 / seconds)
+    }
+}
+
 /// A connection that has more to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unread {
@@ -80,7 +110,13 @@ pub(super) struct Unread {
 }
 
 impl EventLoop {
-    pub(super) fn new(setup: &Setup, progress: Arc<Progress>, commands: mpsc::Receiver<Control>) -> io::Result<Self> {
+    /// The timeline counts since `begun`.
+    pub(super) fn new(
+        setup: &Setup,
+        begun: Instant,
+        progress: Arc<Progress>,
+        commands: mpsc::Receiver<Control>,
+    ) -> io::Result<Self> {
         let mut observer = Observer::new(setup.wire.clone(), setup.host.clone(), Some(setup.old_after));
         if setup.targets.len() > 1 {
             observer.measures.latency_by_target = vec![Histogram::default(); setup.targets.len()];
@@ -92,13 +128,17 @@ impl EventLoop {
         observer.seen_ticks = SeenTicks::new(setup.history.clone(), setup.targets.len() > 1);
         let places = plan_connections(&setup.groups);
         let streams = planned_streams(setup, &places, &mut observer.seen_ticks);
-        let begun = Instant::now();
+        let poll = Poll::new()?;
         Ok(Self {
             targets: setup.targets.clone(),
             tls: setup.tls.clone(),
-            poll: Poll::new()?,
-            timers: first_connects(&streams, setup.connect_rate, begun),
-            first_streams: setup.groups.iter().map(|group| u64::from(group.first_streams())).sum(),
+            pauses: Pauses::new(poll.registry())?,
+            poll,
+            timers: first_connects(&streams, setup.connect_rate, Instant::now()),
+            is_paced: setup.connect_rate.is_some(),
+            answer_max: setup.answer_max,
+            connects: Connects::default(),
+            cpu_of_load: [None; 2],
             connections: planned_connections(&streams),
             streams,
             groups: setup.groups.iter().map(GroupSettings::new).collect(),
@@ -115,7 +155,6 @@ impl EventLoop {
             seconds: Vec::new(),
             totals: StreamTotals::default(),
             late_turns: 0,
-            pauses: Pauses::new(begun),
             percentiles: setup.percentiles,
             caught_up: unix_micros(),
             is_catching_up: false,
@@ -143,7 +182,7 @@ impl EventLoop {
         }
         let has_all_events = events.iter().count() < EVENTS_PER_TURN;
         let start = unix_micros();
-        self.pauses.note(Instant::now());
+        self.note_end_of_load();
         self.late_turns += u64::from(is_late(self.caught_up, start));
         for Unread { connection, is_ended } in std::mem::take(&mut self.unread) {
             self.read_ready(connection, is_ended);
@@ -165,10 +204,13 @@ impl EventLoop {
         }
         let now = Instant::now();
         let next = self.timers.next().map(|at| at.saturating_duration_since(now));
-        next.map_or(IDLE_MAX, |wait| wait.min(IDLE_MAX)).min(self.pauses.left(now))
+        next.map_or(IDLE_MAX, |wait| wait.min(IDLE_MAX))
     }
 
     fn handle_event(&mut self, event: &Event) {
+        if event.token() == TIMER {
+            return self.pauses.note(unix_micros());
+        }
         let index = event.token().0 as u32;
         let connection = &mut self.connections[index as usize];
         match connection.state {
@@ -194,20 +236,23 @@ impl EventLoop {
     fn execute_due_tasks(&mut self) {
         let now = Instant::now();
         for _ in 0..TASKS_PER_TURN {
-            let Some((index, generation, task)) = self.timers.pop(now) else { break };
+            let Some((due, index, generation, task)) = self.timers.pop(now) else { break };
             let current = match task {
                 Task::Read => self.connections[index as usize].generation,
-                Task::Connect | Task::Leave => self.streams[index as usize].generation,
+                Task::Connect | Task::Timeout | Task::Leave => self.streams[index as usize].generation,
                 Task::Come | Task::Go => generation,
             };
             match task {
                 _ if current != generation => {}
                 Task::Connect if !self.streams[index as usize].may_connect() => {}
-                Task::Connect => self.connect(index),
+                // At first all connect at once if there is no rate: as fast as this thread can.
+                Task::Connect if generation == 0 && !self.is_paced => self.connect(index, Instant::now()),
+                Task::Connect => self.connect(index, due),
+                Task::Timeout => self.time_out(index),
                 Task::Read => self.read_slowly(index, now),
                 Task::Leave | Task::Come | Task::Go if self.is_catching_up => {}
-                Task::Leave => self.leave(index),
-                Task::Come => self.come(index),
+                Task::Leave => self.abandon(index, Ended::Left),
+                Task::Come => self.come(index, due),
                 Task::Go => self.go(index),
             }
         }
@@ -217,16 +262,35 @@ impl EventLoop {
     fn take_command(&mut self) -> Option<Option<VenueState>> {
         match self.commands.try_recv() {
             Ok(Control::NothingIsLive) => self.check_that_nothing_is_live(),
-            Ok(Control::Load) => {
-                self.pauses.reset();
-                self.begin_stages();
-            }
+            Ok(Control::Load) => self.begin_load(),
             Ok(Control::CatchUp) => self.catch_up(),
             Ok(Control::Finish(venue_state)) => return Some(venue_state),
             Err(mpsc::TryRecvError::Empty) => {}
             Err(mpsc::TryRecvError::Disconnected) => return Some(None),
         }
         None
+    }
+
+    /// All streams have tried to connect: measures count from now on.
+    fn begin_load(&mut self) {
+        let now = unix_micros();
+        self.pauses.late().begin_load(now);
+        self.connects.late.begin_load(now);
+        self.observer.is_measuring = true;
+        self.cpu_of_load[0] = own_cpu();
+        self.begin_stages();
+    }
+
+    /// Notices the end of the load.
+    fn note_end_of_load(&mut self) {
+        let ended = self.progress.load_ended.load(Ordering::Relaxed);
+        if ended == 0 || self.observer.load_ended != 0 {
+            return;
+        }
+        self.observer.load_ended = ended;
+        self.pauses.late().end_load(ended);
+        self.connects.late.end_load(ended);
+        self.cpu_of_load[1] = own_cpu();
     }
 
     /// From now on slow readers read at once, and no page is blocked.
@@ -277,6 +341,11 @@ fn first_connects(streams: &[Stream], connect_rate: Option<f64>, begun: Instant)
         timers.add(at, stream.index, 0, Task::Connect);
     }
     timers
+}
+
+/// The processor time of this thread by now.
+fn own_cpu() -> Option<(Instant, Duration)> {
+    Process::own_thread().usage().ok().map(|usage| (Instant::now(), usage.cpu))
 }
 
 /// Whether bytes read now may have waited too long for the load tester.

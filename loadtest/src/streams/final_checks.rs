@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::{LastStateCheck, Rule, VenueState},
-    measure::{spread, unix_micros},
+    measure::{Ended, spread, unix_micros},
 };
 
 impl EventLoop {
@@ -20,6 +20,7 @@ impl EventLoop {
             if stream.phase != Phase::Open || self.groups[stream.group].reads != Reads::AtOnce {
                 continue;
             }
+            self.observer.measures.in_outage += u64::from(stream.has_tick);
             for symbol in stream.live() {
                 let name = self.observer.seen_ticks.name(symbol);
                 let what = format!("{name} is shown as live although the venue is cut off");
@@ -28,11 +29,20 @@ impl EventLoop {
         }
     }
 
+    /// What has begun to connect within the load and is not open yet has failed.
+    fn count_unanswered(&mut self) {
+        let load_ended = self.observer.load_ended;
+        for stream in self.streams.iter().filter(|stream| stream.is_pending() && stream.begun <= load_ended) {
+            self.observer.measures.end(stream.group, Ended::Timeout);
+        }
+    }
+
     /// Checks the last state of each open stream and collects the results.
     pub(super) fn finish(mut self, venue_state: Option<&VenueState>) -> Outcome {
         self.close_second(true);
         self.observer.measures.age_spread = spread(self.streams.iter().map(|stream| &stream.ages));
         self.observer.measures.symbol_age_spread = spread(self.observer.symbol_ages.iter());
+        self.count_unanswered();
         let now = unix_micros();
         let mut stayed = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.phase == Phase::Open) {
@@ -54,15 +64,23 @@ impl EventLoop {
                     seen_ticks: &self.observer.seen_ticks,
                     now,
                 };
-                check.run(&mut self.observer.violations);
+                self.observer.measures.last_states += check.run(&mut self.observer.violations);
             }
         }
+        self.observer.measures.compared = self.observer.seen_ticks.compared();
+        let thread_cpu = self.cpu_of_load[0].zip(self.cpu_of_load[1]).and_then(|((begun, before), (ended, after))| {
+            let seconds = (ended - begun).as_secs_f64();
+            (seconds > 0.0).then(|| after.saturating_sub(before).as_secs_f64() / seconds)
+        });
         Outcome {
             measures: self.observer.measures,
             violations: self.observer.violations,
             seconds: self.seconds,
             late_turns: self.late_turns,
-            late: self.pauses.late(),
+            late: std::mem::take(self.pauses.late()),
+            connects_per_second: self.connects.per_second(),
+            connects_late: self.connects.late,
+            thread_cpu,
             refusal: self.observer.refusal,
             connections: self.observer.connections,
             stayed,

@@ -80,12 +80,20 @@ impl Observer {
         self.measures.holes += missed;
         self.count_of_group(reader);
         self.last_tick = reader.now;
-        // A tick from before the stream's time, or from after the load, measures nothing.
+        if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
+            self.measures.receipts += 1;
+            self.measures.receipts_before_trade += u64::from(tick.recv < trade_ts);
+            self.measure_trade(trade_ts, reader);
+        }
+        // The age of a tick from before the stream's time, or from after the load, says nothing.
         if tick.recv < reader.opened || self.is_after_load(tick.recv) {
             return None;
         }
         let age = reader.now - tick.recv;
         if !reader.reads_at_once {
+            if !self.is_measuring {
+                return None;
+            }
             self.measures.slow_age.record(age);
             if let Some(group) = self.measures.groups.get_mut(reader.group) {
                 group.age.record(age);
@@ -101,9 +109,6 @@ impl Observer {
                 group.age.record(age);
             }
         }
-        if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {
-            self.measure_trade(trade_ts, reader);
-        }
         self.is_measuring.then_some(age)
     }
 
@@ -118,8 +123,8 @@ impl Observer {
         self.last_tick = reader.now;
         let is_measured = reader.reads_at_once && !self.is_after_load(reader.now);
         self.measures.ticks_measured += u64::from(self.is_measuring && is_measured);
-        let is_trade = is_measured && memmem::find(block, b"\"kind\":\"trade\"").is_some();
-        if let Some(trade_ts) = trade_ts(block).filter(|&trade_ts| is_trade && trade_ts >= reader.opened) {
+        let is_trade = reader.reads_at_once && memmem::find(block, b"\"kind\":\"trade\"").is_some();
+        if let Some(trade_ts) = trade_ts(block).filter(|_| is_trade) {
             self.measure_trade(trade_ts, reader);
         }
     }
@@ -135,7 +140,11 @@ impl Observer {
         self.load_ended != 0 && time > self.load_ended
     }
 
+    /// Measures a trade that was due since the stream opened and within the load, however late it is read.
     fn measure_trade(&mut self, trade_ts: i64, reader: Reader) {
+        if !reader.reads_at_once || trade_ts < reader.opened || self.is_after_load(trade_ts) {
+            return;
+        }
         let now = reader.now;
         self.measures.exact_times += u64::from(trade_ts % 1_000 != 0);
         self.latency.record(now - trade_ts);

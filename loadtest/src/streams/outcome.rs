@@ -3,7 +3,7 @@
 use super::plan::Protocol;
 use crate::{
     check::Violations,
-    measure::{Histogram, Second, StreamMeasures},
+    measure::{Lateness, Second, StreamMeasures},
     tls::Negotiated,
 };
 use std::collections::BTreeMap;
@@ -20,7 +20,13 @@ pub struct Outcome {
     /// Turns of the event loop in which bytes may have waited for the load tester.
     pub late_turns: u64,
     /// How late the thread was by its own fault.
-    pub late: Histogram,
+    pub late: Lateness,
+    /// How late connects were begun, against their schedule.
+    pub connects_late: Lateness,
+    /// How many streams began to connect per second, up to the load.
+    pub connects_per_second: Option<f64>,
+    /// The mean share of one core that the thread used within the load.
+    pub thread_cpu: Option<f64>,
     /// The answer of the first server that did not open a stream.
     pub refusal: Option<String>,
     /// What the connections spoke, and how many there were.

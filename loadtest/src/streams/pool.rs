@@ -11,6 +11,7 @@ use std::{
     io,
     sync::{Arc, mpsc},
     thread::JoinHandle,
+    time::Instant,
 };
 
 /// The running streams.
@@ -23,17 +24,17 @@ pub struct StreamPool {
 }
 
 impl StreamPool {
-    /// Starts the thread of the streams.
+    /// Starts the thread of the streams, whose timeline counts since `begun`.
     ///
     /// # Errors
     /// The system cannot start a thread.
-    pub fn start(setup: Setup) -> io::Result<Self> {
+    pub fn start(setup: Setup, begun: Instant) -> io::Result<Self> {
         let progress = Arc::new(Progress::default());
         let (control, commands) = mpsc::channel();
         let shared = progress.clone();
         let thread = std::thread::Builder::new()
             .name("streams".to_owned())
-            .spawn(move || EventLoop::new(&setup, shared, commands)?.run())?;
+            .spawn(move || EventLoop::new(&setup, begun, shared, commands)?.run())?;
         Ok(Self { progress, control, thread })
     }
 

@@ -63,7 +63,7 @@ pub fn probe(setup: &Setup) -> Result<(), ProbeError> {
         ..setup.clone()
     };
     let (_commands, receiver) = mpsc::channel();
-    let mut event_loop = EventLoop::new(&one, Arc::new(Progress::default()), receiver)?;
+    let mut event_loop = EventLoop::new(&one, Instant::now(), Arc::new(Progress::default()), receiver)?;
     let mut events = Events::with_capacity(16);
     let deadline = Instant::now() + TIMEOUT;
     while event_loop.tried == 0 && Instant::now() < deadline {

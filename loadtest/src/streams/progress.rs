@@ -14,7 +14,6 @@ impl EventLoop {
         progress.bytes.store(self.observer.measures.bytes, Ordering::Relaxed);
         progress.violations.store(self.observer.violations.total(), Ordering::Relaxed);
         progress.last_tick.store(self.observer.last_tick, Ordering::Relaxed);
-        self.observer.is_measuring = self.tried >= self.first_streams;
     }
 
     /// Closes the current second if it is over, or if this is the end.
@@ -38,6 +37,7 @@ impl EventLoop {
         let latency_by_group = groups.map(|group| group.take_latency(asked)).collect();
         self.seconds.push(Second {
             at: elapsed.as_secs_f64(),
+            length,
             open: self.open,
             ticks: per_second(totals.ticks - before.ticks, length),
             bytes: per_second(totals.bytes - before.bytes, length),

@@ -24,6 +24,8 @@ pub struct Setup {
     pub groups: Vec<Group>,
     /// Connects per second; `None`: all at once.
     pub connect_rate: Option<f64>,
+    /// How long a server may take to open a stream.
+    pub answer_max: Duration,
     /// How late a stream may read a tick that other streams have replaced.
     pub old_after: Duration,
     /// The percentiles that are reported beside the usual ones.
@@ -32,4 +34,9 @@ pub struct Setup {
     pub seed: u64,
     /// The venue's recent trades and quotes, if the server has never read another venue.
     pub history: Option<Arc<History>>,
+}
+
+impl Setup {
+    /// The default: longer than a kernel tries again to connect, and than any user waits.
+    pub const ANSWER_MAX: Duration = Duration::from_secs(30);
 }

@@ -6,7 +6,7 @@ use super::{
     stream::{Phase, Stream},
     timers::Task,
 };
-use crate::scenario::Stage;
+use crate::{measure::Ended, scenario::Stage};
 use std::time::{Duration, Instant};
 
 /// When a stream of a group comes (`true`) and goes (`false`), since the load began. Streams are numbered from 0, and
@@ -59,11 +59,11 @@ impl EventLoop {
     }
 
     /// A stream comes.
-    pub(super) fn come(&mut self, index: u32) {
+    pub(super) fn come(&mut self, index: u32, due: Instant) {
         let stream = &mut self.streams[index as usize];
         stream.is_wanted = true;
         if stream.phase == Phase::Away {
-            self.connect(index);
+            self.connect(index, due);
         }
     }
 
@@ -72,7 +72,7 @@ impl EventLoop {
         let stream = &mut self.streams[index as usize];
         stream.is_wanted = false;
         if stream.phase != Phase::Away {
-            self.leave(index);
+            self.abandon(index, Ended::Left);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Stream {
     /// Counts its requests: a task that was scheduled for an earlier one is ignored.
     pub(super) generation: u32,
     pub(super) slots: Slots,
-    /// When it began to connect, or to wait for its connection, in µs since 1970.
+    /// When it was due to connect, in µs since 1970.
     pub(super) begun: i64,
     /// The data that its page has taken since it opened.
     pub(super) taken: u64,
@@ -49,7 +49,8 @@ pub(super) struct Stream {
     pub(super) name: Box<str>,
     /// The holes in its `seq` so far.
     pub(super) holes: u64,
-    has_tick: bool,
+    /// Whether it has read a tick with data since it opened.
+    pub(super) has_tick: bool,
     /// When it got its last live tick, in µs since 1970; 0: none since it opened.
     live_at: i64,
     /// The start of an incomplete block or head.
@@ -111,6 +112,11 @@ impl Stream {
         self.partial.clear();
         self.bye = None;
         self.slots = Slots::default();
+    }
+
+    /// Whether it waits for its answer.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Requested)
     }
 
     /// Its connection is not there: it waits for the next one.
@@ -289,7 +295,7 @@ impl Stream {
             self.ages.add(age);
         }
         if group.is_whole() {
-            observer.measures.holes_of_whole += read.missed;
+            *observer.measures.holes_of_whole.get_or_insert(0) += read.missed;
             if tick.state == State::Live {
                 observer.measure_live_gap(std::mem::replace(&mut self.live_at, at), at);
             }

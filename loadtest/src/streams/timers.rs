@@ -7,6 +7,8 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 pub(super) enum Task {
     /// A stream connects.
     Connect,
+    /// A stream has to be open by now.
+    Timeout,
     /// A slow reader's connection is read.
     Read,
     /// A stream leaves, to come back later.
@@ -35,11 +37,11 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes the next task if it is due: whose it is, its generation and its kind.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(u32, u32, Task)> {
+    /// Takes the next task if it is due: when it was due, whose it is, its generation and its kind.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Instant, u32, u32, Task)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, of, generation, task))| (of, generation, task))
+        self.heap.pop().map(|Reverse(task)| task)
     }
 }

@@ -37,14 +37,16 @@ pub(super) struct Batch {
 pub(super) struct Entry {
     pub(super) symbol: u32,
     pub(super) kind: Kind,
+    /// When it was due, in µs since 1970.
+    pub(super) due: u64,
     bytes: Range<usize>,
 }
 
 impl Batch {
-    pub(super) fn push(&mut self, symbol: u32, kind: Kind, write: impl FnOnce(&mut String)) {
+    pub(super) fn push(&mut self, symbol: u32, kind: Kind, due: u64, write: impl FnOnce(&mut String)) {
         let begin = self.json.len();
         write(&mut self.json);
-        self.entries.push(Entry { symbol, kind, bytes: begin..self.json.len() });
+        self.entries.push(Entry { symbol, kind, due, bytes: begin..self.json.len() });
     }
 
     pub(super) fn len(&self) -> usize {

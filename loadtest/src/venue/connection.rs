@@ -4,6 +4,7 @@ use super::{
     batch::{Batch, Entry, Kind},
     command::{Bad, Behaviour, ConnectionCommand, Door, Flow},
     drip_socket::DripSocket,
+    generator::unix_micros,
     request::Permissions,
     shared::Shared,
 };
@@ -110,7 +111,8 @@ async fn serve_connection(
 ) {
     let door = behaviour.borrow().door;
     let drips = Arc::new(AtomicBool::new(false));
-    let drip_socket = DripSocket { socket, drips: drips.clone() };
+    let has_waited = Arc::new(AtomicBool::new(false));
+    let drip_socket = DripSocket { socket, drips: drips.clone(), has_waited: has_waited.clone() };
     let answer_handshake = |_: &Request, response: Response| match refusal(door, &shared) {
         Some(status) => Err(error_response(status)),
         None => Ok(response),
@@ -124,6 +126,8 @@ async fn serve_connection(
     let mut connection = Connection {
         websocket,
         drips,
+        has_waited,
+        waited_until: 0,
         shared,
         behaviour,
         commands,
@@ -155,6 +159,10 @@ fn error_response(status: StatusCode) -> ErrorResponse {
 struct Connection {
     websocket: Websocket,
     drips: Arc<AtomicBool>,
+    /// Whether the client has not taken what was written at once.
+    has_waited: Arc<AtomicBool>,
+    /// When it had taken that, in µs since 1970.
+    waited_until: u64,
     shared: Arc<Shared>,
     behaviour: watch::Receiver<Behaviour>,
     commands: broadcast::Receiver<ConnectionCommand>,
@@ -185,7 +193,10 @@ impl Connection {
                     Ok(ConnectionCommand::Send(batch)) => self.send(&batch, flow).await?,
                     Ok(ConnectionCommand::Bad(bad)) => self.send_bad(bad).await?,
                     Err(RecvError::Lagged(batches)) => {
-                        self.shared.counts.lost.fetch_add(batches, Ordering::Relaxed);
+                        // Either the client was slow to read, or this thread to write.
+                        let counts = &self.shared.counts;
+                        let by_whom = if self.has_waited() { &counts.lost } else { &counts.dropped };
+                        by_whom.fetch_add(batches, Ordering::Relaxed);
                     }
                 },
             }
@@ -217,6 +228,8 @@ impl Connection {
         let wants =
             |entry: &Entry| self.wants.get(entry.symbol as usize).is_some_and(|kinds| kinds[entry.kind as usize]);
         let wanted = batch.entries().iter().filter(|entry| wants(entry)).count();
+        self.note_lateness(batch.entries().iter().filter(|entry| wants(entry)));
+        self.has_waited.store(false, Ordering::Relaxed);
         let mut messages = self.shared.protocol.messages(batch, wants);
         if flow == Flow::Reorder {
             messages.reverse();
@@ -226,8 +239,26 @@ impl Connection {
             self.websocket.feed(Message::text(message)).await?;
         }
         self.websocket.flush().await?;
+        if self.has_waited() {
+            self.waited_until = unix_micros();
+        }
         self.shared.counts.taken.fetch_add(wanted as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Notes how late updates are by the venue's own fault: not by that of a client that has not taken those before.
+    fn note_lateness<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
+        let now = unix_micros();
+        let mut late = self.shared.counts.late();
+        for entry in entries {
+            let own = now.saturating_sub(entry.due.max(self.waited_until));
+            late.record(entry.due.cast_signed(), own.cast_signed());
+        }
+    }
+
+    /// Whether the client has not taken at once what was written last.
+    fn has_waited(&self) -> bool {
+        self.has_waited.load(Ordering::Relaxed)
     }
 
     async fn send_bad(&mut self, bad: Bad) -> Result<(), tungstenite::Error> {

@@ -60,7 +60,6 @@ impl Generator {
         let mut batch = Batch::default();
         let mut unwanted = 0;
         let mut market = self.shared.market();
-        let mut late = self.shared.counts.late();
         let elapsed = begin.elapsed();
         let wait = loop {
             let Some(due) = self.load.due(self.next) else { break SLEEP_MAX };
@@ -73,7 +72,6 @@ impl Generator {
             if batch.is_empty() {
                 self.shared.counts.note_lateness(elapsed - due);
             }
-            late.record((elapsed - due).as_micros() as i64);
             let due_micros = begin_micros + due.as_micros() as u64;
             let is_wanted = match &self.load {
                 Load::Recording { recording, .. } => {
@@ -86,7 +84,6 @@ impl Generator {
             unwanted += u64::from(!is_wanted);
             self.next += 1;
         };
-        drop(late);
         self.shared.counts.updates.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.shared.counts.unwanted.fetch_add(unwanted, Ordering::Relaxed);
         if !batch.is_empty() {
@@ -97,12 +94,13 @@ impl Generator {
         wait
     }
 
-    /// Begins the load with the first subscription, stages not before [`Venue::begin_load`](super::Venue::begin_load).
+    /// Begins with the first subscription; what changes over time not before
+    /// [`Venue::begin_load`](super::Venue::begin_load).
     fn begin(&mut self) -> Option<(Instant, u64)> {
-        let may_begin = !matches!(self.load, Load::Stages { .. }) || self.shared.load_begun.get().is_some();
+        let may_begin = !self.load.changes() || self.shared.load_begun.get().is_some();
         if self.begun.is_none() && may_begin && self.shared.market().wanted() > 0 {
             let now = *self.shared.due_since.get_or_init(Instant::now);
-            self.begun = Some((now, unix_micros()));
+            self.begun = Some((now, unix_micros().saturating_sub(now.elapsed().as_micros() as u64)));
         }
         self.begun
     }

@@ -3,7 +3,8 @@
 use super::recording::Recording;
 use std::{sync::Arc, time::Duration};
 
-/// The updates that a venue sends, and when. Rates are updates per second of all symbols together.
+/// The updates that a venue sends, and when. Rates are updates per second of all symbols together. What changes over
+/// time begins with [`Venue::begin_load`](super::Venue::begin_load).
 #[derive(Debug, Clone)]
 pub enum Load {
     /// Nothing.
@@ -33,8 +34,7 @@ pub enum Load {
         /// The duration of a burst, at most `every`.
         lasts: Duration,
     },
-    /// A rate that changes linearly in stages, from 0, and stays at that of the last one. It begins with
-    /// [`Venue::begin_load`](super::Venue::begin_load).
+    /// A rate that changes linearly in stages, from 0, and stays at that of the last one.
     Stages {
         /// Updates per second at the end of each, and how long it takes.
         stages: Vec<(f64, Duration)>,
@@ -51,6 +51,11 @@ pub enum Load {
 }
 
 impl Load {
+    /// Whether it changes over time, so that it must not begin before there is anything that reads it.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::Quiet | Self::Steady { .. })
+    }
+
     /// When the `n`-th update is due after the load's start, counted from 0; `None` after the last.
     pub(super) fn due(&self, n: u64) -> Option<Duration> {
         let count = n as f64;

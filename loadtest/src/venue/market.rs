@@ -245,7 +245,7 @@ impl Market {
             }
         };
         let update = Update { name, change, id: self.ids_after + ordinal, micros };
-        batch.push(symbol, kind, |json| self.protocol.write(&update, json));
+        batch.push(symbol, kind, due_micros, |json| self.protocol.write(&update, json));
     }
 }
 

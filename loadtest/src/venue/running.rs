@@ -11,7 +11,7 @@ use super::{
     setup::Setup,
     shared::{Counts, Sent, Shared},
 };
-use crate::measure::Histogram;
+use crate::measure::Lateness;
 use std::{
     io,
     net::SocketAddr,
@@ -122,10 +122,15 @@ impl Venue {
         self.command_connections(ConnectionCommand::Send(Arc::new(batch)));
     }
 
-    /// The load begins: stages begin, and how late updates are counts from now on.
+    /// The load begins: what changes over time begins now.
     pub fn begin_load(&self) {
+        self.shared.counts.late().begin_load(unix_micros().cast_signed());
         self.shared.load_begun.get_or_init(Instant::now);
-        self.shared.counts.late().reset();
+    }
+
+    /// The load ended at this time, in µs since 1970.
+    pub fn end_load(&self, at: i64) {
+        self.shared.counts.late().end_load(at);
     }
 
     /// Since when updates are due; `None` before the first subscription.
@@ -138,8 +143,8 @@ impl Venue {
         &self.load
     }
 
-    /// How late its updates were since the load began.
-    pub fn late(&self) -> Histogram {
+    /// How late its connections began to write its updates.
+    pub fn late(&self) -> Lateness {
         self.shared.counts.late().clone()
     }
 

@@ -1,7 +1,7 @@
 //! What the venue's threads share.
 
 use super::{history::History, market::Market, protocol::Protocol};
-use crate::measure::Histogram;
+use crate::measure::Lateness;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -23,6 +23,8 @@ pub struct Sent {
     /// Batches that connections lost because they were too far behind. A connection counts them when it next has room;
     /// of a client that never reads again, only `taken` shows it.
     pub lost: u64,
+    /// Batches that connections lost because the venue itself was slow to write them.
+    pub dropped: u64,
     /// The longest time between an update's due time and its generation.
     pub latest: Duration,
     /// Connections that have ever subscribed.
@@ -38,9 +40,10 @@ pub(super) struct Counts {
     pub(super) taken: AtomicU64,
     pub(super) unwanted: AtomicU64,
     pub(super) lost: AtomicU64,
+    pub(super) dropped: AtomicU64,
     pub(super) latest_micros: AtomicU64,
-    /// How late updates were, since the load began.
-    pub(super) late: Mutex<Histogram>,
+    /// How late connections began to write updates.
+    late: Mutex<Lateness>,
     pub(super) subscriptions: AtomicU64,
     connections: AtomicU64,
     connections_max: AtomicU64,
@@ -52,7 +55,7 @@ impl Counts {
         self.latest_micros.fetch_max(late.as_micros() as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn late(&self) -> MutexGuard<'_, Histogram> {
+    pub(super) fn late(&self) -> MutexGuard<'_, Lateness> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,6 +78,7 @@ impl Counts {
             taken,
             unwanted: self.unwanted.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
             latest: Duration::from_micros(self.latest_micros.load(Ordering::Relaxed)),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
             connections_max: self.connections_max.load(Ordering::Relaxed),

@@ -2,11 +2,12 @@
 
 use crate::{
     cli::{
-        Failure,
+        EXIT_INCONCLUSIVE, Failure,
         limit_args::CompareArgs,
         output::{exit_code, write_junit},
     },
     compare::{Compared, Options, Report, compare, merge},
+    report::Outcome,
 };
 use std::{
     io::{self, Write as _},
@@ -23,11 +24,15 @@ pub(super) fn execute(args: &CompareArgs) -> Result<u8, Failure> {
     // All are of one load, or their ratios would mean different things.
     let others = more.iter().map(|[a, b]| pair(&args.a, a, &options).and_then(|_| pair(a, b, &options)));
     let pairs: Result<Vec<_>, _> = [Ok(first)].into_iter().chain(others).collect();
-    let compared = merge(pairs?, options.tolerance);
+    let compared = merge(pairs?);
     let printed = if args.json { serde_json::to_string_pretty(&compared)? + "\n" } else { compared.text() };
     io::stdout().write_all(printed.as_bytes())?;
     write_junit(args.junit.as_ref(), &compared.name, 0.0, &compared.cases())?;
-    Ok(exit_code(compared.outcome))
+    Ok(match compared.outcome {
+        // Nothing was compared, which is not a success.
+        Outcome::NotJudged => EXIT_INCONCLUSIVE,
+        outcome => exit_code(outcome),
+    })
 }
 
 fn pair(a: &Path, b: &Path, options: &Options) -> Result<Compared, Failure> {

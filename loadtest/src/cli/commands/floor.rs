@@ -10,10 +10,11 @@ use crate::{
         },
         server::Target,
     },
+    measure::Asked,
     report::{FloorSummary, Summary},
     run::{Floor, FloorSetup, Run, Server, Stop},
     scenario::{Scenario, symbol_names},
-    streams::{Group, need_descriptors},
+    streams::{Group, Setup, need_descriptors},
 };
 use std::time::Duration;
 
@@ -23,11 +24,12 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     let rate = Floor::rate(&scenario).map_err(|what| Failure::usage(format!("floor {}: {what}", args.scenario)))?;
     need_descriptors(scenario.streams() * 2)?;
     let stop = Stop::on_signals()?;
+    let percentiles = args.output.asked(&thresholds).map_err(Failure::usage)?;
     let request = Request {
         name: &args.scenario,
         scenario: &scenario,
         thresholds: &[],
-        percentiles: args.output.asked(&thresholds).map_err(Failure::usage)?,
+        percentiles,
         provenance: &provenance(&scenario),
         venue_listen: None,
         headers: Vec::new(),
@@ -38,7 +40,7 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
         summary.apply_thresholds(&thresholds);
         return Ok(write_results(&summary, &args.output)?);
     }
-    let floor = load_floor(&plain(scenario), rate, args.flush_interval.0, stop)?;
+    let floor = load_floor(&plain(scenario), rate, args.flush_interval.0, percentiles, stop)?;
     add_floor(&mut summary, floor);
     summary.apply_thresholds(&thresholds);
     Ok(write_results(&summary, &args.output)?)
@@ -54,7 +56,13 @@ fn plain(mut scenario: Scenario) -> Scenario {
 }
 
 /// Loads the bare loop with the scenario's streams.
-fn load_floor(scenario: &Scenario, rate: f64, flush_interval: Duration, stop: Stop) -> Result<FloorSummary, Failure> {
+fn load_floor(
+    scenario: &Scenario,
+    rate: f64,
+    flush_interval: Duration,
+    percentiles: Asked,
+    stop: Stop,
+) -> Result<FloorSummary, Failure> {
     let symbols = symbol_names(scenario.venue.symbols, scenario.venue.protocol);
     let floor = Floor::start(FloorSetup {
         streams: scenario.streams() as usize,
@@ -66,7 +74,7 @@ fn load_floor(scenario: &Scenario, rate: f64, flush_interval: Duration, stop: St
     let read = run_with_progress(&Run {
         name: "floor",
         about: "a bare loop of sends to the same streams",
-        streams: stream_setup(scenario, symbols, Target::plain(floor.address)),
+        streams: Setup { percentiles, ..stream_setup(scenario, symbols, Target::plain(floor.address)) },
         duration: scenario.duration.0,
         outages: &[],
         server: Server::default(),

@@ -4,13 +4,14 @@ use crate::{
     cli::{
         Failure,
         args::RunArgs,
-        origin,
+        origin::{self, ServerProgram},
         scenario::{
             Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, run_with_progress,
             stream_setup,
         },
         server::{Target, watched_server, wire},
     },
+    measure::Admin,
     report::Summary,
     run::{Run, start_venue},
     streams::{Setup, need_descriptors, probe},
@@ -52,6 +53,13 @@ fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Resu
         thresholds: request.thresholds,
         stop: request.stop.clone(),
     })?;
-    origin::add(&mut summary, request.provenance, None, url);
+    let mut provenance = request.provenance.clone();
+    let config = args.watched.admin.and_then(|admin| Admin::new(admin).config().ok());
+    if config.is_none() && args.path.is_none() {
+        summary.warnings.push("the gateway's configuration is not known; --admin tells it".to_owned());
+    }
+    provenance.server_config = config;
+    let program = origin::program_of(args.watched.pid);
+    origin::add(&mut summary, &provenance, &ServerProgram::running(url, program.as_deref()));
     Ok(summary)
 }

@@ -1,6 +1,7 @@
 //! `run`: runs a scenario against a gateway of its own, or against a running server that reads its venue.
 
 use super::{find_limit, load::load};
+use crate::scenario::Scenario;
 use crate::{
     cli::{
         EXIT_OK, Failure,
@@ -15,8 +16,13 @@ use crate::{
 use std::io::{self, Write as _};
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
-    check_report_file(&args.output).map_err(Failure::usage)?;
-    let (scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol, &args.output)?;
+    if !args.print_scenario {
+        check_report_file(&args.output).map_err(Failure::usage)?;
+    }
+    let (mut scenario, thresholds) = load_scenario(&args.scenario, args.duration, &args.protocol, &args.output)?;
+    if let Some(url) = &args.url {
+        for_running_server(&mut scenario, url, args).map_err(Failure::usage)?;
+    }
     if args.print_scenario {
         io::stdout().write_all(printed(&scenario, Comments::With).as_bytes())?;
         return Ok(EXIT_OK);
@@ -36,4 +42,20 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, Failure> {
     }
     let summary = load(args, &request)?;
     Ok(write_results(&summary, &args.output)?)
+}
+
+/// Leaves only what applies to a server that is running already.
+fn for_running_server(scenario: &mut Scenario, url: &str, args: &RunArgs) -> Result<(), String> {
+    let is_https = url.starts_with("https://");
+    if scenario.tls && !is_https {
+        return Err(format!("TLS is asked for, and {url} is not https"));
+    }
+    scenario.tls = is_https;
+    // Its configuration is its own.
+    scenario.gateway.clear();
+    let asking = scenario.groups.iter().find(|group| args.path.is_some() && !group.query.is_empty());
+    asking.map_or(Ok(()), |group| {
+        let query = &group.query;
+        Err(format!("group `{}` asks for {query}, and another server (--path) has no such options", group.name))
+    })
 }

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Failure,
         args::StreamsArgs,
-        origin,
+        origin::{self, ServerProgram},
         output::{check_report_file, write_results},
         scenario::{merged_thresholds, run_with_progress},
         server::{Target, watched_server, wire},
@@ -26,7 +26,7 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
     let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
     let names = groups.iter().map(|group| group.name.as_str());
     thresholds.iter().try_for_each(|threshold| threshold.check_group(names.clone())).map_err(Failure::usage)?;
-    let provenance = origin::provenance(load(args, &thresholds));
+    let provenance = origin::of_load(&load(args, &thresholds));
     need_descriptors(u64::from(args.count).div_ceil(args.streams_per_connection as u64))?;
     let streams = Setup {
         targets: vec![target.address],
@@ -37,6 +37,7 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         symbols: args.symbols.clone(),
         groups,
         connect_rate: args.connect_rate,
+        answer_max: Setup::ANSWER_MAX,
         old_after: Scenario::old_after().0,
         percentiles: args.output.asked(&thresholds).map_err(Failure::usage)?,
         seed: args.seed,
@@ -55,17 +56,21 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         thresholds: &thresholds,
         stop: Stop::on_signals()?,
     })?;
-    origin::add(&mut summary, &provenance, None, &args.url);
+    let program = origin::program_of(args.watched.pid);
+    origin::add(&mut summary, &provenance, &ServerProgram::running(&args.url, program.as_deref()));
     Ok(write_results(&summary, &args.output)?)
 }
 
 /// The whole load as TOML.
-fn load(args: &StreamsArgs, thresholds: &[Threshold]) -> String {
+fn load(args: &StreamsArgs, thresholds: &[Threshold]) -> toml::Table {
     let mut load = toml::Table::new();
     let mut set = |key: &str, value: toml::Value| load.insert(key.to_owned(), value);
     set("duration", args.duration.to_string().into());
     set("seed", i64::try_from(args.seed).unwrap_or(i64::MAX).into());
     set("old_after", Scenario::old_after().to_string().into());
+    if let Some(path) = &args.path {
+        set("path", path.clone().into());
+    }
     set("symbols", args.symbols.clone().into());
     if let Some(rate) = args.connect_rate {
         set("connect_rate", rate.into());
@@ -75,5 +80,5 @@ fn load(args: &StreamsArgs, thresholds: &[Threshold]) -> String {
     }
     let thresholds = thresholds.iter().map(|threshold| (threshold.name().to_owned(), threshold.to_toml()));
     set("thresholds", toml::Value::Table(thresholds.collect()));
-    load.to_string()
+    load
 }

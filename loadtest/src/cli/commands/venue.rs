@@ -28,6 +28,7 @@ pub(super) fn execute(args: &VenueArgs) -> Result<u8, Failure> {
     };
     check_venue(&setup).map_err(Failure::usage)?;
     let (venue, symbols) = start_venue(&setup, args.listen).map_err(Failure::usage)?;
+    venue.begin_load();
     let mut out = io::stdout();
     writeln!(out, "venue at {}, symbols {}", venue.url(), symbols.join(","))?;
     let mut steps = Steps::of(&args.outages);
