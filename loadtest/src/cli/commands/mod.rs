@@ -34,7 +34,7 @@ fn junit_file(command: &Command) -> Option<&PathBuf> {
         Command::Streams(args) => args.output.junit.as_ref(),
         Command::Floor(args) => args.output.junit.as_ref(),
         Command::Compare(args) => args.junit.as_ref(),
-        Command::Venue(_) | Command::Config(_) => None,
+        Command::Venue(_) | Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => None,
     }
 }
 
