@@ -44,7 +44,7 @@ fn systemd_is_told_when_the_gateway_is_ready_reloads_and_stops() {
     let gateway = Process::start_with("notify", config, &[("NOTIFY_SOCKET", systemd.path.to_str().unwrap())]);
     let serving = format!("STATUS=serving clients on {}", gateway.address);
     assert_eq!(systemd.next(), ["READY=1", &serving]);
-    // Whoever waits for the notification can connect.
+    // A unit that waited for the notification can connect.
     drop(Stream::open(gateway.address, "/v1/stream/AAPL").named("hello"));
     gateway.hang_up();
     let reloading = systemd.next();
