@@ -12,6 +12,7 @@ import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
 import { Detail } from "./view/detail.js";
 import { Frame, element, forgetColours } from "./view/dom.js";
+import { lights } from "./view/lights.js";
 import { Looks } from "./view/looks.js";
 import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
@@ -151,6 +152,7 @@ const frame = new Frame(() => {
     announcer.turn(turn);
     secondDue = true; // The line above the list says so too.
   }
+  lights.putOut();
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
   for (const row of store.changed) askPast(row);
   store.changed.clear();
@@ -163,6 +165,8 @@ const frame = new Frame(() => {
   if (detail.row !== null) detail.drawChart(now);
   status.drawMeter(meter.read(performance.now()));
 });
+
+lights.ask = () => frame.ask();
 
 function everySecond() {
   if (paused !== null) return;
