@@ -10,6 +10,7 @@ import { BROWSERS, connectionsOf, startBrowser } from "../support/browsers.mjs";
 import { devCert } from "../support/certificates.mjs";
 import { TEST, WAIT, root, startGateway, temporaryFolder, within } from "../support/gateway.mjs";
 import { Issuer } from "../support/sign_on.mjs";
+import { lacksWebKit, startWebKit } from "../support/webkit.mjs";
 
 const SYMBOLS = ["AAPL", "MSFT", "BTC-USDT"];
 const CONFIG = `[[feed]]\nname = "sim"\nvenue = "sim"\nrate = 60\nsymbols = ${JSON.stringify(SYMBOLS)}\n`;
@@ -73,10 +74,11 @@ async function moves(page) {
   await until(page, "ticks", (before) => window.count > before + 5, before);
 }
 
-for (const name of BROWSERS) {
-  test(`${name}: one stream for a page, one for all tabs that share, and none of them shows an old price as live`, TEST, async (t) => {
+for (const name of [...BROWSERS, "WebKit"]) {
+  const skip = name === "WebKit" && lacksWebKit();
+  test(`${name}: one stream for a page, one for all tabs that share, and none of them shows an old price as live`, { ...TEST, skip }, async (t) => {
     const origin = await serve(t);
-    const openProfile = await startBrowser(t, name, devCert(t).ca);
+    const openProfile = await (name === "WebKit" ? startWebKit(t) : startBrowser(t, name, devCert(t).ca));
     const profile = await openProfile();
     let gateway = await startGateway(t, { config: CONFIG });
 

@@ -12,6 +12,7 @@ import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
 import { Detail } from "./view/detail.js";
 import { Frame, element, forgetColours } from "./view/dom.js";
+import { lights } from "./view/lights.js";
 import { Looks } from "./view/looks.js";
 import { Search } from "./view/search.js";
 import { Status } from "./view/status.js";
@@ -156,6 +157,7 @@ const frame = new Frame(() => {
     announcer.turn(turn);
     secondDue = true; // The line above the list says so too.
   }
+  lights.putOut();
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
   for (const row of store.changed) askPast(row);
   store.changed.clear();
@@ -173,6 +175,8 @@ const frame = new Frame(() => {
 function entitle() {
   document.title = titleOf(document.hidden || link.name !== "live" ? null : detail.row ?? store.rows.values().next().value ?? null);
 }
+
+lights.ask = () => frame.ask();
 
 function everySecond() {
   if (paused !== null) return;

@@ -3,6 +3,7 @@
 import { compact, compare, decimals, grouped, percent, signed, subtract } from "../numbers.js";
 import { age, base, origin, standing } from "../words.js";
 import { Styled, Text, calm, element, mark } from "./dom.js";
+import { lights } from "./lights.js";
 import { drawSparkline } from "./sparkline.js";
 
 const NONE = "–";
@@ -18,7 +19,6 @@ const flash = (name) => [
 ];
 const FLASHES = { up: flash("up"), down: flash("down") };
 const FLASH_MILLIS = 1_500;
-const LIT_MILLIS = 500;
 
 export class RowView {
   #moves = 0;
@@ -147,32 +147,8 @@ export class RowView {
   #startFlash(column, direction, fades) {
     // The last price fades. A quote changes more often, and a busy page has no time for it: a colour that stays for a moment
     // costs no frames.
-    if (column !== "last" || !fades) return lightUp(this.#cells[column], direction);
+    if (column !== "last" || !fades) return lights.light(this.#cells[column], direction);
     this.#flash?.cancel();
     this.#flash = this.#cells.last.animate(FLASHES[direction], { duration: FLASH_MILLIS, easing: "ease-out" });
-  }
-}
-
-/** The cells that are lit, with the time at which each goes out, the next one first. */
-const lit = new Map();
-let timer = 0;
-
-function lightUp(cell, direction) {
-  mark(cell, "flash", direction);
-  lit.delete(cell);
-  lit.set(cell, performance.now() + LIT_MILLIS);
-  timer ||= setTimeout(putOut, LIT_MILLIS);
-}
-
-function putOut() {
-  timer = 0;
-  const now = performance.now();
-  for (const [cell, end] of lit) {
-    if (end > now) {
-      timer = setTimeout(putOut, Math.max(end - now, LIT_MILLIS / 4));
-      return;
-    }
-    lit.delete(cell);
-    mark(cell, "flash", "");
   }
 }
