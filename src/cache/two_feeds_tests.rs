@@ -88,7 +88,7 @@ fn a_delayed_state_says_whose_prices_it_shows() {
 }
 
 #[test]
-fn a_first_tick_is_no_patch_since_the_one_before_may_have_been_named_meanwhile() {
+fn a_first_tick_comes_whole_since_the_one_before_may_have_been_named_meanwhile() {
     let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
     let now = Now::read();
     let state = cache.register("BTC-USD".parse().unwrap(), "kraken".into(), Origin::Market, now).unwrap();

@@ -33,6 +33,8 @@ export function sharedOf({ name, heartbeat, open, on, book, world }) {
   let wanted = [];
   /** Whether what the others know is still to come: until then a part of it would be wrong. */
   let isNew = true;
+  /** Whether this tab alone says that the line is silent. */
+  let isCut;
   /** Terms rise: a tab whose place was taken, and does not know it yet, has a lower one. */
   let term = 0;
   /** Ends the leadership. */
@@ -172,7 +174,11 @@ export function sharedOf({ name, heartbeat, open, on, book, world }) {
       else if (to === me) {
         isNew = false;
         all.forEach(apply);
-      } else if (!to && !isNew) apply(message);
+      } else if (!to && !isNew) {
+        // It was only busy: nothing of what it says is missing.
+        if (isCut && message.event) apply({ state: { connection: "live" } });
+        apply(message);
+      }
     }
   }
 
@@ -205,6 +211,7 @@ export function sharedOf({ name, heartbeat, open, on, book, world }) {
       on.event(name, data, id);
     } else if (message.state) {
       state = message.state;
+      isCut = false;
       if (state.connection === "live") failures = 0;
       else if (state.retryIn) failures += 1;
       on.state(state);
@@ -223,8 +230,9 @@ export function sharedOf({ name, heartbeat, open, on, book, world }) {
       stand({ steal: true });
     } else if (lasts > dead * 0.75 && connection === "live") {
       apply({ state: { connection: "silent" } });
-      // If it was only busy, it answers before it says anything else that is new.
-      ask();
+      isCut = true;
+      // If it was only busy, it answers: symbols that are quiet are live again too.
+      send({ from: me, list: wanted, isNew: true });
     }
   }
 

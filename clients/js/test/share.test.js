@@ -219,12 +219,32 @@ test("after a pause of the leader the others are live again, without a reconnect
   first.isBusy = true;
   await pass(10_000);
   assert.deepEqual([first.state(), second.state(), third.of("Y")], ["live", "silent", ["lost", 1]]);
-  await tick("X", 2); // It has this in its queue, and reads it before what the others have asked for.
-  assert.deepEqual([second.of("X"), second.state()], [["lost", 1], "silent"]);
+  await tick("X", 2); // It reads this before what the others have asked for.
+  assert.deepEqual([second.of("X"), second.state(), third.of("Y")], [["live", 2], "live", ["lost", 1]]);
+  await tick("X", 3);
   await first.wakes();
-  assert.deepEqual([second.state(), third.state(), second.of("X"), third.of("Y")], ["live", "live", ["live", 2], ["live", 1]]);
+  assert.deepEqual([second.state(), third.state(), second.of("X"), third.of("Y")], ["live", "live", ["live", 3], ["live", 1]]);
+  assert.deepEqual([second.missed, third.missed], [0, 0]);
   await beats(20_000);
   assert.deepEqual([second.state(), third.of("Z"), streams.length], ["live", ["live", 1], 1]);
+});
+
+test("a stream that is silent itself is not live by what else its leader says", async (t) => {
+  const { stream, tabs: [first, second], pass, event } = await sharing(t);
+  stream().on.state({ connection: "silent" });
+  await pass(10_000);
+  stream().on.absent(["W"], "unknown");
+  await turned();
+  await event("waits", {});
+  assert.equal(second.state(), "silent");
+  stream().on.state({ connection: "live" });
+  await turned();
+  first.isBusy = true;
+  await pass(10_000);
+  assert.equal(second.state(), "silent");
+  stream().on.state({ connection: "lost", reason: "ended", retryIn: 1_500 });
+  await turned();
+  assert.deepEqual(second.states.slice(-2).map(({ connection }) => connection), ["silent", "lost"]);
 });
 
 test("a leader that stays silent loses its place, counted from its last word; another that has time again follows", async (t) => {

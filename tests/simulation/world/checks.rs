@@ -96,7 +96,8 @@ impl World {
             let text = std::str::from_utf8(block).unwrap();
             serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap()
         };
-        let is_next = tick.seq > 0 && last == Some(tick.seq - 1);
+        // Nothing follows `seq` 0.
+        let is_next = tick.seq > 1 && last == Some(tick.seq - 1);
         let may_be_patch = client.options.patches() && is_next;
         if !is_patch(block) {
             assert_eq!(*block, whole, "seed {seed}: a frame carries what was published");
