@@ -96,7 +96,7 @@ fn each_compressed(gateway: &Live, query: &str) -> [Box<dyn Compressed>; 3] {
     ]
 }
 
-/// The ticks of each symbol, in their order, as they came: between symbols there is no order.
+/// The ticks of each symbol, in their order, as they came. Those of two symbols may come in either order.
 fn ticks(text: &str) -> [Vec<&str>; 2] {
     let body = text.split_once("\r\n\r\n").map_or(text, |(_, body)| body);
     let of = |symbol: &str| {
@@ -186,7 +186,7 @@ fn every_event_of_a_compressed_stream_is_in_its_encoding_to_the_end() {
 }
 
 #[test]
-fn whoever_has_no_dictionary_is_answered_without() {
+fn a_client_without_the_dictionary_gets_plain_bytes() {
     let mut gateway = Live::with(|setup| setup.limits.streams = 4);
     let seq = gateway.publish("AAPL");
     let [(_, encodings), (_, available)] = headers();
