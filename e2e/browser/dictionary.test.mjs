@@ -11,7 +11,7 @@ const CONFIG = '[fanout]\ncompress_min_streams = 1\n[[feed]]\nname = "sim"\nvenu
 const firefoxBinary = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 
 /** How many ticks the gateway has compressed. */
-const compressed = async ({ admin }) => (await (await fetch(`http://${admin}/debug/symbols`)).json()).frames_compressed;
+const compressed = async ({ admin }) => (await (await fetch(`http://${admin}/debug/symbols`)).json()).totals.frames_compressed;
 
 /** The encodings of the page's streams, in their order, from the network log; `undefined` is plain. */
 async function logOf(page) {

@@ -61,7 +61,7 @@ pub(super) fn content(dictionary: &Dictionary, name: &str) -> Result<Response, A
     Ok(response)
 }
 
-/// Whether `Accept-Encoding` names the coding itself: `*` is not enough, since it is no word for a dictionary.
+/// Whether `Accept-Encoding` names the coding itself: `*` is not enough, since it does not name a dictionary.
 fn accepts(request: &HeaderMap) -> bool {
     let lists = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|entry| {

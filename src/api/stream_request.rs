@@ -24,8 +24,8 @@ pub(super) struct StreamRequest {
 }
 
 impl StreamRequest {
-    /// Makes one of the symbols and of what the client says of itself. `dictionary`: what streams are compressed with, if
-    /// their clients want it.
+    /// Makes one of the symbols and of what the client says of itself. `dictionary`: what streams are compressed with,
+    /// if their clients want it.
     ///
     /// # Errors
     /// [`ApiError::NotAcceptable`] if the client cannot take a stream, [`Refusal::NoStreams`] if it may not,

@@ -457,7 +457,7 @@ impl<S: Read + Write> Client<S> {
         String::from_utf8(self.buffer.clone()).unwrap()
     }
 
-    /// The same of bytes that are no text.
+    /// The same of bytes that need not be text.
     pub fn until_bytes(&mut self, will_do: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         while !will_do(&self.buffer) {
             assert!(self.read_more(), "ended after {} bytes", self.buffer.len());

@@ -25,11 +25,11 @@ pub(super) fn choose(events: &[Vec<u8>], bytes: usize) -> io::Result<Vec<u8>> {
     let mut left = bytes;
     let mut chosen: Vec<usize> = Vec::new();
     loop {
-        let fits = (0..candidates.len()).filter(|index| candidates[*index].len() <= left && !chosen.contains(index));
+        let fits = (0..candidates.len()).filter(|index| candidates[*index].len() <= left);
         let saved = |index: usize| -> usize {
             best.iter().zip(&costs[index]).map(|(best, cost)| best.saturating_sub(*cost)).sum()
         };
-        // In thousandths, since few bytes are saved for each at the end.
+        // In thousandths, since few bytes are saved for each at the end. One that is chosen already saves none.
         let next = fits.map(|index| (saved(index) * 1_000 / candidates[index].len().max(1), index)).max();
         let Some((1.., index)) = next else { break };
         for (best, cost) in best.iter_mut().zip(&costs[index]) {

@@ -44,7 +44,7 @@ pub struct TrainDictionary {
     token_file: Option<PathBuf>,
 }
 
-/// Why there is no dictionary.
+/// Why a dictionary cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainDictionaryError {
     /// The gateway does not answer as one.

@@ -2,13 +2,13 @@
 
 use super::{
     Worker,
-    testing::{IsApplied, Page},
+    testing::{IsApplied, LIMITS, Page},
 };
 use crate::{
     cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
     fanout::{
         Change, ChangeRights, CloseReason, Command, NewStream, Options, Ready, ResponseHead, Unlisted, Wait,
-        WorkerInbox, WorkerLimits,
+        WorkerInbox,
     },
     market::{Field, Now, Origin, TradeUpdate, UnixMicros, Update},
     wire::{Epoch, StreamName},
@@ -41,14 +41,7 @@ impl Fixture {
         let cache = Cache::new(Epoch::new(1), RingLimits { count: 64, age });
         let state = cache.register("AAPL".parse().unwrap(), "sim".into(), Origin::Sim, now).unwrap();
         let inbox: Arc<WorkerInbox<Page>> = Arc::default();
-        let limits = WorkerLimits {
-            max_lag: Duration::from_millis(250),
-            ring: 64,
-            stall_timeout: age,
-            flush_interval: None,
-            compress_min_streams: 1,
-        };
-        let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
+        let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), LIMITS, 1);
         let page = Page::new(if is_full { 0 } else { usize::MAX / 2 });
         let stream = NewStream {
             name: StreamName::new(1),

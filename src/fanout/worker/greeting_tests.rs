@@ -2,13 +2,13 @@
 
 use super::{
     Worker,
-    testing::{IsApplied, Page},
+    testing::{IsApplied, LIMITS, Page},
 };
 use crate::{
     cache::{Cache, OwnersTick, Published, RingLimits, Shard, SymbolState, WorkerIndex},
     fanout::{
         Change, Command, ControlNames, FirstBlock, NewStream, Options, RETRY_MILLIS, Ready, ResponseHead, Resume,
-        StreamAddress, Unlisted, Wait, WorkerInbox, WorkerLimits,
+        StreamAddress, Unlisted, Wait, WorkerInbox,
     },
     market::{Decimal, Field, Now, Origin, Part, Parts, Reason, TradeUpdate, Update},
     wire::{Epoch, StreamName},
@@ -68,14 +68,7 @@ impl Fixture {
         };
         let states = [register(0, "A"), register(0, "B"), register(1, "C")];
         let inbox: Arc<WorkerInbox<Page>> = Arc::default();
-        let limits = WorkerLimits {
-            max_lag: Duration::from_millis(250),
-            ring: 64,
-            stall_timeout: age,
-            flush_interval: None,
-            compress_min_streams: 1,
-        };
-        let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), limits, 1);
+        let worker = Worker::new(WorkerIndex::new(0).unwrap(), inbox.clone(), LIMITS, 1);
         let page = Page::new(usize::MAX / 2);
         let mut fixture = Self { now, cache, shards, states, inbox, worker, page, read: 0 };
         for shard in 0..2 {

@@ -1,7 +1,7 @@
 //! A client of a worker, in memory.
 
 use crate::fanout::{
-    ChangeRefused, ChangeReply, ClientSide, CloseMode, ResponseHead, Taken, Transport, TransportError,
+    ChangeRefused, ChangeReply, ClientSide, CloseMode, ResponseHead, Taken, Transport, TransportError, WorkerLimits,
 };
 use bytes::Bytes;
 use std::{
@@ -10,7 +10,16 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
+};
+
+/// The limits of the tests' workers.
+pub(super) const LIMITS: WorkerLimits = WorkerLimits {
+    max_lag: Duration::from_millis(250),
+    ring: 64,
+    stall_timeout: Duration::from_secs(60),
+    flush_interval: None,
+    compress_min_streams: 1,
 };
 
 /// Takes as many bytes as there is room for.

@@ -1,5 +1,6 @@
 //! The configuration as a person meets it: each broken file beside its exact message, and what the binary makes of it.
 
+mod dictionary;
 mod ranges;
 mod program;
 
