@@ -91,7 +91,8 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     }
     let at_restart = waits(running, loaded, |name| waiting.get(name).cloned());
     let mut plan = FeedPlan { at_restart, ..FeedPlan::default() };
-    let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] = [(); 7].map(|()| Vec::new());
+    let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] =
+        [(); 7].map(|()| Vec::new());
     let may_be_early = have_room_at_once(running, &feeds);
     let changed =
         |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };

@@ -162,7 +162,8 @@ fn lists_do_not_wait_for_feeds_that_end_or_restart() {
     };
     let half = SYMBOLS_MAX / 2;
     let running = [feed("a", &many(0, half)), feed("b", &many(half, half))];
-    let more = Feed { symbols: running[0].symbols.iter().cloned().chain(listed("X Y")).collect(), ..running[0].clone() };
+    let more =
+        Feed { symbols: running[0].symbols.iter().cloned().chain(listed("X Y")).collect(), ..running[0].clone() };
     let plan = plan(&running, &[more, slow("C")]);
     let order: Vec<_> = plan.steps.iter().map(|step| step.feed().unwrap_or("all")).collect();
     assert_eq!(order, ["b", "b", "a", "all"]);
@@ -222,11 +223,8 @@ fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
 
 #[test]
 fn a_feed_on_demand_gets_another_key_and_waits_with_all_else() {
-    let on_demand = |symbols_max| OnDemand {
-        patterns: vec!["*".parse().unwrap()],
-        symbols_max,
-        linger: Duration::from_secs(9),
-    };
+    let on_demand =
+        |symbols_max| OnDemand { patterns: vec!["*".parse().unwrap()], symbols_max, linger: Duration::from_secs(9) };
     let any = Feed { on_demand: Some(on_demand(9)), ..feed("any", "") };
     let key = Some(Credentials { key: Secret::new("1"), secret: None });
     let rekeyed = Feed { credentials: key.clone(), ..any.clone() };
