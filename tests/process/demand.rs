@@ -183,16 +183,17 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
         size.limit
     );
     let gateway = Process::start("demand", &config);
-    let (address, ends) = (gateway.address, AtomicBool::new(false));
+    let address = gateway.address;
+    let [ends, venue_ends] = [(); 2].map(|()| AtomicBool::new(false));
     let (mut granted, mut refused, mut batches) = (0, 0, 0);
     let mut memory = Memory::default();
     let begun = Instant::now();
     thread::scope(|scope| {
-        let ending = Ends(&ends);
+        let [ending, venue_ending] = [Ends(&ends), Ends(&venue_ends)];
         let steady = scope.spawn(|| follow(address, &ends));
         let trades = scope.spawn(|| {
             for number in 1.. {
-                if ends.load(Ordering::Relaxed) {
+                if venue_ends.load(Ordering::Relaxed) {
                     break;
                 }
                 seen.trade(number);
@@ -231,6 +232,7 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
         }
         drop(ending);
         let live = steady.join().unwrap();
+        drop(venue_ending);
         trades.join().unwrap();
         assert!(live > batches / 2, "{live} ticks of {STEADY} in {batches} batches");
         drop(greedy);
