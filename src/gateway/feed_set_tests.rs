@@ -170,3 +170,18 @@ async fn between_two_steps_a_gateway_is_not_shown_without_feeds() {
     assert!(shown().is_empty());
     set.stop().await;
 }
+
+#[tokio::test]
+async fn a_delay_line_follows_a_list_that_is_replaced() {
+    let set = set();
+    let line = config::DelayLine { delay: Duration::from_secs(9), step: Duration::from_secs(1) };
+    let main = config::Feed { tier: config::FeedTier::LiveAndDelayed(line), ..feed("main", "AAPL") };
+    let config = Config { feeds: vec![main.clone()], ..Config::default() };
+    let delayed = || ["AAPL", "MSFT"].map(|symbol| set.cache.delayed(&symbol.parse().unwrap()).is_some());
+    assert_eq!(set.apply(vec![FeedStep::Start(main)], &config).await, []);
+    assert_eq!(delayed(), [true, false]);
+    let remove = FeedStep::Remove { feed: "main".to_owned(), symbols: vec!["AAPL".parse().unwrap()] };
+    assert_eq!(set.apply(vec![remove, add("main", "MSFT"), FeedStep::Tell], &config).await, []);
+    assert_eq!(delayed(), [false, true]);
+    set.stop().await;
+}

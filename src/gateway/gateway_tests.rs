@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::{Config, DelayLine, Feed, FeedTier, Loader},
+    config::{Config, DelayLine, Feed, FeedTier, Loader, Overrides},
     fanout::{NewStream, Options, ResponseHead, Unlisted},
     feed::FeedState,
     market::{Now, Origin},
@@ -99,19 +99,22 @@ async fn take_threads(runtime: &Handle) -> Vec<mpsc::Sender<()>> {
 async fn a_step_that_fails_is_told_and_the_next_reload_takes_it_again() {
     let file = std::env::temp_dir().join(format!("tickfan-failing-step-{}.toml", std::process::id()));
     let write = |others: &str| {
-        let text = format!("[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n{others}");
+        let text = format!(
+            "[server]\ndrain = \"0s\"\n[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n{others}"
+        );
         std::fs::write(&file, text).unwrap();
     };
     let other =
         |name: &str, symbols: &str| format!("[[feed]]\nname = \"{name}\"\nvenue = \"sim\"\nsymbols = [{symbols}]\n");
     write("");
-    let loader = Loader { file: Some(file.clone()), ..Loader::default() };
+    let free = || Some("127.0.0.1:0".parse().unwrap());
+    let overrides = Overrides { listen: free(), admin_listen: free(), text: None };
+    let loader = Loader { file: Some(file.clone()), overrides, ..Loader::default() };
     let gateway = start_from(loader.load().unwrap(), loader);
     let (cache, feeds, reloader) = (gateway.cache.clone(), gateway.feeds.clone(), gateway.reloader.clone());
     let names = || feeds.shown().current().iter().map(|feed| feed.name.to_string()).collect::<Vec<_>>();
     let (stop_tx, stop_rx) = oneshot::channel::<()>();
     let reloads = async {
-        while reloader.reload().await.is_ok_and(|report| !report.at_restart.is_empty()) {}
         // A symbol that is there although no feed has it.
         let taken = "MSFT".parse().unwrap();
         cache.register("MSFT".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();

@@ -279,6 +279,7 @@ impl Seen {
 /// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
 /// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, and something
 /// live is never far.
+#[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
 fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
     let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate })).unwrap();
     let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];

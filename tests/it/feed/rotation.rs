@@ -119,6 +119,7 @@ impl Played {
     }
 
     /// Checks that clients have seen each trade once, in order, and no outage.
+    #[expect(clippy::print_stderr, reason = "how fast it was")]
     fn saw_all(&self) {
         let rate = 2.0 * self.number as f64 / self.begun.elapsed().as_secs_f64();
         eprintln!("{}: {} trades of each symbol, {rate:.0} updates a second", self.manner.venue, self.number);
