@@ -1,6 +1,9 @@
 //! Twelve Data's stream of prices, after its documentation. The key stands in the address.
 
-use crate::dialect::{Dialect, Held, Manner, Part, begins};
+use crate::{
+    dialect::{Dialect, Held, Manner, begins},
+    time::time_of,
+};
 use serde_json::{Value, json};
 
 /// How to play it.
@@ -9,8 +12,7 @@ pub const MANNER: Manner = Manner {
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     checks_names: true,
-    // Its times are whole seconds, within which arrival is the order.
-    by_arrival: &[Part::Trade],
+    by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();
         Box::new(TwelveData { refused, held: Held::default() })
@@ -50,6 +52,11 @@ impl Dialect for TwelveData {
 
     fn subscribed(&self) -> Vec<String> {
         self.held.names(1)
+    }
+
+    /// Times are whole seconds: each number has one of its own.
+    fn trade(&mut self, name: &str, number: u64, price: &str, size: &str) -> String {
+        self.trade_at(name, number, time_of(1_000 * number), price, size)
     }
 
     fn trade_at(&mut self, name: &str, _: u64, micros: u64, price: &str, _: &str) -> String {

@@ -13,12 +13,12 @@
 //! ```
 //! All is as for stocks, but:
 //!
-//! **Order.** The data are those of one exchange, with one clock: trades and quotes are guarded by `t`, and equal times
-//! pass, since a trade and the quote that it made share theirs. The ids of trades are unique, and are not known to
-//! rise.
+//! **Order.** The data are those of one exchange, with one clock: trades and quotes are guarded by `t`, and
+//! equal times pass, since a trade and the quote that it made share theirs. The ids of trades are unique, and
+//! are not known to rise.
 //!
-//! **Fields.** `tks` is the taker's side. The venue sends neither conditions nor corrections, statuses or price bands. A
-//! daily bar has the time of the day's beginning.
+//! **Fields.** `tks` is the taker's side. The venue sends neither conditions nor corrections, statuses or
+//! price bands. A daily bar has the time of the day's beginning.
 
 use super::*;
 use crate::market::{Hours, Symbol};

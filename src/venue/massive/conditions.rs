@@ -49,7 +49,7 @@ mod tests {
     /// Each id that the venue has published, of either tape, and the session in which such a trade is the last sale.
     /// Ids between them are reserved.
     const PUBLISHED: &[(u64, &str, &str)] = &[
-        (0, "regular sale", "@", "regular"),
+        (0, "regular sale", "regular"),
         (1, "acquisition", "regular"),
         (2, "average price", "none"),
         (3, "automatic execution", "regular"),

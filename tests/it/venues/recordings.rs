@@ -121,7 +121,7 @@ const RECORDINGS: &[Session] = &[
         &[("AAPL", "AAPL"), ("XOM", "XOM"), ("CLOV", "CLOV"), ("BTC-USDT", "BINANCE:BTCUSDT")],
     ),
     recorded("massive", "samples/massive.jsonl", &[("AAPL", "AAPL")]),
-    recorded("massive", "samples/massive-2.jsonl", &[("FCX", "FCX"), ("ATHR", "ATHR")]),
+    recorded("massive", "samples/massive-2.jsonl", &[("FCX", "FCX")]),
     recorded("tiingo", "samples/tiingo.jsonl", &[("SPY", "spy"), ("VYM", "vym"), ("WES", "wes")]),
     recorded("twelvedata", "samples/twelvedata.jsonl", &[("AAPL", "AAPL")]),
     recorded("twelvedata", "samples/twelvedata-2.jsonl", &[("BTC-USD", "BTC/USD")]),

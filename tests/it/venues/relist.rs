@@ -270,7 +270,7 @@ async fn changes(manner: &'static Manner) {
             }
         }
     };
-    within("the symbol is heard", heard).await;
+    within(&format!("{} sends the symbol again", manner.venue), heard).await;
 
     // The next connection asks for the list as it is then, also for what changes meanwhile.
     let (line, _) = venue_sim::line();
