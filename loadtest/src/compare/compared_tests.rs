@@ -168,6 +168,9 @@ fn reports_that_say_too_little_are_inconclusive() {
         assert_eq!(compare(&a, &of(4.1, more.clone()), &all()).unwrap().outcome, Outcome::Passed, "{more}");
     }
     assert_eq!(compare(&a, &of(8.0, json!({})), &all()).unwrap().outcome, Outcome::Failed);
+    // A lost stream is wrong on any machine.
+    let lossy = |lost| of(4.0, json!({ "streams": { "lost": lost }, "generator": { "machine_busy": 0.99 } }));
+    assert_eq!(compare(&lossy(0), &lossy(3), &all()).unwrap().outcome, Outcome::Failed);
 }
 
 #[test]
