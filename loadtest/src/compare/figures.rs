@@ -200,7 +200,7 @@ fn of_times(a: &Report, b: &Report, pointer: &str, name: &str, suffix: &str, lat
     };
     let has_too_few = |key: &str| {
         let percent: Option<Percent> = usual(key).strip_prefix('p').and_then(|percent| percent.parse().ok());
-        // A single time decides the longest: it is compared, and is no headline.
+        // A single time decides the longest: it is compared, but is not a headline.
         let Some(share) = percent.map(|percent| 1.0 - percent.share()) else { return false };
         let beyond = |of: &Report| of.number(&format!("{pointer}/count")).map(|count| count * share + 1e-6);
         [a, b].into_iter().filter_map(beyond).any(|beyond| beyond < BEYOND_MIN)

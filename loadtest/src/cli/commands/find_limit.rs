@@ -18,26 +18,10 @@ use std::{
 
 pub(super) fn execute(args: &RunArgs, what: Scaled, request: &Request<'_>) -> Result<u8, Failure> {
     let begun = Instant::now();
-    let refused = |why| Failure::usage(format!("--find-limit of {}: {why}", args.scenario));
-    let begin = what.of(request.scenario).map_err(&refused)?;
     // A smaller load reads fewer ticks and opens fewer streams, which says nothing about the server.
     let (left_out, thresholds): (Vec<Threshold>, Vec<Threshold>) =
         request.thresholds.iter().cloned().partition(Threshold::is_at_least);
-    if thresholds.is_empty() {
-        return Err(refused(
-            "it needs a threshold that a higher load crosses, such as --threshold latency_p99=50ms".to_owned(),
-        ));
-    }
-    if args.path.is_some() && !thresholds.iter().any(Threshold::is_of_any_server) {
-        return Err(refused("another server (--path) has none of what its thresholds are on".to_owned()));
-    }
-    let max = args.limit.limit_max.map_or(what.max(), f64::from).min(what.max());
-    let min = what.min(request.scenario);
-    if max < min {
-        return Err(refused(format!("--limit-max is {max}: it must be {min} or more")));
-    }
-    let precision = args.limit.limit_precision / 100.0;
-    let mut search = Search::new(begin, min..=max, precision, args.limit.limit_runs);
+    let mut search = search(args, what, request, &thresholds)?;
     let mut probes = Vec::new();
     let mut provenance = None;
     let (mut raised, mut highest) = (Vec::new(), 0.0);
@@ -100,4 +84,24 @@ pub(super) fn execute(args: &RunArgs, what: Scaled, request: &Request<'_>) -> Re
         &found.cases(),
     )?;
     Ok(exit_code(found.outcome()))
+}
+
+/// The search that the arguments ask for.
+fn search(args: &RunArgs, what: Scaled, request: &Request<'_>, thresholds: &[Threshold]) -> Result<Search, Failure> {
+    let refused = |why| Failure::usage(format!("--find-limit of {}: {why}", args.scenario));
+    let begin = what.of(request.scenario).map_err(&refused)?;
+    if thresholds.is_empty() {
+        return Err(refused(
+            "it needs a threshold that a higher load crosses, such as --threshold latency_p99=50ms".to_owned(),
+        ));
+    }
+    if args.path.is_some() && !thresholds.iter().any(Threshold::is_of_any_server) {
+        return Err(refused("another server (--path) has none of what its thresholds are on".to_owned()));
+    }
+    let max = args.limit.limit_max.map_or(what.max(), f64::from).min(what.max());
+    let min = what.min(request.scenario);
+    if max < min {
+        return Err(refused(format!("--limit-max is {max}: it must be {min} or more")));
+    }
+    Ok(Search::new(begin, min..=max, args.limit.limit_precision / 100.0, args.limit.limit_runs))
 }
