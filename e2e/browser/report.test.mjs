@@ -55,7 +55,7 @@ async function valuesAtThePointer(page) {
   assert.equal(await shown.count(), 0);
   await plot.locator("g.at rect").nth(2).hover();
   assert.equal(await shown.count(), 1);
-  assert.match(await shown.textContent(), /^\d+: read [\d,.]+, missed [\d,.]+$/);
+  assert.match(await shown.textContent(), /^\d+ s: read [\d,.]+, missed [\d,.]+$/);
 }
 
 test("the report of a run is one file whose plots can be read, wide and narrow", TEST, async (t) => {

@@ -30,6 +30,41 @@ fn a_missing_server_is_reported_with_its_address() {
 }
 
 #[test]
+fn verdicts_of_an_earlier_run_do_not_stay_when_one_fails() {
+    let junit = format!("{}/earlier.xml", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&junit, "<testsuite failures=\"0\"/>").unwrap();
+    let output = run(&["streams", "--url", "http://127.0.0.1:1", "--symbols", "AAPL", "--junit", &junit]);
+    check(&output, 1, &["no server at 127.0.0.1:1"]);
+    let cases = std::fs::read_to_string(&junit).unwrap();
+    assert!(cases.contains("errors=\"1\"") && cases.contains("<error message=\"no server at 127.0.0.1:1"), "{cases}");
+}
+
+#[test]
+fn what_a_running_server_does_not_take_from_the_scenario_is_refused() {
+    let at = ["--url", "http://127.0.0.1:1", "--venue-listen", "127.0.0.1:0"];
+    let with = |more: &[&str]| run(&[&["run", "smoke"][..], &at, more].concat());
+    check(&with(&["--tls"]), 64, &["TLS is asked for, and http://127.0.0.1:1 is not https"]);
+    check(&with(&["--path", "/e"]), 64, &["group `options` asks for max_rate=4, and another server (--path)"]);
+    for option in [&["--each", "2"][..], &["--zipf"], &["--query", "max_rate=4"], &["--patch"]] {
+        let output = run(&[&["streams", "--url", "http://127.0.0.1:1", "--path", "/e"][..], option].concat());
+        check(&output, 64, &["cannot be used with", option[0]]);
+    }
+    let only = ["--path", "/e", "--threshold", "missed_ring=0", "--find-limit", "rate"];
+    check(&run(&[&["run", "ingest"][..], &at, &["--limit-max", "0"]].concat()), 64, &["--find-limit"]);
+    let output = run(&[&["run", &unjudged()][..], &at, &only].concat());
+    check(&output, 64, &["another server (--path) has none of what its thresholds are on"]);
+}
+
+/// A scenario without thresholds.
+fn unjudged() -> String {
+    let path = format!("{}/unjudged.toml", env!("CARGO_TARGET_TMPDIR"));
+    let text = "about = \"x\"\nduration = \"1s\"\n[venue]\nsymbols = 2\nload = { steady = { rate = 100 } }\n\
+                [[group]]\nname = \"few\"\ncount = 2\n";
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
 fn a_wrong_path_and_an_unknown_symbol_are_reported_with_the_servers_own_words() {
     let gateway = Gateway::start(&gateway_program(), "").unwrap();
     let url = format!("http://{}", gateway.address);

@@ -111,7 +111,7 @@ fn a_report_of_another_server_claims_nothing_that_was_not_judged() {
     );
     assert!(report["violations"]["total"].is_null(), "{report:#}");
     assert!(report["checks"].as_array().unwrap().iter().all(|check| check["judged"] == false), "{report:#}");
-    assert!(report["provenance"]["scenario"].as_str().unwrap().contains("count = 3"), "{report:#}");
+    assert!(report["provenance"]["load"].as_str().unwrap().contains("count = 3"), "{report:#}");
     let text = String::from_utf8(run(&args).stdout).unwrap();
     for expected in [
         "violations  not judged",
@@ -134,7 +134,7 @@ fn a_search_finds_how_far_it_may_go_and_says_what_stopped_it() {
         found["probes"].as_array().unwrap().iter().map(|probe| probe["value"].as_f64().unwrap()).collect();
     assert_eq!(
         (values, found["holds"].as_f64(), found["fails"].is_null()),
-        (vec![10.0, 15.0], Some(15.0), true),
+        (vec![10.0, 15.0, 15.0], Some(15.0), true),
         "{found:#}"
     );
     assert!(found["stopped_by"].as_str().unwrap().contains("highest allowed"), "{found:#}");

@@ -12,9 +12,9 @@ use std::{
 use support::gateway_program;
 use tickfan_loadtest::{
     measure::{Asked, Counters, Ended, Process},
-    report::{Summary, Whole, page, text},
+    report::{Outcome, Summary, Whole, page, text},
     run::{Floor, FloorSetup, Gateway, Run, Server, Stop, gateway_config, run, start_venue},
-    scenario::{self, Outage, Scenario},
+    scenario::{self, Outage, Scenario, Threshold},
     streams::{Group, Popularity, Reads, Setup, Wire},
 };
 
@@ -206,9 +206,7 @@ const TWO_EVENTS: &str = "data: 1\r\n\r\nevent: x\r\ndata: 2\r\n\r\n";
 
 #[test]
 fn latency_is_not_measured_from_times_in_whole_milliseconds() {
-    // Of the year 2100, and so later than any stream has opened.
     let millis = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123000}\r\n\r\n";
-    let micros = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
     let one = || vec![Group { symbols: 1, ..group(1, Reads::AtOnce, 0.0) }];
     let summary = load_other(millis, one());
     assert!(
@@ -217,7 +215,7 @@ fn latency_is_not_measured_from_times_in_whole_milliseconds() {
         text(&summary, Whole::Yes)
     );
     assert!(summary.warnings.iter().any(|warning| warning.contains("whole milliseconds")), "{:?}", summary.warnings);
-    assert!(load_other(micros, one()).latency.is_some());
+    assert!(load_other(MICROS, one()).latency.is_some());
 }
 
 #[test]
@@ -233,4 +231,104 @@ fn a_stream_that_is_lost_is_not_hidden_by_those_that_never_read() {
     let summary = load_other(TWO_EVENTS, vec![stalled, Group { symbols: 2, ..group(3, Reads::AtOnce, 0.0) }]);
     let lost: Vec<u64> = summary.streams.groups.iter().map(|group| group.lost).collect();
     assert_eq!((summary.streams.lost, lost), (3, vec![0, 3]), "{:?}", summary.streams);
+}
+
+/// A server that answers so many clients, with nothing but a head, and lets all others wait.
+fn hanging_server(answers: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut clients = Vec::new();
+        for (number, mut client) in listener.incoming().map_while(Result::ok).enumerate() {
+            if number < answers {
+                let _ = client.read(&mut [0; 1_024]);
+                let _ = write!(client, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{MICROS}");
+            }
+            clients.push(client);
+        }
+    });
+    address
+}
+
+/// A trade of the year 2100, and so later than any stream has opened.
+const MICROS: &str = "data: {\"kind\":\"trade\",\"trade_ts\":4102444800123456}\r\n\r\n";
+
+#[test]
+fn streams_without_an_answer_have_failed_and_do_not_keep_the_others_from_being_measured() {
+    let wire = Wire::Plain { path: "/events?of={symbols}".to_owned() };
+    let groups = vec![Group { symbols: 1, ..group(8, Reads::AtOnce, 0.0) }];
+    let streams = Setup {
+        answer_max: Duration::from_millis(300),
+        ..setup(hanging_server(3), wire, vec!["A".to_owned()], groups)
+    };
+    let failed = [Threshold::from_argument("failed=0").unwrap()];
+    let wanted = Run {
+        name: "hanging",
+        about: "",
+        streams,
+        duration: Duration::from_millis(500),
+        outages: &[],
+        server: Server::default(),
+        venue: None,
+        cluster: None,
+        thresholds: &failed,
+        stop: Stop::default(),
+    };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    assert_eq!((summary.streams.opened, summary.outcome), (3, Outcome::Failed), "{:#?}", summary.streams);
+    assert!(summary.streams.groups[0].ended[&Ended::Timeout] >= 5 && summary.streams.failed >= 5);
+    assert!(
+        summary.warnings.iter().any(|warning| warning.contains("got no answer within 300ms")),
+        "{:?}",
+        summary.warnings
+    );
+    assert!(summary.generator.late_opening.is_some() && summary.generator.late.is_some());
+}
+
+#[test]
+fn a_rule_is_judged_only_where_there_was_something_to_judge() {
+    // It is over at once, so nothing can be said of what was live within it; and not one stream reads to the end.
+    let (summary, _) = load_through("", vec![group(5, Reads::Never, 6_000.0)], &["break:500ms:0s"], true);
+    let why = |rule: &str| {
+        summary.checks.iter().find(|check| check.rule == rule).unwrap().why_not.clone().unwrap_or_default()
+    };
+    assert!(why("stale_as_live").contains("the run made no outage that streams were open in"), "{:#?}", summary.checks);
+    assert!(why("last_state").contains("not one stream was open that reads"), "{:#?}", summary.checks);
+    assert_eq!(summary.streams.holes_of_whole, None, "there is not one stream of which it is counted");
+    // Those that left as planned came back, though they do not read.
+    let ended = &summary.streams.groups[0].ended;
+    assert!(ended[&Ended::Left] > 0 && summary.streams.opened > 5, "{:#?}", summary.streams);
+}
+
+#[test]
+fn a_server_without_ticks_is_not_judged_by_them() {
+    const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: hello\n\
+                         data: {\"v\":1,\"epoch\":\"e\",\"stream\":\"1\",\"symbols\":[\"A\"],\"unknown\":[]}\n\n";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut clients = Vec::new();
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let _ = client.read(&mut [0; 1_024]);
+            let _ = client.write_all(HELLO.as_bytes());
+            clients.push(client);
+        }
+    });
+    let groups = vec![Group { symbols: 1, ..group(2, Reads::AtOnce, 0.0) }];
+    let none = [Threshold::from_argument("violations=0").unwrap()];
+    let wanted = Run {
+        name: "silent",
+        about: "",
+        streams: setup(address, Wire::Tickfan, vec!["A".to_owned()], groups),
+        duration: Duration::from_millis(200),
+        outages: &[],
+        server: Server::default(),
+        venue: None,
+        cluster: None,
+        thresholds: &none,
+        stop: Stop::default(),
+    };
+    let summary = run(&wanted, &mut |_| {}).unwrap();
+    assert_eq!((summary.violations.total, summary.outcome), (None, Outcome::Failed), "{:#?}", summary.violations);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("not one tick was read")), "{:?}", summary.warnings);
 }

@@ -88,7 +88,8 @@ fn a_stopped_run_reports_its_results_and_leaves_nothing_behind() {
     std::fs::write(&logging, LOGGING).unwrap();
     std::fs::set_permissions(&logging, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = scenario("stopped", "ticks = 10");
-    let args = ["run", &path, "--gateway", &logging, "--duration", "10min", "--json"];
+    let junit = format!("{folder}/stopped.xml");
+    let args = ["run", &path, "--gateway", &logging, "--duration", "10min", "--json", "--junit", &junit];
     let mut command = Command::new(PROGRAM);
     command.args(args).env("TMPDIR", &folder).env("GATEWAY", gateway_program()).env("LOG", &log);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -106,6 +107,12 @@ fn a_stopped_run_reports_its_results_and_leaves_nothing_behind() {
     assert_eq!((output.status.code(), &results["stopped"]), (Some(1), &Value::Bool(true)), "{results:#}");
     assert_eq!((results["streams"]["opened"].as_u64(), results["violations"]["total"].as_u64()), (Some(10), Some(0)));
     assert!(results["warnings"].to_string().contains("the run was stopped by a signal"), "{results:#}");
+    assert_eq!(results["outcome"], "stopped");
+    let cases = std::fs::read_to_string(&junit).unwrap();
+    assert!(
+        cases.contains("errors=\"1\"") && cases.contains("name=\"run\"><error message=\"a signal stopped it"),
+        "{cases}"
+    );
     assert!(admin.counters().is_err(), "the gateway still runs");
     assert!(!std::fs::exists(&config).unwrap(), "its configuration is left");
 }

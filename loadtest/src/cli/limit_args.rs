@@ -11,7 +11,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "WHAT", conflicts_with = "html")]
     pub find_limit: Option<Scaled>,
     /// The most runs of the search.
-    #[arg(long, default_value_t = 12, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(i64::from(*RUNS.start())..=i64::from(*RUNS.end())), requires = "find_limit")]
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(i64::from(*RUNS.start())..=i64::from(*RUNS.end())), requires = "find_limit")]
     pub limit_runs: u32,
     /// Stop when what holds and what fails are so many percent apart.
     #[arg(long, default_value_t = 5.0, value_name = "PERCENT", value_parser = percent, requires = "find_limit")]

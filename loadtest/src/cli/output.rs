@@ -2,7 +2,7 @@
 
 use super::{EXIT_CROSSED, EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, output_args::OutputArgs};
 use crate::{
-    report::{Case, CaseResult, Outcome, Summary, Whole, junit, page, text},
+    report::{Case, CaseResult, Outcome, Provenance, Summary, Whole, junit, page, text},
     run::RunProgress,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,16 +72,24 @@ fn report_error(option: &str, path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Writes cases as JUnit's XML, if a file is asked for.
-pub(super) fn write_junit(path: Option<&PathBuf>, suite: &str, seconds: f64, cases: &[Case]) -> io::Result<()> {
+pub(super) fn write_junit(
+    path: Option<&PathBuf>,
+    suite: &str,
+    seconds: f64,
+    origin: Option<&Provenance>,
+    cases: &[Case],
+) -> io::Result<()> {
     let Some(path) = path else { return Ok(()) };
+    let properties = origin.map_or(Vec::new(), Provenance::properties);
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    std::fs::write(path, junit(suite, &date, seconds, cases)).map_err(|error| report_error("--junit", path, &error))
+    std::fs::write(path, junit(suite, &date, seconds, &properties, cases))
+        .map_err(|error| report_error("--junit", path, &error))
 }
 
 /// Writes that nothing was judged as JUnit's XML, and why, if a file is asked for.
 pub(super) fn write_failed(path: Option<&PathBuf>, why: &str) -> io::Result<()> {
     let case = Case { class: "run", name: "run".to_owned(), result: CaseResult::Error(why.to_owned()) };
-    write_junit(path, "tickfan-loadtest", 0.0, &[case])
+    write_junit(path, "tickfan-loadtest", 0.0, None, &[case])
 }
 
 /// A report on a terminal is read once; what goes to a file is kept.
@@ -112,7 +120,13 @@ pub(super) fn write_results(summary: &Summary, output: &OutputArgs) -> io::Resul
     if let Some(path) = &output.html {
         std::fs::write(path, page(summary)).map_err(|error| report_error("--html", path, &error))?;
     }
-    write_junit(output.junit.as_ref(), &summary.name, summary.seconds_measured, &summary.cases())?;
+    write_junit(
+        output.junit.as_ref(),
+        &summary.name,
+        summary.seconds_measured,
+        summary.provenance.as_ref(),
+        &summary.cases(),
+    )?;
     printed?;
     Ok(exit_code(summary.outcome))
 }

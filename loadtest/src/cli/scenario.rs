@@ -12,7 +12,7 @@ use crate::{
     measure::{Asked, Process},
     report::{Provenance, Summary},
     run::{Cluster, Gateway, Run, Server, Stop, TlsFolder, gateway_config, run, start_venue},
-    scenario::{self, ClusterSetup, Scenario, Span, Threshold, check_length, check_streams},
+    scenario::{self, ClusterSetup, Scenario, Span, Threshold, check_length, check_measurable, check_streams},
     streams::{Header, Setup, Wire},
 };
 use std::{
@@ -63,6 +63,9 @@ pub(super) fn load_scenario(
     let thresholds = merged_thresholds(thresholds, &output.thresholds);
     let names = scenario.groups.iter().map(|group| group.name.as_str());
     thresholds.iter().try_for_each(|threshold| threshold.check_group(names.clone())).map_err(Failure::usage)?;
+    let is_cluster = scenario.cluster.is_some();
+    let check = |threshold| check_measurable(threshold, &scenario.groups, is_cluster);
+    thresholds.iter().try_for_each(check).map_err(Failure::usage)?;
     scenario.thresholds =
         thresholds.iter().map(|threshold| (threshold.name().to_owned(), threshold.to_toml())).collect();
     Ok((scenario, thresholds))

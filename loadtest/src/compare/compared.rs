@@ -133,6 +133,9 @@ const BUSY: [(&str, f64, &str); 2] = [
     ("/generator/machine_busy", 0.95, "all processors were busy"),
 ];
 
+/// What is wrong on any machine.
+const NEVER_EXCUSED: [&str; 5] = ["violations", "failed", "lost", "broken", "unanswered"];
+
 /// Why a report says too little of the server for a verdict on it.
 fn hindrance(of: &Report) -> Option<String> {
     if of.json["stopped"] == true {
@@ -220,7 +223,7 @@ fn figure(pair: Pair, tolerance: f64, hindrance: Option<&str>) -> Figure {
     let is_near = grown <= 1.0 + tolerance && grown >= 1.0 / (1.0 + tolerance);
     let (result, why) = if is_near || noise.covers(one, other) {
         (Result::Same, None)
-    } else if let Some(why) = hindrance {
+    } else if let Some(why) = hindrance.filter(|_| !NEVER_EXCUSED.contains(&name.as_str())) {
         (Result::Inconclusive, Some(why.to_owned()))
     } else if let Some(late) = late.filter(|late| *late >= (other - one).abs()) {
         let why = format!("the load tester's own lateness differs by {}", shown(late, Unit::Time));

@@ -102,9 +102,9 @@ fn groups_are_compared_where_there_are_several() {
     let of = |p99: u64| {
         let group =
             |name: &str, p99: u64| json!({ "name": name, "latency": { "count": 5_000, "p99": p99, "p99.99": 5 } });
-        report("", json!({ "streams": { "groups": [group("a", 10), group("b", p99)] } }))
+        report("", json!({ "streams": { "groups": [group("a", 10_000), group("b", p99)] } }))
     };
-    let compared = compare(&of(10), &of(20), &all()).unwrap();
+    let compared = compare(&of(10_000), &of(20_000), &all()).unwrap();
     let names: Vec<_> = compared.figures.iter().map(|figure| (figure.name.as_str(), figure.result)).collect();
     assert_eq!(
         names,
@@ -117,7 +117,10 @@ fn groups_are_compared_where_there_are_several() {
     );
     let text = compared.text();
     let row = text.lines().find(|line| line.contains("latency_p99[b]")).unwrap();
-    assert!(row.split_whitespace().eq(["latency_p99[b]", "10.0", "µs", "20.0", "µs", "2.00", "worse"]), "{text}");
+    assert!(
+        row.split_whitespace().eq(["latency_p99[b]", "10.0", "ms", "20.0", "ms", "2.00", "worse,", "not", "decisive"]),
+        "{text}"
+    );
 }
 
 #[test]
@@ -165,6 +168,9 @@ fn reports_that_say_too_little_are_inconclusive() {
         assert_eq!(compare(&a, &of(4.1, more.clone()), &all()).unwrap().outcome, Outcome::Passed, "{more}");
     }
     assert_eq!(compare(&a, &of(8.0, json!({})), &all()).unwrap().outcome, Outcome::Failed);
+    // A lost stream is wrong on any machine.
+    let lossy = |lost| of(4.0, json!({ "streams": { "lost": lost }, "generator": { "machine_busy": 0.99 } }));
+    assert_eq!(compare(&lossy(0), &lossy(3), &all()).unwrap().outcome, Outcome::Failed);
 }
 
 #[test]

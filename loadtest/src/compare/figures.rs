@@ -1,7 +1,10 @@
 //! The figures that two reports are compared by.
 
 use super::report::Report;
-use crate::{measure::Percent, scenario::Unit};
+use crate::{
+    measure::{BEYOND_MIN, Percent},
+    scenario::Unit,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -70,7 +73,9 @@ impl Place {
                 of.number(one).zip(of.number(other)).filter(|(_, other)| *other > 0.0).map(|(one, other)| one / other)
             }
             Self::Ended(ways) => {
-                let groups = of.json["streams"]["groups"].as_array().filter(|groups| !groups.is_empty())?;
+                let groups = of.json["streams"]["groups"]
+                    .as_array()
+                    .filter(|groups| groups.iter().any(|group| group["ended"].is_object()))?;
                 let count = |group: &Value| ways.iter().filter_map(|way| group["ended"][*way].as_f64()).sum::<f64>();
                 Some(groups.iter().map(count).sum())
             }
@@ -146,8 +151,6 @@ const TIMES: [(&str, Lates); 8] = [
 type Lates = &'static [&'static str];
 /// The times that are measured by group.
 const OF_GROUPS: [&str; 4] = ["answer", "first_tick", "latency", "age"];
-/// How many times must be beyond a percentile for it to say anything: else a single one decides it.
-const BEYOND_MIN: f64 = 10.0;
 /// What says nothing of the server: how many times there are, and the lowest.
 const LEFT_OUT: [&str; 2] = ["count", "min"];
 
@@ -197,7 +200,7 @@ fn of_times(a: &Report, b: &Report, pointer: &str, name: &str, suffix: &str, lat
     };
     let has_too_few = |key: &str| {
         let percent: Option<Percent> = usual(key).strip_prefix('p').and_then(|percent| percent.parse().ok());
-        // A single time decides the longest: it is compared, and is no headline.
+        // A single time decides the longest: it is compared, but is not a headline.
         let Some(share) = percent.map(|percent| 1.0 - percent.share()) else { return false };
         let beyond = |of: &Report| of.number(&format!("{pointer}/count")).map(|count| count * share + 1e-6);
         [a, b].into_iter().filter_map(beyond).any(|beyond| beyond < BEYOND_MIN)

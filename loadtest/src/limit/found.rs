@@ -28,6 +28,14 @@ pub struct Probe {
     pub gateway_cores: Option<f64>,
     /// The mean share of a core of the streams' thread.
     pub thread_cpu: f64,
+    /// How long the load lasted, in seconds.
+    pub seconds: f64,
+    /// How late the streams' thread was, at its 99th percentile, in µs.
+    pub streams_late_p99: Option<u64>,
+    /// How late the venue was, at its 99th percentile, in µs.
+    pub venue_late_p99: Option<u64>,
+    /// Why its figures may be misleading.
+    pub warnings: Vec<String>,
 }
 
 /// What a search has found.
@@ -47,6 +55,10 @@ pub struct Found {
     pub stopped_by: String,
     /// The runs, in their order.
     pub probes: Vec<Probe>,
+    /// Values at which some runs held and others did not.
+    pub wavered: Vec<f64>,
+    /// The gateway's limits that were raised for the largest run, so that they are not what is found.
+    pub raised: Vec<String>,
     /// Thresholds that were left out, since a smaller load cannot reach them.
     pub left_out: Vec<String>,
 }
@@ -76,6 +88,10 @@ impl Probe {
             latency_p99: summary.latency.map(|latency| latency.p99),
             gateway_cores: summary.gateway.as_ref().and_then(|gateway| gateway.cpu_cores),
             thread_cpu: summary.generator.thread_cpu,
+            seconds: summary.seconds_measured,
+            streams_late_p99: summary.generator.late.map(|late| late.p99),
+            venue_late_p99: summary.venue.and_then(|venue| venue.late).map(|late| late.p99),
+            warnings: summary.warnings.clone(),
         }
     }
 
@@ -84,7 +100,25 @@ impl Probe {
         match self.outcome {
             Outcome::Passed => Held::Yes,
             Outcome::Failed => Held::No,
-            Outcome::Inconclusive | Outcome::Stopped | Outcome::NotJudged => Held::Unknown,
+            Outcome::NotJudged => Held::NotJudged,
+            Outcome::Inconclusive | Outcome::Stopped => Held::Unknown,
+        }
+    }
+
+    /// A run in which the server opened not one stream.
+    pub fn no_stream(value: f64, why: String) -> Self {
+        Self {
+            value,
+            outcome: Outcome::Failed,
+            why,
+            seconds: 0.0,
+            ticks_per_second: 0.0,
+            latency_p99: None,
+            streams_late_p99: None,
+            venue_late_p99: None,
+            gateway_cores: None,
+            thread_cpu: 0.0,
+            warnings: Vec::new(),
         }
     }
 }
@@ -100,6 +134,7 @@ impl Stopped {
             Self::LoadTester => {
                 "the load tester itself is the limit: it was later than what a threshold was crossed by"
             }
+            Self::NotJudged => "of this server none of the thresholds can be judged",
         }
     }
 }
@@ -124,12 +159,22 @@ impl Found {
             let (value, ticks) = (shown(probe.value), number(probe.ticks_per_second as u64));
             let outcome = probe.outcome.shown();
             let _ = writeln!(out, "  {value:>10}  {outcome}: {ticks} ticks/s, latency p99 {latency}{cores}{why}");
+            for warning in &probe.warnings {
+                let _ = writeln!(out, "    warning   {warning}");
+            }
         }
         if !self.left_out.is_empty() {
             let _ = writeln!(out, "  left out    {}: a smaller load cannot reach them", self.left_out.join(", "));
         }
         let _ = writeln!(out, "  stopped     {}", self.stopped_by);
-        let value = |of: Option<f64>| of.map_or("none".to_owned(), shown);
+        if !self.wavered.is_empty() {
+            let values = self.wavered.iter().map(|value| shown(*value)).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "  wavered     runs at {values} came to different ends");
+        }
+        if !self.raised.is_empty() {
+            let _ = writeln!(out, "  raised      {}", self.raised.join(", "));
+        }
+        let value = |of: Option<f64>| of.map_or("none".to_owned(), |of| format!("{} {}", shown(of), self.of));
         let _ = writeln!(out, "  holds       {}", value(self.holds));
         let _ = writeln!(out, "  fails       {}", value(self.fails));
         if let Some(provenance) = &self.provenance {
@@ -188,13 +233,17 @@ mod tests {
             fails: None,
             stopped_by: Stopped::Runs.shown().into(),
             probes: vec![probe("ticks=9", 0.5)],
+            wavered: vec![1_300.0],
+            raised: vec!["limits.streams = 1500".into()],
             left_out: vec!["opened".into()],
         };
         let text = found.text(Whole::Yes);
         for expected in [
             "        50  failed: 0 ticks/s, latency p99 not measured; ticks: 0, must be at least 9",
             "stopped     all allowed runs",
-            "holds       1,200",
+            "holds       1,200 streams",
+            "wavered     runs at 1,300",
+            "raised      limits.streams = 1500",
             "fails       none",
             "left out    opened",
         ] {

@@ -5,5 +5,5 @@ mod scaled;
 mod found;
 
 pub use found::{Found, Probe};
-pub use scaled::{Scaled, scaled};
+pub use scaled::{Scaled, raised_limits, scaled};
 pub use search::{Held, RUNS, Search, Step, Stopped};

@@ -2,8 +2,8 @@
 
 use super::{Asked, Percentiles};
 
-/// The longest time of a histogram: a minute.
-const MICROS_MAX: u64 = 60_000_000;
+/// The longest time of a histogram: an hour.
+const MICROS_MAX: u64 = 3_600_000_000;
 const DIGITS: u8 = 3;
 
 /// A histogram of times.
@@ -22,8 +22,8 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above a minute as a
-    /// minute.
+    /// Records a time in µs. A negative time, from clocks that differ, counts as the lowest, one above an hour as an
+    /// hour.
     pub fn record(&mut self, micros: i64) {
         self.negative += u64::from(micros < 0);
         self.times.saturating_record(u64::try_from(micros).unwrap_or(0));

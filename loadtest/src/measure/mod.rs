@@ -13,7 +13,7 @@ pub use gateway::{Admin, AdminError, Counters};
 pub use histogram::Histogram;
 pub use host::Host;
 pub use lateness::Lateness;
-pub use percentiles::{ASKED_MAX, Asked, Percent, Percentiles, TooManyPercentiles};
+pub use percentiles::{ASKED_MAX, Asked, BEYOND_MIN, Percent, Percentiles, TooManyPercentiles};
 pub use process::{Machine, Process, Usage, micros_per};
 pub use spread::{Ages, spread};
 pub use streams::{Ended, GroupMeasures, Second, StreamMeasures, StreamTotals};

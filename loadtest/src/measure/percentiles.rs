@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 
 /// The most percentiles beside the usual ones.
 pub const ASKED_MAX: usize = 8;
+/// How many times must be beyond a percentile for it to say anything: else a single one decides it.
+pub const BEYOND_MIN: f64 = 10.0;
 /// The usual ones, with their keys in the JSON.
 const USUAL: [(Percent, &str); 4] =
     [(Percent(50_000), "p50"), (Percent(90_000), "p90"), (Percent(99_000), "p99"), (Percent(99_900), "p999")];
@@ -119,6 +121,11 @@ impl Percentiles {
         all
     }
 
+    /// Whether so few times are beyond a percentile that a single one decides it.
+    pub fn has_few_beyond(&self, percent: Percent) -> bool {
+        self.count as f64 * (1.0 - percent.share()) + 1e-6 < BEYOND_MIN
+    }
+
     /// One of them; `None` if it was not asked for.
     pub fn at(&self, percent: Percent) -> Option<u64> {
         self.list().into_iter().find(|(of, _)| *of == percent).map(|(_, value)| value)
@@ -165,6 +172,8 @@ mod tests {
             json,
             r#"{"count":9,"min":1,"p50":5000,"p75":7500,"p90":9000,"p99":9900,"p999":9990,"p99.99":9999,"max":10000}"#
         );
+        let few = Percentiles { count: 1_000, ..all };
+        assert!(!few.has_few_beyond(Percent::P99) && few.has_few_beyond("99.9".parse().unwrap()));
         assert_eq!((all.at("75".parse().unwrap()), all.at("76".parse().unwrap())), (Some(7_500), None));
     }
 

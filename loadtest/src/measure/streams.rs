@@ -102,6 +102,8 @@ pub struct GroupMeasures {
     pub age: Histogram,
     /// Latency in the current second.
     pub latency_now: Histogram,
+    /// Age in the current second.
+    pub age_now: Histogram,
     /// Opened streams.
     pub opened: u64,
     /// Ticks.
@@ -143,6 +145,9 @@ pub struct Second {
     /// Latency by group, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latency_by_group: Vec<Option<Percentiles>>,
+    /// Age by group, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub age_by_group: Vec<Option<Percentiles>>,
     /// Age in µs, of streams that read at once.
     pub age: Option<Percentiles>,
     /// Processor time of the thread that reads the streams, as a share of the second.
@@ -162,11 +167,12 @@ impl Ended {
 }
 
 impl GroupMeasures {
-    /// The latency of the second that ends.
-    pub fn take_latency(&mut self, asked: Asked) -> Option<Percentiles> {
-        let latency = self.latency_now.percentiles(asked);
+    /// Latency and age of the second that ends.
+    pub fn take_second(&mut self, asked: Asked) -> (Option<Percentiles>, Option<Percentiles>) {
+        let times = (self.latency_now.percentiles(asked), self.age_now.percentiles(asked));
         self.latency_now.reset();
-        latency
+        self.age_now.reset();
+        times
     }
 }
 

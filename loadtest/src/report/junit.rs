@@ -31,7 +31,9 @@ pub struct Case {
 }
 
 /// The XML of a suite of cases, which took so long.
-pub fn junit(suite: &str, date: &str, seconds: f64, cases: &[Case]) -> String {
+///
+/// `properties` say where it comes from.
+pub fn junit(suite: &str, date: &str, seconds: f64, properties: &[(&str, String)], cases: &[Case]) -> String {
     let count = |is_it: fn(&CaseResult) -> bool| cases.iter().filter(|case| is_it(&case.result)).count();
     let failures = count(|result| matches!(result, CaseResult::Failed(_)));
     let errors = count(|result| matches!(result, CaseResult::Inconclusive(_) | CaseResult::Error(_)));
@@ -46,6 +48,13 @@ pub fn junit(suite: &str, date: &str, seconds: f64, cases: &[Case]) -> String {
         attribute(date.trim_end_matches('Z')),
         cases.len()
     );
+    if !properties.is_empty() {
+        out.push_str("  <properties>\n");
+        for (name, value) in properties {
+            let _ = writeln!(out, "    <property name=\"{name}\" value=\"{}\"/>", attribute(value));
+        }
+        out.push_str("  </properties>\n");
+    }
     for Case { class, name, result } in cases {
         let case = format!("<testcase classname=\"{class}\" name=\"{}\"", attribute(name));
         let _ = match result {
@@ -119,9 +128,10 @@ mod tests {
         let checks = vec![check("order", true, 0), check("holes", false, 0), check("old", true, 2)];
         let mut summary = Summary { checks, ..Summary::default() };
         summary.apply_thresholds(&["lost=0", "ticks=5"].map(|text| Threshold::from_argument(text).unwrap()));
-        let xml = junit("x & y", "2026-11-30T10:00:00Z", 1.5, &summary.cases());
+        let xml = junit("x & y", "2026-11-30T10:00:00Z", 1.5, &[("command", "a <b>".to_owned())], &summary.cases());
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
             <testsuite name=\"x &amp; y\" timestamp=\"2026-11-30T10:00:00\" time=\"1.500\" tests=\"5\" failures=\"2\" errors=\"0\" skipped=\"1\">\n  \
+            <properties>\n    <property name=\"command\" value=\"a &lt;b&gt;\"/>\n  </properties>\n  \
             <testcase classname=\"rules\" name=\"order\"/>\n  \
             <testcase classname=\"rules\" name=\"holes\"><skipped message=\"a &lt;b&gt;\"/></testcase>\n  \
             <testcase classname=\"rules\" name=\"old\"><failure message=\"2 violations\"/></testcase>\n  \
@@ -144,7 +154,7 @@ mod tests {
     #[test]
     fn what_a_server_sends_cannot_break_the_xml() {
         let case = Case { class: "rules", name: "n\"".into(), result: CaseResult::Inconclusive("\u{1}<\n".into()) };
-        let xml = junit("s", "d", 0.0, &[case]);
+        let xml = junit("s", "d", 0.0, &[], &[case]);
         assert!(xml.contains("name=\"n&quot;\"><error type=\"inconclusive\" message=\" &lt; \"/>"), "{xml}");
     }
 }

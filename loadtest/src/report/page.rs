@@ -87,12 +87,15 @@ fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
     ];
     for group in of.streams.groups.iter().filter(|_| of.streams.groups.len() > 1) {
         let name = escaped(&group.name);
+        rows.push((format!("answer of {name}"), group.answer));
         rows.push((format!("latency of {name}"), group.latency));
         rows.push((format!("age of {name}"), group.age));
         rows.push((format!("first tick of {name}"), group.first_tick));
     }
     rows.push(("how late the venue was".to_owned(), of.venue.and_then(|venue| venue.late)));
     rows.push(("how late the streams' thread was".to_owned(), of.generator.late));
+    rows.push(("the same while streams opened".to_owned(), of.generator.late_opening));
+    rows.push(("how late streams began to connect".to_owned(), of.generator.late_connects));
     let percents: Vec<Percent> = rows
         .iter()
         .find_map(|(_, row)| *row)
@@ -105,14 +108,15 @@ fn times(of: &Summary, out: &mut String) -> std::fmt::Result {
             None => write!(out, "<td colspan=\"{}\">not measured", percents.len() + 3)?,
             Some(row) => {
                 write!(out, "<td>{}", number(row.count))?;
-                let times = row.list().into_iter().map(|(_, micros)| micros);
-                for micros in [row.min].into_iter().chain(times).chain([row.max]) {
-                    write!(out, "<td>{}", time(micros as f64))?;
+                let times = row.list().into_iter().map(|(percent, micros)| (micros, row.has_few_beyond(percent)));
+                for (micros, is_of_few) in [(row.min, false)].into_iter().chain(times).chain([(row.max, false)]) {
+                    let few = if is_of_few { " (few)" } else { "" };
+                    write!(out, "<td>{}{few}", time(micros as f64))?;
                 }
             }
         }
     }
-    write!(out, "</table>")
+    write!(out, "</table><p>(few): fewer than ten times are beyond it, so that a single one decides it.</p>")
 }
 
 fn evidence(of: &Summary, out: &mut String) -> std::fmt::Result {

@@ -32,6 +32,8 @@ pub(super) struct Line {
 pub(super) struct Band {
     /// The class, which colours it.
     pub(super) kind: &'static str,
+    /// What it is, if its class does not say all.
+    pub(super) what: String,
     pub(super) from: f64,
     pub(super) to: f64,
 }
@@ -48,6 +50,8 @@ pub(super) struct Plot {
     pub(super) x: &'static str,
     /// The smallest step between labels of the x axis.
     pub(super) x_step_min: f64,
+    /// Lines that are sampled apart from each other by less share a place.
+    pub(super) apart: f64,
     pub(super) place: fn(f64) -> String,
     pub(super) value: fn(f64) -> String,
     /// Whether the y axis is logarithmic, as for times, whose tail would otherwise flatten the rest.
@@ -110,14 +114,15 @@ impl Plot {
     }
 
     fn draw_bands(&self, out: &mut String, x_max: f64) -> std::fmt::Result {
-        for Band { kind, from, to } in &self.bands {
+        for Band { kind, what, from, to } in &self.bands {
             let from = x_at((from / x_max).clamp(0.0, 1.0));
             // An outage of no length is seen too.
             let width = (x_at((to / x_max).clamp(0.0, 1.0)) - from).max(1.5);
             let height = HEIGHT - TOP - BOTTOM;
             write!(
                 out,
-                "<rect class=\"{kind}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+                "<rect class=\"{kind}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\">\
+                 <title>{kind} {what}</title></rect>"
             )?;
         }
         Ok(())
@@ -128,13 +133,15 @@ impl Plot {
         let mut places: Vec<f64> = self.lines.iter().flat_map(Line::values).map(|(x, _)| x).collect();
         places.sort_unstable_by(f64::total_cmp);
         // Lines that are sampled apart from each other share a place if they are close.
-        let near = x_max / PLACES_MAX as f64;
+        let near = (x_max / PLACES_MAX as f64).max(self.apart);
         places.dedup_by(|x, before| *x - *before < near);
         for (index, &x) in places.iter().enumerate() {
             let begin = index.checked_sub(1).map_or(0.0, |before| f64::midpoint(places[before], x));
             let end = places.get(index + 1).map_or(x_max, |after| f64::midpoint(x, *after));
             let values = self.lines.iter().filter_map(|line| {
-                let (_, y) = line.values().find(|(at, _)| (begin..=end).contains(at) && (at - x).abs() <= near)?;
+                // Of several in a column the highest is what the eye sees.
+                let in_column = line.values().filter(|(at, _)| (begin..=end).contains(at));
+                let y = in_column.map(|(_, y)| y).reduce(f64::max)?;
                 Some(format!("{} {}", line.name, (self.value)(y)))
             });
             let values: Vec<String> = values.collect();
@@ -275,6 +282,7 @@ mod tests {
             title: "t".into(),
             x: "s",
             x_step_min: 1.0,
+            apart: 0.0,
             place: |x| format!("{x:.0}"),
             value: |y| format!("{y:.0}"),
             is_logarithmic,
@@ -327,7 +335,8 @@ mod tests {
     #[test]
     fn outages_and_limits_are_marked() {
         let mut plot = with(vec![(0.0, Some(10.0)), (10.0, Some(40.0))], false);
-        plot.bands = [(2.0, 4.0), (6.0, 6.0)].map(|(from, to)| Band { kind: "outage", from, to }).into();
+        plot.bands =
+            [(2.0, 4.0), (6.0, 6.0)].map(|(from, to)| Band { kind: "outage", what: String::new(), from, to }).into();
         plot.limits = vec![Limit { name: "a".into(), value: 80.0 }, Limit { name: "b".into(), value: 400.0 }];
         let figure = plot.figure();
         assert!(figure.contains("<rect class=\"outage\" x=\"198.4\" y=\"16\" width=\"126.4\""), "{figure}");

@@ -82,6 +82,17 @@ impl Provenance {
         self.command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
     }
 
+    /// What a file of verdicts needs, so that it can be repeated: the command, and what was loaded by what.
+    pub fn properties(&self) -> Vec<(&'static str, String)> {
+        let server = self.server.as_ref().map_or("unknown".to_owned(), Program::to_string);
+        vec![
+            ("command", self.command_line()),
+            ("folder", self.folder.clone()),
+            ("load_tester", self.load_tester.to_string()),
+            ("server", server),
+        ]
+    }
+
     pub(crate) fn write(&self, out: &mut String, scenario: Whole) -> fmt::Result {
         writeln!(out, "  made        {} by {}", self.date, self.command_line())?;
         writeln!(out, "  folder      {}", self.folder)?;

@@ -2,8 +2,10 @@
 
 use super::{
     checks::{Check, Outcome},
+    cluster_summary::ClusterSummary,
     mark::Mark,
     provenance::Provenance,
+    unit_names::Units,
 };
 use crate::{
     check::Evidence,
@@ -95,6 +97,8 @@ pub struct Summary {
     pub crossed: Vec<Judged>,
     /// The thresholds that were met.
     pub kept: Vec<String>,
+    /// The units of all numbers.
+    pub units: Units,
     /// What happened when, on the time of the timeline.
     pub marks: Vec<Mark>,
     /// What the streams read, second by second.
@@ -269,49 +273,6 @@ pub struct VenueSummary {
     pub subscriptions: u64,
     /// The most connections that it had at a time.
     pub connections_max: u64,
-}
-
-/// The cluster of a run.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct ClusterSummary {
-    /// Gateways.
-    pub nodes: usize,
-    /// Brokers.
-    pub brokers: usize,
-    /// Gateways that were restarted, and became ready.
-    pub restarts: u64,
-    /// The longest restart, from SIGTERM until the new process was ready, in µs.
-    pub restart_longest: u64,
-    /// Why the restarts ended early.
-    pub failure: Option<String>,
-    /// Latency by gateway, of streams that read at once.
-    pub latency: Vec<Option<Percentiles>>,
-    /// The processes that ran from the beginning of the load to its end.
-    pub processes: Vec<NodeSummary>,
-}
-
-/// A process of a cluster.
-#[derive(Debug, Clone, Serialize)]
-pub struct NodeSummary {
-    /// Its name.
-    pub name: String,
-    /// Processor time while the load lasted, in cores.
-    pub cpu_cores: f64,
-    /// Its memory at the end.
-    pub memory: u64,
-    /// What it published to the others, if it is a gateway that owned a feed.
-    pub bus: Option<BusSummary>,
-}
-
-/// What a gateway published to the others.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct BusSummary {
-    /// Ticks per second.
-    pub ticks_per_second: f64,
-    /// Ticks of a message, beats included.
-    pub ticks_per_message: f64,
-    /// Bytes of a tick, heads included.
-    pub bytes_per_tick: f64,
 }
 
 /// The bare loop of a run.

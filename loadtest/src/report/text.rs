@@ -137,7 +137,9 @@ fn write_group(of: &GroupSummary, out: &mut String) -> std::fmt::Result {
     let [asked, lost, opened, ticks] = [asked, lost, opened, ticks].map(|count| number(*count));
     let bytes = size(*bytes as f64);
     writeln!(out, "  group       {name}: {opened} opened of {asked}, {lost} lost; {ticks} ticks, {bytes}")?;
-    for (name, percentiles) in [("  latency", of.latency), ("  age", of.age)] {
+    let times =
+        [("  answer", of.answer), ("  first tick", of.first_tick), ("  latency", of.latency), ("  age", of.age)];
+    for (name, percentiles) in times {
         if percentiles.is_some() {
             line(out, name, percentiles)?;
         }
@@ -147,7 +149,9 @@ fn write_group(of: &GroupSummary, out: &mut String) -> std::fmt::Result {
 
 fn line(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
     let Some(of) = percentiles else { return writeln!(out, "  {name:<11} not measured") };
-    let all = of.list().into_iter().map(|(percent, micros)| format!("{percent} {}, ", time(micros as f64)));
+    let few = |percent| if of.has_few_beyond(percent) { " (few)" } else { "" };
+    let all =
+        of.list().into_iter().map(|(percent, micros)| format!("{percent} {}{}, ", time(micros as f64), few(percent)));
     writeln!(out, "  {name:<11} {}max {}", all.collect::<String>(), time(of.max as f64))
 }
 

@@ -6,7 +6,7 @@ use crate::{
     measure::{Asked, Counters, Ended, Histogram, Machine, Percentiles, micros_per, unix_micros},
     report::{
         ClusterSummary, ConnectionsSummary, GatewaySummary, GeneratorSummary, GroupSummary, Outcome as RunOutcome,
-        StreamsSummary, Summary, VenueSummary,
+        StreamsSummary, Summary, Units, VenueSummary,
     },
     streams::{Group, Outcome, Reads, Stayed, Wire},
 };
@@ -86,6 +86,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         thresholds: Vec::new(),
         crossed: Vec::new(),
         kept: Vec::new(),
+        units: Units::default(),
         marks,
         timeline: observed.outcome.seconds,
         samples: observed.samples,

@@ -76,7 +76,9 @@ impl Threshold {
             verdict,
             was: match verdict {
                 Verdict::NotJudged => "not judged".to_owned(),
-                _ => value.map_or("not measured".to_owned(), |value| shown(value, unit)),
+                _ => {
+                    value.map_or("not measured".to_owned(), |value| shown(value, unit) + &self.measured.of_few(summary))
+                }
             },
             allowed: self.allowed(),
             why,
@@ -141,9 +143,9 @@ mod tests {
             ("ticks=100", Verdict::Met, "100, at least 100"),
             ("ticks=101", Verdict::Crossed, "100, at least 101"),
             ("violations=0", Verdict::Met, "0, at most 0"),
-            ("latency_p99.99=2ms", Verdict::Met, "2.0 ms, at most 2.0 ms"),
+            ("latency_p99.99=2ms", Verdict::Met, "2.0 ms of 1 times, at most 2.0 ms"),
             ("latency_max=1ms", Verdict::Crossed, "2.0 ms, at most 1.0 ms"),
-            ("latency_p50[pages]=2ms", Verdict::Crossed, "7.0 ms, at most 2.0 ms"),
+            ("latency_p50[pages]=2ms", Verdict::Crossed, "7.0 ms of 1 times, at most 2.0 ms"),
             ("age_p99=50ms", Verdict::Crossed, "not measured, at most 50.0 ms"),
         ] {
             assert_eq!(judged(argument, &summary), (verdict, shown.to_owned()), "{argument}");

@@ -19,6 +19,17 @@ pub enum Unit {
     Bytes,
 }
 
+impl Unit {
+    /// What has this unit.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Count => "number",
+            Self::Time => "time",
+            Self::Bytes => "size",
+        }
+    }
+}
+
 /// Whether a threshold is an upper or a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 use super::{
     definition::Scenario,
     keys::{CLUSTER, GROUP, Key, OUTAGE, TOP, VENUE},
+    measures::{Bound, MEASURES, Measure, TIMES, Times},
 };
 use std::fmt::Write as _;
 use toml::{Table, Value};
@@ -47,6 +48,7 @@ pub fn printed(scenario: &Scenario, comments: Comments) -> String {
     if outages.is_empty() {
         out.note("[[outage]]: an outage of the venue, with kind, at and lasts; there is none.");
     }
+    out.measures();
     let thresholds = scenario.thresholds.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     out.free("[thresholds]", &thresholds);
     out.out
@@ -99,6 +101,27 @@ impl Printer {
             if let Some(value) = value {
                 self.line(&format!("{} = {value}", of.name));
             }
+        }
+    }
+
+    /// What thresholds can be set on.
+    fn measures(&mut self) {
+        let list = |times: &[&str]| times.join(", ");
+        let by_group: Vec<_> = TIMES.iter().filter(|of| of.read_group.is_some()).map(|of| of.name).collect();
+        self.note("[thresholds]: what the results must be, a count, a time (\"50ms\") or a size (\"2MiB\") each.");
+        for Measure { name, about, unit, bound, .. } in MEASURES {
+            let bound = if bound == Bound::AtLeast { "at least" } else { "at most" };
+            self.remark(&format!("{name}: {about}; {bound} this {}.", unit.noun()));
+        }
+        for Times { name, about, .. } in TIMES {
+            self.remark(&format!("{name}_p50, {name}_p99.9, {name}_max, …: {about}; at most this time."));
+        }
+        self.remark(&format!("Of one group: {}, such as latency_p99[NAME].", list(&by_group)));
+    }
+
+    fn remark(&mut self, text: &str) {
+        if self.comments == Comments::With {
+            self.comment(text);
         }
     }
 
@@ -157,11 +180,11 @@ mod tests {
     /// Every key, and none at its default.
     const WHOLE: &str = r#"
         about = "all"
-        duration = "1s"
+        duration = "3s"
         connect_rate = 3
         tls = true
         old_after = "3s"
-        thresholds = { violations = 0, "latency_p99[b]" = "1s" }
+        thresholds = { violations = 0, "age_p99[b]" = "1s" }
         gateway = { feed = { mute_after = "200ms" } }
         cluster = { nodes = 2, brokers = 3, restarts = 1 }
         venue = { protocol = "alpaca", symbols = 9, load = { steady = { rate = 7 } }, batch_interval = "1ms", seed = 2 }
@@ -176,7 +199,7 @@ mod tests {
     /// What is required, and nothing else.
     const LEAST: &str = r#"
         about = "least"
-        duration = "1s"
+        duration = "3s"
         venue = { symbols = 1, load = { steady = { rate = 1 } } }
         cluster = { nodes = 2 }
         group = [{ name = "a", count = 1 }]
@@ -222,9 +245,12 @@ mod tests {
             }
         }
         let printed = printed(&read("x", LEAST).unwrap().0, Comments::With);
-        for line in
-            ["# connect_rate = 1000", "# Connects per second, from 0.1 to 1000000. Without it all connect at once"]
-        {
+        for line in [
+            "# connect_rate = 1000",
+            "# venue_lost: batches of updates",
+            "# slow_age_p50, slow_age_p99.9,",
+            "# Connects per second, from 0.1 to 1000000. Without it all connect at once",
+        ] {
             assert!(printed.contains(line), "{printed}");
         }
         assert!(printed.lines().all(|line| line.chars().count() <= COLUMNS || !line.starts_with('#')), "{printed}");

@@ -3,6 +3,7 @@
 use super::{
     definition::Scenario,
     limits::{OutOfRange, StreamsError, check_cluster, check_duration, check_length, check_streams, check_venue},
+    measurable::{NeverMeasured, check_measurable},
     suggest::{after_message, did_you_mean},
     thresholds::{Threshold, ThresholdError},
 };
@@ -92,6 +93,14 @@ pub enum LoadError {
         /// Its name.
         name: String,
     },
+    /// A threshold can never be measured.
+    #[error("scenario {name}: {source}")]
+    NeverMeasured {
+        /// Its name.
+        name: String,
+        /// The error.
+        source: NeverMeasured,
+    },
     /// A threshold is none.
     #[error("scenario {name}: {source}")]
     Threshold {
@@ -158,6 +167,10 @@ pub fn read(name: &str, text: &str) -> Result<(Scenario, Vec<Threshold>), LoadEr
     let check = |threshold: Threshold| threshold.check_group(groups.clone()).map(|()| threshold);
     let thresholds: Result<_, _> = thresholds.map(|threshold| threshold.and_then(check)).collect();
     let thresholds = thresholds.map_err(|source| LoadError::Threshold { name: name(), source })?;
+    for threshold in &thresholds {
+        check_measurable(threshold, &scenario.groups, scenario.cluster.is_some())
+            .map_err(|source| LoadError::NeverMeasured { name: name(), source })?;
+    }
     Ok((scenario, thresholds))
 }
 

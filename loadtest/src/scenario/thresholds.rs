@@ -172,6 +172,11 @@ impl Threshold {
         }
     }
 
+    /// Whether servers other than tickfan have what it is set on.
+    pub fn is_of_any_server(&self) -> bool {
+        self.measured.of() == Of::Any
+    }
+
     /// Whether it asks for an amount, which a smaller load cannot reach.
     pub fn is_at_least(&self) -> bool {
         self.measured.bound() == Bound::AtLeast
@@ -250,15 +255,26 @@ impl Measured {
         match self {
             Self::One(measure) => (measure.read)(summary),
             Self::Times { times, at, group } => {
-                let percentiles = match group {
-                    None => (times.read)(summary),
-                    Some(name) => {
-                        let group = summary.streams.groups.iter().find(|group| group.name == *name)?;
-                        times.read_group.and_then(|read| read(group))
-                    }
-                }?;
+                let percentiles = read_times(times, group.as_ref(), summary)?;
                 at.of(&percentiles).map(|micros| micros as f64)
             }
+        }
+    }
+
+    /// A note where so few times were measured that a single one decides the percentile.
+    pub(super) fn of_few(&self, summary: &Summary) -> String {
+        let Self::Times { times, at: At::Percent(percent), group } = self else { return String::new() };
+        let few = read_times(times, group.as_ref(), summary).filter(|of| of.has_few_beyond(*percent));
+        few.map_or(String::new(), |of| format!(" of {} times", number(of.count)))
+    }
+}
+
+fn read_times(times: &Times, group: Option<&String>, summary: &Summary) -> Option<Percentiles> {
+    match group {
+        None => (times.read)(summary),
+        Some(name) => {
+            let group = summary.streams.groups.iter().find(|group| group.name == *name)?;
+            times.read_group.and_then(|read| read(group))
         }
     }
 }

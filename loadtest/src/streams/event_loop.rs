@@ -245,7 +245,7 @@ impl EventLoop {
             match task {
                 _ if current != generation => {}
                 Task::Connect if !self.streams[index as usize].may_connect() => {}
-                // At first all connect at once if there is no rate: as fast as this thread can.
+                // Without a rate all connect at once at first: as fast as this thread can.
                 Task::Connect if generation == 0 && !self.is_paced => self.connect(index, Instant::now()),
                 Task::Connect => self.connect(index, due),
                 Task::Timeout => self.time_out(index),

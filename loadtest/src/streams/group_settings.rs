@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(super) struct GroupSettings {
     pub(super) query: String,
     pub(super) wanted: Wanted,
+    /// Whether its streams get each tick as it comes.
+    pub(super) is_whole: bool,
     pub(super) reads: Reads,
     /// The mean time that a stream stays, if streams of the group leave.
     pub(super) mean_stay: Option<Duration>,
@@ -23,16 +25,12 @@ impl GroupSettings {
         Self {
             query: group.query.clone(),
             wanted: Wanted::of_query(&group.query),
+            is_whole: group.is_whole(),
             reads: group.reads,
             mean_stay: (group.churn > 0.0).then(|| Duration::from_secs_f64(60.0 * 100.0 / group.churn)),
             stages: group.stages.clone(),
             protocol: group.protocol,
             windows: group.windows,
         }
-    }
-
-    /// Whether its streams get each tick as it comes.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self.query.as_str(), "" | Group::PATCH) && self.reads == Reads::AtOnce
     }
 }

@@ -90,6 +90,9 @@ impl Observer {
             return None;
         }
         let age = reader.now - tick.recv;
+        if let Some(group) = self.measures.groups.get_mut(reader.group) {
+            group.age_now.record(age);
+        }
         if !reader.reads_at_once {
             if !self.is_measuring {
                 return None;
@@ -231,5 +234,64 @@ mod tests {
             assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
         }
         assert_eq!(observer.measures.ticks, 3);
+    }
+
+    #[test]
+    fn a_trade_of_the_load_is_measured_however_late_it_is_received_and_read() {
+        const LOAD_ENDED: i64 = 1_000_000;
+        let count = |observer: &Observer| (observer.measures.latency.count(), observer.measures.age.count());
+        let reader = Reader { now: 9_000_000, opened: 100, reads_at_once: true, target: 0, group: 0 };
+        let tick = |recv, trade_ts| Tick {
+            seq: 1,
+            kind: Kind::Trade,
+            state: State::Live,
+            recv,
+            trade_ts: Some(trade_ts),
+            trades: 1,
+        };
+        // A backlog of the gateway, a trade behind the load, and one from before the stream; then clocks that are ahead
+        // and behind by more than the stream has been open.
+        for (recv, trade_ts, measured) in [
+            (8_000_000, 900_000, (1, 0)),
+            (8_000_000, 1_000_001, (0, 0)),
+            (8_000_000, 99, (0, 0)),
+            (900_000, 900_000, (1, 1)),
+            (11_000_000, 900_000, (1, 0)),
+            (-5_000_000, 900_000, (1, 0)),
+        ] {
+            let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
+            (observer.is_measuring, observer.load_ended) = (true, LOAD_ENDED);
+            observer.measure(0, tick(recv, trade_ts), 0, reader);
+            assert_eq!(count(&observer), measured, "{recv} {trade_ts}");
+            assert_eq!(observer.measures.receipts_before_trade, u64::from(recv < trade_ts));
+            let mut other = Observer::new(Wire::Plain { path: String::new() }, String::new(), None);
+            (other.is_measuring, other.load_ended) = (true, LOAD_ENDED);
+            other.count(format!("data: {{\"kind\":\"trade\",\"trade_ts\":{trade_ts}}}").as_bytes(), reader);
+            assert_eq!(count(&other).0, measured.0, "{trade_ts}");
+        }
+    }
+
+    #[test]
+    fn ages_of_a_clock_that_is_ahead_are_counted_as_impossible() {
+        let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
+        observer.is_measuring = true;
+        let reader = Reader { now: 600, opened: 100, reads_at_once: true, target: 0, group: 0 };
+        for recv in [500, 700] {
+            let tick = Tick { seq: 1, kind: Kind::Quote, state: State::Live, recv, trade_ts: None, trades: 1 };
+            observer.measure(0, tick, 0, reader);
+        }
+        assert_eq!((observer.measures.age.count(), observer.measures.age.negative()), (2, 1));
+    }
+
+    #[test]
+    fn slow_readers_are_measured_from_the_load_on_as_all_are() {
+        let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
+        let reader = Reader { now: 600, opened: 100, reads_at_once: false, target: 0, group: 0 };
+        let tick = Tick { seq: 1, kind: Kind::Quote, state: State::Live, recv: 500, trade_ts: None, trades: 1 };
+        for measured in [0, 1] {
+            observer.is_measuring = measured > 0;
+            observer.measure(0, tick, 0, reader);
+            assert_eq!(observer.measures.slow_age.count(), measured);
+        }
     }
 }

@@ -48,6 +48,11 @@ impl Group {
     /// The option for ticks as patches.
     pub const PATCH: &str = "patch=1";
 
+    /// Whether its streams get each tick as it comes.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.query.as_str(), "" | Self::PATCH) && self.reads == Reads::AtOnce
+    }
+
     /// Has its streams ask for patches.
     pub fn patch(&mut self) {
         if !self.query.split('&').any(|option| option == Self::PATCH) {

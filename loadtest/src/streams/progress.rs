@@ -34,7 +34,7 @@ impl EventLoop {
         };
         let asked = self.percentiles;
         let groups = self.observer.measures.groups.iter_mut();
-        let latency_by_group = groups.map(|group| group.take_latency(asked)).collect();
+        let (latency_by_group, age_by_group) = groups.map(|group| group.take_second(asked)).unzip();
         self.seconds.push(Second {
             at: elapsed.as_secs_f64(),
             length,
@@ -44,6 +44,7 @@ impl EventLoop {
             holes: per_second(totals.holes - before.holes, length),
             latency: self.observer.latency.percentiles(self.percentiles),
             latency_by_group,
+            age_by_group,
             age: self.observer.age.percentiles(self.percentiles),
             own_cpu: totals.cpu.saturating_sub(before.cpu).as_secs_f64() / length,
         });

@@ -294,7 +294,7 @@ impl Stream {
         if let Some(age) = observer.measure(read.symbol, tick, read.missed, reader) {
             self.ages.add(age);
         }
-        if group.is_whole() {
+        if group.is_whole {
             *observer.measures.holes_of_whole.get_or_insert(0) += read.missed;
             if tick.state == State::Live {
                 observer.measure_live_gap(std::mem::replace(&mut self.live_at, at), at);

@@ -27,7 +27,7 @@ pub(super) fn execute(args: &CompareArgs) -> Result<u8, Failure> {
     let compared = merge(pairs?);
     let printed = if args.json { serde_json::to_string_pretty(&compared)? + "\n" } else { compared.text() };
     io::stdout().write_all(printed.as_bytes())?;
-    write_junit(args.junit.as_ref(), &compared.name, 0.0, &compared.cases())?;
+    write_junit(args.junit.as_ref(), &compared.name, 0.0, None, &compared.cases())?;
     Ok(match compared.outcome {
         // Nothing was compared, which is not a success.
         Outcome::NotJudged => EXIT_INCONCLUSIVE,

@@ -10,7 +10,7 @@ use crate::{
         server::{Target, watched_server, wire},
     },
     run::{Run, Stop},
-    scenario::{Scenario, Threshold, check_streams},
+    scenario::{Scenario, Threshold, check_measurable, check_streams},
     streams::{Setup, need_descriptors, probe},
 };
 
@@ -26,6 +26,8 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
     let thresholds = merged_thresholds(defaults?, &args.output.thresholds);
     let names = groups.iter().map(|group| group.name.as_str());
     thresholds.iter().try_for_each(|threshold| threshold.check_group(names.clone())).map_err(Failure::usage)?;
+    let check = |threshold| check_measurable(threshold, &groups, false);
+    thresholds.iter().try_for_each(check).map_err(Failure::usage)?;
     let provenance = origin::of_load(&load(args, &thresholds));
     need_descriptors(u64::from(args.count).div_ceil(args.streams_per_connection as u64))?;
     let streams = Setup {
