@@ -1,5 +1,5 @@
-//! Commands that ask a gateway's admin listener. `tickfan top` polls it each second and shows what the gateway does, in a
-//! terminal; `tickfan health` asks once whether it is ready.
+//! Commands that ask a gateway's admin listener. `tickfan top` polls it each second and shows what the gateway does, in
+//! a terminal; `tickfan health` asks once whether it is ready.
 //!
 //! It knows only what `/metrics` and `/debug` say, so it works from another machine too.
 
