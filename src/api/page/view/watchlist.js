@@ -25,7 +25,7 @@ export class Watchlist {
       view.show(isIntersecting);
       if (isIntersecting) this.#on.seen(view.symbol);
     }
-  }, { rootMargin: "50%" });
+  }, { rootMargin: "25%" });
 
   /** `on` has select, remove, moved (the focus, by a key), order (of all symbols), sort (by a column) and seen (of a row that came into view). */
   constructor(on) {
