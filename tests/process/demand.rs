@@ -131,12 +131,19 @@ fn reasons(text: &str) -> BTreeMap<&str, &str> {
     ticks.filter_map(|tick| Some((&tick[field(tick, "symbol")?], &tick[field(tick, "reason")?]))).collect()
 }
 
-/// One stream that never ends: nothing that other clients do may take its symbol away.
+/// A symbol that always has a stream: nothing that other clients do may take it away. A stream of these tests lasts for
+/// minutes at most, so one follows on another.
 fn follow(gateway: SocketAddr, ends: &AtomicBool) -> usize {
-    let mut stream = Stream::open(gateway, &format!("/v1/stream/{STEADY}"));
+    let open = || Stream::open(gateway, &format!("/v1/stream/{STEADY}"));
+    let (mut stream, mut opened, mut live) = (open(), Instant::now(), 0);
     stream.named("hello");
-    let mut live = 0;
     while !ends.load(Ordering::Relaxed) {
+        if opened.elapsed() > Duration::from_secs(60) {
+            let mut next = open();
+            next.named("hello");
+            // The one before goes only now, so the symbol has a stream all the time.
+            (stream, opened) = (next, Instant::now());
+        }
         let tick: Tick = stream.tick();
         match tick.text("state") {
             "live" => live += 1,
