@@ -74,7 +74,7 @@ fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
     let of_venue = seen.clone();
     runtime.spawn(async move {
         loop {
-            let connection = Connection::accept(venue.next_tcp().await).await;
+            let tcp = venue.next_tcp().await;
             let (line, acts) = line();
             of_venue.lines.lock().unwrap().push(line);
             let place = {
@@ -83,14 +83,19 @@ fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
                 messages.len() - 1
             };
             let seen = of_venue.clone();
-            tokio::spawn(serve(connection, (binance::MANNER.new)(&[]), acts, move |request| {
+            let see = move |request: &str| {
                 seen.messages.lock().unwrap()[place].push(Instant::now());
                 let request: Value = serde_json::from_str(request).unwrap();
                 if request["method"] == "SUBSCRIBE" {
                     let streams = request["params"].as_array().unwrap().len();
                     seen.subscriptions.fetch_add(streams / 3, Ordering::Relaxed);
                 }
-            }));
+            };
+            // A connection whose last symbol is dropped at once is left within its handshake: that ends its task alone.
+            tokio::spawn(async move {
+                let connection = Connection::accept(tcp).await;
+                serve(connection, (binance::MANNER.new)(&[]), acts, see).await;
+            });
         }
     });
     (url, seen)
