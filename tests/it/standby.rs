@@ -15,6 +15,7 @@ use std::{
 };
 use tickfan::{
     config::{Config, Feed, Overrides, Standby, load},
+    feed::Timing,
     market::{FailoverLimits, Schedule},
     venue::{self, Credentials, ListedSymbol},
 };
@@ -301,7 +302,9 @@ fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
     config.fanout.max_lag = Duration::from_secs(30);
     config.fanout.ring_age = Duration::from_secs(60);
     config.fanout.ring = 65_536;
-    let gateway = Running::start(&config);
+    // A venue that refuses the key is asked again at once, and not after minutes: the primary would be away to the end.
+    let timing = Timing { denied: Duration::from_secs(1), ..Timing::default() };
+    let gateway = Running::start_with(&config, timing);
     let target = format!("/v1/stream?symbols={}", SYMBOLS.join(","));
     let ends = Instant::now() + lasts;
     thread::scope(|scope| {

@@ -74,7 +74,7 @@ fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
     let of_venue = seen.clone();
     runtime.spawn(async move {
         loop {
-            let connection = Connection::accept(venue.next_tcp().await).await;
+            let tcp = venue.next_tcp().await;
             let (line, acts) = line();
             of_venue.lines.lock().unwrap().push(line);
             let place = {
@@ -83,14 +83,19 @@ fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
                 messages.len() - 1
             };
             let seen = of_venue.clone();
-            tokio::spawn(serve(connection, (binance::MANNER.new)(&[]), acts, move |request| {
+            let see = move |request: &str| {
                 seen.messages.lock().unwrap()[place].push(Instant::now());
                 let request: Value = serde_json::from_str(request).unwrap();
                 if request["method"] == "SUBSCRIBE" {
                     let streams = request["params"].as_array().unwrap().len();
                     seen.subscriptions.fetch_add(streams / 3, Ordering::Relaxed);
                 }
-            }));
+            };
+            // A connection whose last symbol is dropped at once is left within its handshake: that ends its task alone.
+            tokio::spawn(async move {
+                let connection = Connection::accept(tcp).await;
+                serve(connection, (binance::MANNER.new)(&[]), acts, see).await;
+            });
         }
     });
     (url, seen)
@@ -131,12 +136,19 @@ fn reasons(text: &str) -> BTreeMap<&str, &str> {
     ticks.filter_map(|tick| Some((&tick[field(tick, "symbol")?], &tick[field(tick, "reason")?]))).collect()
 }
 
-/// One stream that never ends: nothing that other clients do may take its symbol away.
+/// A symbol that always has a stream: nothing that other clients do may take it away. A stream of these tests lasts for
+/// minutes at most, so one follows on another.
 fn follow(gateway: SocketAddr, ends: &AtomicBool) -> usize {
-    let mut stream = Stream::open(gateway, &format!("/v1/stream/{STEADY}"));
+    let open = || Stream::open(gateway, &format!("/v1/stream/{STEADY}"));
+    let (mut stream, mut opened, mut live) = (open(), Instant::now(), 0);
     stream.named("hello");
-    let mut live = 0;
     while !ends.load(Ordering::Relaxed) {
+        if opened.elapsed() > Duration::from_secs(60) {
+            let mut next = open();
+            next.named("hello");
+            // The one before goes only now, so the symbol has a stream all the time.
+            (stream, opened) = (next, Instant::now());
+        }
         let tick: Tick = stream.tick();
         match tick.text("state") {
             "live" => live += 1,
