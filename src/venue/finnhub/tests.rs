@@ -23,7 +23,10 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
     (message, batch)
 }
 
-fn shown(updates: &[Update]) -> Vec<(u32, i64, Field<Decimal>, Field<Decimal>, TradingSession)> {
+/// Place, time, price, size and session of a trade.
+type Shown = (u32, i64, Field<Decimal>, Field<Decimal>, TradingSession);
+
+fn shown(updates: &[Update]) -> Vec<Shown> {
     let shown = |update: &Update| {
         let trade = update.trade.unwrap();
         let UnixMicros(time) = trade.sequence.time.unwrap();
