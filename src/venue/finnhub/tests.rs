@@ -23,7 +23,7 @@ fn read(frame: impl AsRef<[u8]>) -> (Result<Message, DecodeError>, Batch) {
     (message, batch)
 }
 
-/// A trade as it is shown: symbol, time in µs, price, size, session.
+/// Place, time, price, size and session of a trade.
 type Shown = (u32, i64, Field<Decimal>, Field<Decimal>, TradingSession);
 
 fn shown(updates: &[Update]) -> Vec<Shown> {
