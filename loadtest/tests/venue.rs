@@ -324,6 +324,7 @@ async fn it_plays_a_recording_round_and_round() {
     let load = Load::Recording { recording, speed: None, looped: true };
     let venue = Venue::start(&Setup::new(Protocol::Binance, &["BTC-USDT"], load)).unwrap();
     let mut feed = Feed::binance(&venue).await;
+    venue.begin_load();
     for round in 1..=3 {
         let trade = feed.json().await;
         assert_eq!((&trade["data"]["p"], &trade["data"]["t"]), (&"1.50".into(), &round.into()));

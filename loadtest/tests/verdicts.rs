@@ -52,7 +52,9 @@ fn what_the_load_tester_itself_delays_is_inconclusive() {
     /// How long the load tester stands still, and how old a tick may be meanwhile.
     const PAUSE: Duration = Duration::from_millis(1_500);
     const AGE_MAX: &str = "age_max=500ms";
-    let gateway = Gateway::start(&gateway_program(), "").unwrap();
+    // Some ticks are due while the load tester stands still.
+    let feed = "[[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\nrate = 50.0\n";
+    let gateway = Gateway::start(&gateway_program(), feed).unwrap();
     let url = format!("http://{}", gateway.address);
     let more = ["--count", "20", "--duration", "4s", "--threshold", AGE_MAX, "--json"];
     let args = [&["streams", "--url", &url, "--symbols", "AAPL"][..], &more].concat();
