@@ -96,9 +96,8 @@ impl World {
             let text = std::str::from_utf8(block).unwrap();
             serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap()
         };
-        // Nothing follows what a symbol is before its first tick: that has no id.
-        let is_next =
-            last.is_some_and(|last| last + 1 == tick.seq) && shown.is_some_and(|shown| shown.row.starts_with(b"id: "));
+        // The first tick of a symbol, also of one that comes back, follows nothing.
+        let is_next = tick.version > 1 && last.is_some_and(|last| last + 1 == tick.seq);
         let may_be_patch = client.options.patches() && is_next;
         if !is_patch(block) {
             assert_eq!(*block, whole, "seed {seed}: a frame carries what was published");
