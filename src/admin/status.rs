@@ -7,6 +7,7 @@ use super::{
     state_counts::by_state,
 };
 use crate::{
+    cache::Cache,
     cluster::handle::ClusterHandle,
     fanout::{StreamMetrics, WorkerPool},
     feed::FeedState,
@@ -43,6 +44,7 @@ pub struct ClusterInputs {
 /// The status of a running gateway.
 pub struct RunningGateway {
     permits: Permits,
+    cache: Arc<Cache>,
     feeds: LiveFeeds,
     workers: Arc<WorkerPool>,
     streams: StreamMetrics,
@@ -61,6 +63,7 @@ impl RunningGateway {
     /// needs, where each must sign on. `cluster`: where it is a node of one.
     pub fn new(
         permits: Permits,
+        cache: Arc<Cache>,
         feeds: LiveFeeds,
         workers: Arc<WorkerPool>,
         draining: Arc<AtomicBool>,
@@ -69,7 +72,7 @@ impl RunningGateway {
     ) -> Self {
         let streams = StreamMetrics::register();
         let (started, was_ready) = (Instant::now(), AtomicBool::new(false));
-        Self { permits, feeds, workers, streams, draining, needed_keys, cluster, started, was_ready }
+        Self { permits, cache, feeds, workers, streams, draining, needed_keys, cluster, started, was_ready }
     }
 }
 
@@ -105,6 +108,10 @@ impl GatewayStatus for RunningGateway {
         catalog::HTTP_CONNECTIONS.handle([]).set(self.permits.connections.in_use() as f64);
         catalog::HTTP_CONNECTIONS_LIMIT.handle([]).set(self.permits.connections.limit() as f64);
         catalog::CACHE_SYMBOLS.handle([]).set(symbols as f64);
+        let made = [("compressed", self.cache.frames_compressed()), ("stored", self.cache.frames_stored())];
+        for (result, count) in made {
+            catalog::CACHE_FRAMES_COMPRESSED.handle([result.into()]).absolute(count);
+        }
         for feed in feeds.iter() {
             catalog::FEED_SYMBOLS_UNHEARD.handle([feed.name.clone().into()]).set(feed.status.unheard() as f64);
             for (state, count) in by_state(feed.said()) {

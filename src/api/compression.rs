@@ -1,8 +1,14 @@
 //! Whether a stream is compressed: what its client says it can read, and the dictionary that clients fetch before.
 
 use super::error::ApiError;
-use crate::{server::Response, wire::Dictionary};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crate::{
+    server::{AcceptEncoding, Response},
+    wire::Dictionary,
+};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// The content coding of a stream (RFC 9842, section 5).
@@ -16,10 +22,17 @@ const MATCH: HeaderValue = HeaderValue::from_static("match=\"/v1/stream*\"");
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable, no-transform");
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding, available-dictionary");
 
+/// With padding or without: a byte sequence without it is read as well (RFC 9651, section 4.2.7).
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// Whether a client has the dictionary, and takes what is compressed with it. A client that says something malformed
 /// gets plain bytes, as it would without a word.
 pub(super) fn is_wanted(request: &HeaderMap, dictionary: &Dictionary) -> bool {
-    accepts(request) && has(request, dictionary)
+    // The coding itself: `*` is not enough, since it does not name a dictionary.
+    AcceptEncoding::of(request).names(DCZ) && has(request, dictionary)
 }
 
 /// Says in the head of a stream how it is encoded. `compresses`: `None` if no stream of the gateway is.
@@ -61,19 +74,6 @@ pub(super) fn content(dictionary: &Dictionary, name: &str) -> Result<Response, A
     Ok(response)
 }
 
-/// Whether `Accept-Encoding` names the coding itself: `*` is not enough, since it does not name a dictionary.
-fn accepts(request: &HeaderMap) -> bool {
-    let lists = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(DCZ));
-        is_named
-            && !parts.any(|part| {
-                matches!(part.to_ascii_lowercase().as_str(), "q=0" | "q=0." | "q=0.0" | "q=0.00" | "q=0.000")
-            })
-    })
-}
-
 /// Whether the client has this dictionary. The header is one byte sequence of structured fields (RFC 9651).
 fn has(request: &HeaderMap, dictionary: &Dictionary) -> bool {
     let mut values = request.get_all(AVAILABLE_DICTIONARY).iter();
@@ -81,7 +81,7 @@ fn has(request: &HeaderMap, dictionary: &Dictionary) -> bool {
     let item = value.to_str().ok().and_then(|value| value.trim().strip_prefix(':'));
     let Some((hash, parameters)) = item.and_then(|item| item.split_once(':')) else { return false };
     let is_item = parameters.is_empty() || parameters.starts_with(';');
-    is_item && STANDARD.decode(hash).is_ok_and(|hash| hash == dictionary.hash())
+    is_item && BASE64.decode(hash).is_ok_and(|hash| hash == dictionary.hash())
 }
 
 #[cfg(test)]
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn a_stream_is_compressed_where_both_headers_say_so() {
         let dictionary = Dictionary::built_in();
-        let hash = STANDARD.encode(dictionary.hash());
+        let hash = BASE64.encode(dictionary.hash());
         let ours = format!(":{hash}:");
-        let other = format!(":{}:", STANDARD.encode([7; 32]));
+        let other = format!(":{}:", BASE64.encode([7; 32]));
         for (encoding, available, compresses) in [
             (Some("gzip, deflate, br, zstd, dcb, dcz"), Some(ours.as_str()), true),
             (Some("dcz"), Some(&ours), true),
@@ -111,13 +111,14 @@ mod tests {
             (Some("br;q=1 , dcz ; q=0.001"), Some(&ours), true),
             (Some("dcz"), Some(&format!("{ours};a=1")), true),
             (Some("dcz"), Some(&format!(" {ours} ")), true),
+            (Some("dcz"), Some(&format!(":{}:", hash.trim_end_matches('='))), true),
             (None, Some(&ours), false),
             (Some(""), Some(&ours), false),
             (Some("*"), Some(&ours), false),
             (Some("gzip, br, zstd, dcb"), Some(&ours), false),
             (Some("dczz"), Some(&ours), false),
             (Some("dcz;q=0"), Some(&ours), false),
-            (Some("dcz; Q=0.000"), Some(&ours), false),
+            (Some("dcz;q=0.0000"), Some(&ours), false),
             (Some("gzip, dcz"), None, false),
             (Some("gzip, dcz"), Some(&other), false),
             (Some("dcz"), Some(&hash), false),
@@ -137,6 +138,9 @@ mod tests {
         let lists =
             [(header::ACCEPT_ENCODING, "gzip"), (header::ACCEPT_ENCODING, "dcz"), (AVAILABLE_DICTIONARY, &ours)];
         assert!(is_wanted(&headers(&lists), &dictionary), "lists add up");
+        let against =
+            [(header::ACCEPT_ENCODING, "dcz"), (header::ACCEPT_ENCODING, "dcz;q=0"), (AVAILABLE_DICTIONARY, &ours)];
+        assert!(!is_wanted(&headers(&against), &dictionary), "one of them speaks against it");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod sources;
 mod wants;
 mod interest;
 mod published;
+mod sharers;
 mod tap;
 mod cut_off;
 mod following;
@@ -39,6 +40,7 @@ pub use published::Published;
 pub use publisher::Publisher;
 pub use ring::RingLimits;
 pub use shard::{FORMER_EPOCHS_MAX, FormerEpochs, Shard};
+pub use sharers::Sharers;
 pub use sources::{FailoverCounts, HasStandby};
 pub use state::SymbolState;
 pub use tap::{Tap, Tapped};
@@ -339,6 +341,11 @@ impl Cache {
     /// How many frames and patches were compressed so far: each at most once.
     pub fn frames_compressed(&self) -> u64 {
         self.shared.compressed()
+    }
+
+    /// How many frames and patches were stored as they are so far, for streams that compress: each at most once.
+    pub fn frames_stored(&self) -> u64 {
+        self.shared.stored()
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) struct Shared {
     encoded: AtomicU64,
     patches_encoded: AtomicU64,
     compressed: AtomicU64,
+    stored: AtomicU64,
     /// Counts how often numbers of any symbol began again: with a shard's epoch, as a rule.
     generation: AtomicU32,
     /// Held while one begins.
@@ -28,6 +29,7 @@ impl Shared {
             encoded: AtomicU64::new(0),
             patches_encoded: AtomicU64::new(0),
             compressed: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
             generation: AtomicU32::new(0),
             beginning: Mutex::new(()),
         }
@@ -46,6 +48,15 @@ impl Shared {
     /// Counts a frame or patch that was compressed.
     pub(super) fn count_compressed(&self) {
         self.compressed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame or patch that was stored as it is for streams that compress.
+    pub(super) fn count_stored(&self) {
+        self.stored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
     }
 
     pub(super) fn compressed(&self) -> u64 {

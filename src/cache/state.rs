@@ -10,6 +10,7 @@ use super::{
     ring::Ring,
     shard::Shard,
     shared::Shared,
+    sharers::Sharers,
     sources::Sources,
     tick::Tick,
     worker_mask::WorkerMask,
@@ -47,6 +48,7 @@ pub struct SymbolState {
     place: u32,
     shared: Arc<Shared>,
     marks: Marks,
+    sharers: Sharers,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
@@ -106,7 +108,8 @@ impl SymbolState {
             source: None,
         };
         let place = shard.next_place();
-        Self { id, symbol, feed, delay, shard, place, shared, marks: Marks::default(), inner: Mutex::new(inner) }
+        let (marks, sharers) = Default::default();
+        Self { id, symbol, feed, delay, shard, place, shared, marks, sharers, inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.
@@ -152,6 +155,11 @@ impl SymbolState {
     /// Which workers already know that it has changed.
     pub fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    /// The streams that share what it costs to compress a tick.
+    pub fn sharers(&self) -> &Sharers {
+        &self.sharers
     }
 
     /// Adds a worker's interest in some parts, and brings `recent`, the ticks that the worker already holds, up to the
@@ -270,13 +278,16 @@ impl SymbolState {
             Some(before) => self.patch(tick, before),
             None => self.frame(tick),
         };
-        match dictionary {
-            Some(dictionary) => form.small.get_or_init(|| {
-                self.shared.count_compressed();
-                dictionary.compress(plain())
-            }),
-            None => form.stored.get_or_init(|| stored(plain())),
-        }
+        let store = || {
+            self.shared.count_stored();
+            stored(plain())
+        };
+        let Some(dictionary) = dictionary else { return form.stored.get_or_init(store) };
+        form.small.get_or_init(|| {
+            let Some(small) = dictionary.compress(plain()) else { return store() };
+            self.shared.count_compressed();
+            small
+        })
     }
 
     /// How late its prices are at least, in seconds; `None`: they are live.

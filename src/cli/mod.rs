@@ -13,7 +13,7 @@ pub use admin::{ADMIN_VARIABLE, admin_address};
 pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
 pub use supervisor::{Progress, tell_supervisor};
-pub use train_dictionary::{TrainDictionary, TrainDictionaryError};
+pub use train_dictionary::{ReadError, TrainDictionary, TrainDictionaryError};
 pub use written::{completions, write_manual};
 
 use crate::config::{Overrides, parse_address, parse_record_limit};

@@ -1,4 +1,5 @@
-//! The dictionary that `[server]` names. It is looked at when all keys are read, and once per start.
+//! The dictionary that `[server]` names. It is read with the keys, at a start and at each
+//! reload; but one that has changed since the start waits for the next, since streams and clients go by its hash.
 
 use super::{
     Server, auth_files,

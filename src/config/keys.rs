@@ -140,7 +140,7 @@ pub const KEYS: &[Key] = &[
         name: "compress_min_streams",
         setting: count(8, 1..=1_000_000, |config| &mut config.fanout.compress_min_streams),
         applies: Applies::Restart,
-        reason: "a tick that fewer streams of a worker share costs more to compress than the shorter writes save",
+        reason: "a tick that fewer streams, of all workers, get in one form costs more to compress than the shorter writes save; those with `max_rate` do not count, since each gets other ticks",
     },
     Key {
         section: "fanout",

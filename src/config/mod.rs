@@ -279,7 +279,7 @@ pub struct Fanout {
     pub workers: usize,
     /// How long a worker gathers changes before it writes them; `None` follows the load.
     pub flush_interval: Option<Duration>,
-    /// How many streams of a worker must want a symbol compressed before its ticks are.
+    /// How many streams, of all workers, must share a tick before it is compressed.
     pub compress_min_streams: usize,
     /// How far a stream may be behind before it coalesces.
     pub max_lag: Duration,

@@ -1,7 +1,7 @@
 //! What a reload changes: the keys that apply at once, and those that wait for a restart.
 
 use super::{
-    Applies, Change, Config, ConfigError, Feed, FeedStep, Machine, Tls, Weight, check_together, feed_plan,
+    Applies, Change, Config, ConfigError, Feed, FeedStep, Machine, Server, Tls, Weight, check_together, feed_plan,
     keys::KEYS,
     print::value,
     setting::{Key, has_section},
@@ -130,6 +130,7 @@ pub fn reload(
         report.changed.extend(new_content(running, &loaded));
         next.loaded = loaded.loaded;
     }
+    report.at_restart.extend(other_dictionary(&running, &loaded.server));
     next.auth.source = loaded.auth.source;
     next.auth.compile();
     let mut plan = feed_plan::plan(&running.feeds, &loaded.feeds);
@@ -157,6 +158,16 @@ fn new_content(running: &Tls, loaded: &Tls) -> Option<Change> {
     Some(Change { key: "tls.certificates".to_owned(), from, to })
 }
 
+/// A dictionary whose file has kept its name.
+fn other_dictionary(running: &Config, loaded: &Server) -> Option<Change> {
+    let running = &running.server;
+    if running.dictionary != loaded.dictionary || running.loaded_dictionary.hash() == loaded.loaded_dictionary.hash() {
+        return None;
+    }
+    let [from, to] = [running, loaded].map(|server| format!("SHA-256 {}", server.loaded_dictionary.name()));
+    Some(Change { key: "server.dictionary".to_owned(), from, to })
+}
+
 /// Checks that the settings after a reload agree: they are of the file where they apply at once, and older elsewhere.
 ///
 /// # Errors
@@ -177,7 +188,8 @@ pub(super) fn name(key: &Key) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::defaults::every_default;
+    use crate::{config::defaults::every_default, wire::Dictionary};
+    use std::sync::Arc;
 
     /// A reload while feeds may change.
     fn reload(running: &Config, loaded: Config) -> (Config, Reloaded) {
@@ -227,6 +239,23 @@ mod tests {
             assert_eq!((change.key.as_str(), change.to.as_str(), report.changed.len()), (key, to, 0));
             assert_eq!(report.at_restart.len(), 1);
         }
+    }
+
+    #[test]
+    fn another_dictionary_in_the_same_file_waits_for_a_restart_at_each_reload() {
+        let running = Config::default();
+        let mut loaded = running.clone();
+        loaded.server.loaded_dictionary = Arc::new(Dictionary::new(vec![b'x'; 300].into()).unwrap());
+        let (next, report) = reload(&running, loaded.clone());
+        assert_eq!((keys(&report.changed), keys(&report.at_restart)), (vec![], vec!["server.dictionary"]));
+        assert!(report.at_restart[0].from.contains(&running.server.loaded_dictionary.name()));
+        assert!(report.at_restart[0].to.contains(&loaded.server.loaded_dictionary.name()));
+        assert_eq!(next.server.loaded_dictionary.hash(), running.server.loaded_dictionary.hash());
+        loaded.server.dictionary = "other.txt".into();
+        let (_, report) = reload(&next, loaded.clone());
+        assert_eq!(keys(&report.at_restart), ["server.dictionary"], "once, by its name");
+        assert_eq!(report.at_restart[0].to, "\"other.txt\"");
+        assert!(reload(&loaded, loaded.clone()).1.at_restart.is_empty());
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct StreamReport {
     pub peer: Option<SocketAddr>,
     /// The protocol that carries it.
     pub protocol: Protocol,
+    /// Whether its body is compressed.
+    pub compressed: bool,
     /// How long it is open.
     pub open_for: Duration,
     /// How long its transport has taken no byte.
@@ -175,6 +177,7 @@ fn report<T: Transport>(
         client: stream.client().clone(),
         peer: stream.peer(),
         protocol: stream.protocol(),
+        compressed: stream.compresses(),
         open_for: now.instant.saturating_duration_since(stream.joined()),
         full_for: stream.full_since().map(|since| now.instant.saturating_duration_since(since)),
         oldest_unsent,

@@ -26,15 +26,15 @@ pub(super) struct Subscriber {
     pub(super) parts: Parts,
     /// Whether a tick may come as a patch.
     pub(super) patches: bool,
-    /// Whether its ticks are compressed.
-    pub(super) compresses: bool,
+    /// Whether it gets each tick of its parts compressed, and so shares the cost with all that do.
+    pub(super) shares: bool,
 }
 
 impl Subscriber {
     /// A stream with these options that has the symbol in this slot.
     pub(super) fn new(stream: StreamKey, slot: u32, options: &Options) -> Self {
-        let (parts, patches, compresses) = (options.parts(), options.patches(), options.compresses());
-        Self { stream, slot, parts, patches, compresses }
+        let shares = options.compresses() && options.interval().is_none();
+        Self { stream, slot, parts: options.parts(), patches: options.patches(), shares }
     }
 }
 
@@ -45,8 +45,6 @@ pub(super) struct Subscribed {
     pub(super) subscribers: Vec<Subscriber>,
     /// How many subscribers want each part.
     wanted: [u32; Part::ALL.len()],
-    /// How many subscribers get ticks compressed.
-    compressed: usize,
     /// The parts that have changed and wait for the running round to end.
     pub(super) waits_for_round: Parts,
 }
@@ -58,7 +56,6 @@ impl Subscribed {
             recent: RecentTicks::new(now.instant),
             subscribers: Vec::new(),
             wanted: [0; Part::ALL.len()],
-            compressed: 0,
             waits_for_round: Parts::NONE,
         }
     }
@@ -86,6 +83,20 @@ impl Subscribed {
         }
     }
 
+    /// A subscriber shares the cost of compressing from now on.
+    fn share(&self, subscriber: Subscriber) {
+        if subscriber.shares {
+            self.state.sharers().join(subscriber.parts, subscriber.patches);
+        }
+    }
+
+    /// It no longer does.
+    fn unshare(&self, subscriber: Subscriber) {
+        if subscriber.shares {
+            self.state.sharers().leave(subscriber.parts, subscriber.patches);
+        }
+    }
+
     /// One subscriber less wants these parts.
     fn unwant(&mut self, parts: Parts, worker: WorkerMask, now: Now) {
         for part in parts.iter() {
@@ -106,7 +117,7 @@ impl Subscribed {
 /// How ticks are compressed.
 pub(super) struct Compression {
     pub(super) dictionary: Arc<Dictionary>,
-    /// How many streams must want a symbol's ticks compressed before they are.
+    /// How many streams, of all workers, must share a tick before it is compressed.
     pub(super) min_streams: usize,
 }
 
@@ -137,10 +148,11 @@ impl Symbols {
         self.compression.get_or_insert(compression);
     }
 
-    /// The dictionary for the ticks of a symbol; `None`: too few streams share what it costs.
-    pub(super) fn dictionary_for(&self, symbol: &Subscribed) -> Option<&Dictionary> {
+    /// The dictionary for a tick, whole or as a patch; `None`: too few streams share what it costs.
+    pub(super) fn dictionary_for(&self, state: &SymbolState, tick: &Tick, is_patch: bool) -> Option<&Dictionary> {
         let compression = self.compression.as_ref()?;
-        (symbol.compressed >= compression.min_streams).then_some(&*compression.dictionary)
+        let sharers = state.sharers().count(tick.changed, is_patch);
+        (sharers as usize >= compression.min_streams).then_some(&*compression.dictionary)
     }
 
     /// A symbol that some stream wants.
@@ -202,7 +214,7 @@ impl Symbols {
         let symbol = self.by_id[index].get_or_insert_with(|| Box::new(Subscribed::new(state.clone(), now)));
         symbol.recent.join(state, self.worker, subscriber.parts, now.instant, self.limits);
         symbol.patch(false, subscriber.patches);
-        symbol.compressed += usize::from(subscriber.compresses);
+        symbol.share(subscriber);
         symbol.subscribers.push(subscriber);
         for part in subscriber.parts.iter() {
             symbol.wanted[part as usize] += 1;
@@ -219,6 +231,8 @@ impl Symbols {
             symbol.recent.join(&symbol.state, self.worker, gained, now.instant, self.limits);
         }
         symbol.patch(before.patches, subscriber.patches);
+        symbol.unshare(before);
+        symbol.share(subscriber);
         for part in gained.iter() {
             symbol.wanted[part as usize] += 1;
         }
@@ -239,7 +253,7 @@ impl Symbols {
         let symbol = self.by_id[id.index()].as_mut().expect("a stream unsubscribes each of its symbols once");
         let left = symbol.subscribers.swap_remove(subscriber as usize);
         symbol.patch(left.patches, false);
-        symbol.compressed -= usize::from(left.compresses);
+        symbol.unshare(left);
         symbol.unwant(left.parts, self.worker, now);
         let moved = symbol.subscribers.get(subscriber as usize).copied();
         if symbol.subscribers.is_empty() {

@@ -13,6 +13,6 @@ pub struct WorkerLimits {
     pub stall_timeout: Duration,
     /// How long changes are gathered; `None`: the load decides.
     pub flush_interval: Option<Duration>,
-    /// How many streams must want a symbol compressed before its ticks are.
+    /// How many streams, of all workers, must share a tick before it is compressed.
     pub compress_min_streams: usize,
 }

@@ -256,6 +256,7 @@ fn status_of(
     let cluster = |handle: ClusterHandle| ClusterInputs { handle, ring_age: config.fanout.ring_age };
     RunningGateway::new(
         permits.clone(),
+        sources.cache.clone(),
         sources.feeds.clone(),
         workers.clone(),
         stopping.clone(),

@@ -35,6 +35,12 @@ impl<'a> AcceptEncoding<'a> {
         best.map(|(coding, _)| coding)
     }
 
+    /// Whether the client lists the coding by its name, and nowhere says that it does not take it.
+    pub(crate) fn names(&self, coding: &str) -> bool {
+        let mut weights = self.listed.iter().filter(|(listed, _)| listed.eq_ignore_ascii_case(coding)).peekable();
+        weights.peek().is_some() && weights.all(|&(_, weight)| weight > 0)
+    }
+
     /// `None`: the client does not take this coding.
     fn liking(&self, coding: &str) -> Option<Liking> {
         let weight = |name: &str| self.listed.iter().find(|(listed, _)| listed.eq_ignore_ascii_case(name));
@@ -123,6 +129,28 @@ mod tests {
         }
         assert_eq!(best(&[]), Some("identity"), "without a field");
         assert_eq!(best(&["deflate", "gzip"]), Some("gzip"), "fields add up");
+    }
+
+    #[test]
+    fn a_coding_is_named_where_its_own_name_stands_and_nothing_is_said_against_it() {
+        for (fields, is_named) in [
+            (&["gzip, deflate, br, zstd, dcb, dcz"][..], true),
+            (&["DCZ ; q=0.5"], true),
+            (&["gzip", "dcz"], true),
+            (&[], false),
+            (&["*"], false),
+            (&["dczz, dc"], false),
+            (&["dcz; q =0"], false),
+            (&["dcz;q="], false),
+            (&["dcz;q=abc"], false),
+            (&["dcz;q=0.0000"], false),
+            (&["dcz;Q=0.000"], false),
+            (&["dcz;q=0", "dcz"], false),
+            (&["dcz", "dcz;q=0"], false),
+        ] {
+            let headers = fields.iter().map(|field| (header::ACCEPT_ENCODING, field.parse().unwrap())).collect();
+            assert_eq!(AcceptEncoding::of(&headers).names("dcz"), is_named, "{fields:?}");
+        }
     }
 
     #[test]

@@ -128,6 +128,9 @@ catalog! {
         CACHE_UPDATES: Counter "tickfan_cache_updates_total" Count [result in ["tick", "unchanged", "late", "hidden"]],
             "Updates, by result: became a tick, changed nothing, arrived late, or came from the feed that is not shown.",
             details "`hidden` is a symbol's standby while its primary is shown, or the reverse.";
+        CACHE_FRAMES_COMPRESSED: Counter "tickfan_cache_frames_compressed_total" Count [result in ["compressed", "stored"]],
+            "Ticks, whole or as patches, that were made for compressed streams, each once for all of them.",
+            details "`stored`: as it is, 9 bytes longer than plain, since fewer than `compress_min_streams` share it. Where streams are compressed and most ticks are stored, lower that.";
     }
     "Cluster" {
         CLUSTER_OWNED: Gauge "tickfan_cluster_owned" Count [shard],

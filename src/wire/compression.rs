@@ -114,17 +114,14 @@ impl Dictionary {
         out.into()
     }
 
-    /// Compresses an event. Nothing in it may be both secret and beside text that a client chose: the length would tell
-    /// how much the two have in common.
-    pub fn compress(&self, event: &[u8]) -> Bytes {
+    /// Compresses an event; `None` for want of memory. Nothing in it may be both secret and beside text that a client
+    /// chose: the length would tell how much the two have in common.
+    pub fn compress(&self, event: &[u8]) -> Option<Bytes> {
         COMPRESSOR.with_borrow_mut(|(context, out)| {
             out.clear();
             out.reserve(zstd::zstd_safe::compress_bound(event.len()));
-            match context.compress_using_cdict(out, event, self.prepared.as_cdict()) {
-                Ok(_) => Bytes::copy_from_slice(out),
-                // It can only fail for want of memory.
-                Err(_) => stored(event),
-            }
+            context.compress_using_cdict(out, event, self.prepared.as_cdict()).ok()?;
+            Some(Bytes::copy_from_slice(out))
         })
     }
 }
@@ -184,7 +181,7 @@ mod tests {
     #[test]
     fn a_body_is_the_hash_and_frames_that_decode_to_its_events() {
         let dictionary = Dictionary::built_in();
-        let tick = dictionary.compress(TICK.as_bytes());
+        let tick = dictionary.compress(TICK.as_bytes()).unwrap();
         assert!(tick.len() * 2 < TICK.len(), "{} of {}", tick.len(), TICK.len());
         assert_eq!(tick[..4], FRAME[..4]);
         assert_eq!(tick[4] & 0b111, 0, "neither a checksum nor the id of a dictionary");
@@ -217,7 +214,7 @@ mod tests {
             let mut plain = long;
             for (event, compresses) in &events {
                 plain.extend_from_slice(event);
-                body.extend_from_slice(&if *compresses { dictionary.compress(event) } else { stored(event) });
+                body.extend_from_slice(&if *compresses { dictionary.compress(event).unwrap() } else { stored(event) });
             }
             prop_assert_eq!(read(&body, &dictionary), plain);
         }

@@ -41,6 +41,7 @@ pub(in crate::admin) async fn symbols(sources: &DebugSources, limit: usize) -> V
             "frames_encoded": sources.cache.frames_encoded(),
             "patches_encoded": sources.cache.patches_encoded(),
             "frames_compressed": sources.cache.frames_compressed(),
+            "frames_stored": sources.cache.frames_stored(),
         },
         "hottest": hottest,
         "stalest": stalest,

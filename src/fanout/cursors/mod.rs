@@ -190,15 +190,17 @@ impl Cursors {
         let Slot { cursor, symbol, begun, .. } = self.slots[slot as usize];
         let symbol = symbols.get(symbol);
         let pending = symbol.recent.pending(cursor, policy);
-        let compressed = policy.compresses.then(|| symbols.dictionary_for(symbol));
         let mut patched = (policy.patches && begun).then_some(cursor.next);
         pending.map(move |tick| {
             let before = patched.filter(|&version| version == tick.version).and_then(|_| symbol.recent.before(tick));
             patched = policy.patches.then_some(tick.version + 1);
-            let frame = match (compressed, before) {
-                (None, Some(before)) => symbol.state.patch(tick, before),
-                (None, None) => symbol.state.frame(tick),
-                (Some(dictionary), before) => symbol.state.compressed(tick, before.map(|tick| &**tick), dictionary),
+            let frame = match before {
+                before if policy.compresses => {
+                    let dictionary = symbols.dictionary_for(&symbol.state, tick, before.is_some());
+                    symbol.state.compressed(tick, before.map(|tick| &**tick), dictionary)
+                }
+                Some(before) => symbol.state.patch(tick, before),
+                None => symbol.state.frame(tick),
             };
             Planned { slot, tick, frame }
         })

@@ -159,6 +159,11 @@ impl<T: Transport> Stream<T> {
         self.transport.connection().and_then(key_of)
     }
 
+    /// Whether its body is compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.options.compresses()
+    }
+
     /// The protocol that carries it.
     pub(super) fn protocol(&self) -> Protocol {
         self.transport.protocol()
