@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn frames_are_read_wherever_the_bytes_are_cut() {
-        let contents = [&DICTIONARY[..], b"", b"event: bye\n\n"];
+        let contents = [DICTIONARY, b"", b"event: bye\n\n"];
         let body = body(&contents);
         assert!(frame(DICTIONARY).len() * 2 < DICTIONARY.len(), "the dictionary is used");
         for piece in 1..=body.len() {
