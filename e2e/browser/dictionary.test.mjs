@@ -94,6 +94,34 @@ test("the page fetches the dictionary, and is compressed when it is opened again
   assert.deepEqual(errors, []);
 });
 
+test("the library fetches the dictionary once, and the streams that it opens later are compressed", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: CONFIG });
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await newPage(t, browser);
+  const log = await logOf(page);
+  await page.goto(`${gateway.url}/theme.js`);
+  await page.evaluate(async () => {
+    const { connect } = await import("/tickfan/index.js");
+    globalThis.ticks = connect(location.origin);
+  });
+  // A stream that nothing watches any more closes.
+  const read = () => within("a stream of the library", page.evaluate(() => new Promise((resolve) => {
+    let seen = 0;
+    const watch = ticks.watch(["AAPL", "BTC-USDT"], () => { if (++seen === 5) watch.stop(); });
+    const off = ticks.on("state", ({ connection }) => { if (connection === "idle") resolve(off()); });
+  })));
+  await read();
+  assert.deepEqual(log.streams, [undefined]);
+  await within("a compressed stream", (async () => {
+    do await read(); while (log.streams.at(-1) === undefined);
+  })());
+  assert.equal(log.streams.at(-1), "dcz");
+  await read();
+  const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname));
+  assert.equal(fetched.filter((path) => path.startsWith("/v1/dictionary")).length, 1, fetched.join());
+});
+
 test("Firefox and curl get plain streams", TEST, async (t) => {
   const gateway = await startGateway(t, { config: CONFIG });
   const curl = new Child(t, "curl", ["--silent", "--no-buffer", "--compressed", "--include", gateway.url + PATH]);

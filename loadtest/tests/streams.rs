@@ -7,15 +7,15 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use support::gateway_program;
 use tickfan_loadtest::{
     measure::{Asked, Counters, Ended, Process},
-    report::{Outcome, Summary, Whole, page, text},
+    report::{GroupSummary, Outcome, Summary, Whole, page, text},
     run::{Floor, FloorSetup, Gateway, Run, Server, Stop, gateway_config, run, start_venue},
     scenario::{self, Outage, Scenario, Threshold},
-    streams::{Group, Popularity, Reads, Setup, Wire},
+    streams::{Group, Popularity, Reads, Setup, StreamPool, Wire},
 };
 
 const LOAD: Duration = Duration::from_secs(3);
@@ -91,6 +91,33 @@ fn streams_that_leave_resume_with_the_id_of_their_last_tick() {
     let summary = load("", vec![group(20, Reads::AtOnce, 6_000.0), group(20, Reads::AtOnce, 0.0)]);
     assert!(summary.streams.resumed >= 10, "{:?}", summary.streams);
     assert!(summary.streams.groups[0].ended[&Ended::Left] >= 10 && summary.streams.lost == 0);
+}
+
+#[test]
+fn compressed_streams_are_decoded_and_their_bytes_are_those_of_the_wire() {
+    let compressed = Group { name: "compressed".to_owned(), compress: true, ..group(20, Reads::AtOnce, 6_000.0) };
+    let summary = load("fanout = { compress_min_streams = 1 }", vec![compressed, group(20, Reads::AtOnce, 0.0)]);
+    assert!(summary.streams.lost == 0 && summary.streams.resumed > 0, "{:?}", summary.streams);
+    let [compressed, plain] = [0, 1].map(|group| &summary.streams.groups[group]);
+    let bytes_per_tick = |group: &GroupSummary| group.bytes / group.ticks;
+    assert!(
+        bytes_per_tick(compressed) * 3 < bytes_per_tick(plain) * 2,
+        "{} of {}",
+        bytes_per_tick(compressed),
+        bytes_per_tick(plain)
+    );
+}
+
+#[test]
+fn a_gateway_that_does_not_compress_is_an_error_in_words() {
+    let (mut scenario, _) = scenario::load("smoke").unwrap();
+    scenario.gateway = toml::from_str("server = { compress = false }").unwrap();
+    let (venue, symbols) = start_venue(&scenario.venue, ([127, 0, 0, 1], 0).into()).unwrap();
+    let gateway = Gateway::start(&gateway_program(), &gateway_config(&scenario, &symbols, &venue.url(), None)).unwrap();
+    let compressed = Group { compress: true, ..group(1, Reads::AtOnce, 0.0) };
+    let pool = StreamPool::start(setup(gateway.address, Wire::Tickfan, symbols, vec![compressed]), Instant::now());
+    let error = pool.unwrap().finish(None).unwrap_err().to_string();
+    assert!(error.contains("404 at /v1/dictionary"), "{error}");
 }
 
 #[test]

@@ -101,6 +101,17 @@ fn load_gateway(gateway: &str, groups: Vec<Group>) -> Summary {
 }
 
 #[test]
+fn compressed_streams_are_decoded_over_tls_and_http_2() {
+    let compressed = |group: Group| Group { compress: true, ..group };
+    let h1 = Group { protocol: Protocol::Http1, ..h2(5, 1) };
+    let groups = vec![compressed(h2(10, 5)), compressed(h1), h2(5, 1)];
+    let summary = load_gateway("fanout = { compress_min_streams = 1 }", groups);
+    assert_eq!(summary.streams.lost, 0, "{:?}", summary.streams);
+    let [h2, h1, plain] = [0, 1, 2].map(|group| &summary.streams.groups[group]).map(|group| group.bytes / group.ticks);
+    assert!(h2 * 3 < plain * 2 && h1 * 3 < plain * 2, "{h2} and {h1} of {plain}");
+}
+
+#[test]
 fn the_gateways_own_tls_and_http2_keep_every_promise() {
     let h1 = Group { name: "h1".to_owned(), count: 10, symbols: 5, churn: 1_000.0, ..Group::default() };
     let shared = Group { name: "shared".to_owned(), churn: 1_000.0, ..h2(40, 10) };

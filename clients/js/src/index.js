@@ -28,8 +28,8 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
   let isDue;
   let timer;
   let ahead = NaN;
-  /** Node has no cache of dictionaries. */
-  let hasDictionary = !location;
+  /** Whether to fetch the dictionary, of which Node has no cache. */
+  let wantsDictionary = location;
 
   const sink = {
     event,
@@ -144,7 +144,9 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
     const told = JSON.parse(data);
     if (name === "hello") {
       ahead = NaN;
-      fetchDictionary(told.dictionary);
+      // A browser that has it asks for streams that are compressed with it: from the second one on.
+      if (wantsDictionary) world.fetch(`${url}/v1/dictionary`, { credentials }).then((answer) => answer.blob()).catch(() => {});
+      wantsDictionary = false;
     }
     observe(told.now);
     emit(name, told, id);
@@ -172,13 +174,6 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
     if (!all) return;
     for (const watch of [...all]) guarded(watch.handler, tick, change);
     if (ticks > 0 || trades > 0) emit("missed", { symbol, ticks, trades });
-  }
-
-  /** Once the browser has the dictionary, it asks for streams that are compressed with it: from the second connection on. */
-  function fetchDictionary(hash) {
-    if (hasDictionary || !hash) return;
-    hasDictionary = true;
-    world.fetch(`${url}/v1/dictionary/${hash}`).then((answer) => answer.blob()).catch(() => {});
   }
 
   return {

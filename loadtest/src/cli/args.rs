@@ -114,6 +114,9 @@ pub struct ProtocolArgs {
     /// Ask for ticks as patches in all groups.
     #[arg(long)]
     pub patch: bool,
+    /// Ask in all groups for streams that are compressed with the gateway's dictionary, and decode them.
+    #[arg(long)]
+    pub compress: bool,
 }
 
 /// How clients trust a running server, and what they tell it.
@@ -178,6 +181,9 @@ pub struct StreamsArgs {
     /// Ask for ticks as patches.
     #[arg(long, conflicts_with = "path")]
     pub patch: bool,
+    /// Ask for streams that are compressed with the gateway's dictionary, and decode them.
+    #[arg(long, conflicts_with = "path")]
+    pub compress: bool,
     /// Read slowly, this many bytes per second.
     #[arg(long, value_name = "BYTES", conflicts_with = "never")]
     pub slow: Option<u32>,
@@ -224,6 +230,7 @@ impl StreamsArgs {
             symbols: self.each,
             popularity: if self.zipf { Popularity::Zipf } else { Popularity::Uniform },
             query: self.query.clone(),
+            compress: self.compress,
             reads,
             churn: self.churn,
             protocol: if self.http2 { Protocol::Http2 } else { Protocol::Http1 },
@@ -248,6 +255,7 @@ impl ProtocolArgs {
             if self.patch {
                 group.patch();
             }
+            group.compress |= self.compress;
             if let Some(count) = self.streams_per_connection.filter(|_| group.beside.is_none()) {
                 group.streams_per_connection = count;
             }

@@ -67,7 +67,7 @@ fn a_session_reads_the_same_wherever_its_bytes_are_cut() {
             }
         }
         assert_eq!(data, b"abcdef", "cut at {cut}");
-        let head = Head { status: 200, is_event_stream: true, is_chunked: false };
+        let head = Head { status: 200, is_event_stream: true, is_chunked: false, is_dcz: false };
         let go_away = Event::GoAway { last: 1, code: ErrorCode::NO_ERROR };
         assert_eq!(kinds, [Event::Head { stream: 1, head }, Event::End { stream: 1 }, go_away]);
         let answers =

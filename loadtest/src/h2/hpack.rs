@@ -9,6 +9,8 @@ use std::borrow::Cow;
 const STATUSES: [(u64, u16); 7] = [(8, 200), (9, 204), (10, 206), (11, 304), (12, 400), (13, 404), (14, 500)];
 /// The index of `content-type` in the static table.
 const CONTENT_TYPE: u64 = 31;
+/// The index of `content-encoding` in the static table.
+const CONTENT_ENCODING: u64 = 26;
 /// The last entry of the static table.
 const STATIC_MAX: u64 = 61;
 /// The longest integer: five octets.
@@ -42,6 +44,7 @@ fn write_string(string: &str, block: &mut Vec<u8>) {
 pub(super) fn read(mut block: &[u8]) -> Option<Head> {
     let mut status = None;
     let mut is_event_stream = false;
+    let mut is_dcz = false;
     while let Some(&first) = block.first() {
         if first & 0x80 != 0 {
             let index = integer(&mut block, 7)?;
@@ -59,16 +62,18 @@ pub(super) fn read(mut block: &[u8]) -> Option<Head> {
             match name {
                 Name::Status => status = std::str::from_utf8(&value).ok()?.parse().ok(),
                 Name::ContentType => is_event_stream = value.to_ascii_lowercase().starts_with(b"text/event-stream"),
+                Name::ContentEncoding => is_dcz = value.eq_ignore_ascii_case(b"dcz"),
                 Name::Other => {}
             }
         }
     }
-    Some(Head { status: status?, is_event_stream, is_chunked: false })
+    Some(Head { status: status?, is_event_stream, is_chunked: false, is_dcz })
 }
 
 enum Name {
     Status,
     ContentType,
+    ContentEncoding,
     Other,
 }
 
@@ -77,10 +82,12 @@ fn literal<'a>(block: &mut &'a [u8], prefix: u32) -> Option<(Name, Cow<'a, [u8]>
         0 => match &*string(block)? {
             b":status" => Name::Status,
             b"content-type" => Name::ContentType,
+            b"content-encoding" => Name::ContentEncoding,
             _ => Name::Other,
         },
         index if STATUSES.iter().any(|(known, _)| *known == index) => Name::Status,
         CONTENT_TYPE => Name::ContentType,
+        CONTENT_ENCODING => Name::ContentEncoding,
         1..=STATIC_MAX => Name::Other,
         _ => return None,
     };
@@ -115,7 +122,7 @@ mod tests {
     use super::*;
 
     fn head(status: u16, is_event_stream: bool) -> Head {
-        Head { status, is_event_stream, is_chunked: false }
+        Head { status, is_event_stream, is_chunked: false, is_dcz: false }
     }
 
     #[test]
@@ -130,6 +137,11 @@ mod tests {
         assert_eq!(read(&block), Some(head(429, true)));
         let known_name = [&[0x88, 0x5f, 17][..], b"text/event-stream"].concat();
         assert_eq!(read(&known_name), Some(head(200, true)));
+        let dcz = Head { is_dcz: true, ..head(200, false) };
+        assert_eq!(read(&[&[0x88, 0x5a, 3][..], b"dcz"].concat()), Some(dcz.clone()));
+        let mut block = vec![0x88];
+        write("content-encoding", "dcz", &mut block);
+        assert_eq!(read(&block), Some(dcz));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(super) const GROUP: &[Key] = keys! {
     "symbols", Ok("1"), "", "How many symbols each subscribes to.";
     "popularity", Ok("\"uniform\""), "", "\"uniform\", or \"zipf\": the second symbol is half as popular as the first, the third a third, as of real markets.";
     "query", Ok("\"\""), "", "Options of the stream, such as \"max_rate=4&on=trade\".";
+    "compress", Ok("false"), "", "Whether its streams are compressed with the gateway's dictionary, as in browsers that have it. The dictionary is fetched once, and bytes count as they are on the wire.";
     "reads", Ok("\"at_once\""), "", "\"at_once\", \"never\", { bytes_per_second = 20000 } for a thin line, or { blocked_after = 2000000 }: over HTTP/2, a page that takes so many bytes and is then blocked.";
     "stages", Ok("[]"), "", "How many of its streams are open during the load: [{ to = 100, over = \"10s\" }, { to = 100, over = \"30s\" }, { to = 0, over = \"10s\" }] opens them linearly from 0, holds, and closes them. Empty: all are open before the load begins, until its end.";
     "churn", Ok("0.0"), "", "Percent of its streams that leave per minute and come back with Last-Event-ID.";

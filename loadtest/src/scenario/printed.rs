@@ -190,7 +190,7 @@ mod tests {
         venue = { protocol = "alpaca", symbols = 9, load = { steady = { rate = 7 } }, batch_interval = "1ms", seed = 2 }
         group = [
             { name = "a", count = 9, protocol = "h2" },
-            { name = "b", count = 2, symbols = 2, popularity = "zipf", query = "on=trade", reads = { blocked_after = 3 }, churn = 1,
+            { name = "b", count = 2, symbols = 2, popularity = "zipf", query = "on=trade", compress = true, reads = { blocked_after = 3 }, churn = 1,
               protocol = "h2", streams_per_connection = 2, beside = "a", windows = { stream = 1, connection = 65535, updates = "by_volume" } },
             { name = "c", count = 2, stages = [{ to = 2, over = "1s" }, { to = 0, over = "0s" }] },
         ]

@@ -72,7 +72,8 @@ impl EventLoop {
 
     fn answered(&mut self, connection: u32, id: u32, head: &Head, body: &[u8], at: i64, out: &mut Vec<u8>) {
         let Some(index) = self.stream_on(connection, id) else { return };
-        match self.streams[index as usize].answered(head, body, at, &mut self.observer) {
+        let stream = &mut self.streams[index as usize];
+        match stream.answered(head, body, at, &mut self.observer, &self.groups[stream.group]) {
             Ok(()) => self.opened(index),
             Err(how) => self.cancel(index, id, how, out),
         }

@@ -3,11 +3,13 @@
 use super::{
     connection::{Buffers, Connection, State},
     control::{Control, Progress},
+    dictionary,
     group_settings::GroupSettings,
     observer::Observer,
     outcome::Outcome,
     pauses::{Pauses, TIMER},
     plan::{Reads, plan_connections, plan_streams},
+    server_wire::Wire,
     setup::Setup,
     stream::Stream,
     timers::{Task, Timers},
@@ -125,6 +127,9 @@ impl EventLoop {
             observer.measures.groups = vec![GroupMeasures::default(); setup.groups.len()];
         }
         observer.headers = setup.headers.clone();
+        if setup.wire == Wire::Tickfan && setup.groups.iter().any(|group| group.compress) {
+            observer.decoder = Some(Box::new(dictionary::fetch(setup)?));
+        }
         observer.seen_ticks = SeenTicks::new(setup.history.clone(), setup.targets.len() > 1);
         let places = plan_connections(&setup.groups);
         let streams = planned_streams(setup, &places, &mut observer.seen_ticks);

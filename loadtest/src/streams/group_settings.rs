@@ -8,6 +8,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(super) struct GroupSettings {
     pub(super) query: String,
+    /// Whether its streams are compressed with the gateway's dictionary.
+    pub(super) compress: bool,
     pub(super) wanted: Wanted,
     /// Whether its streams get each tick as it comes.
     pub(super) is_whole: bool,
@@ -24,6 +26,7 @@ impl GroupSettings {
     pub(super) fn new(group: &Group) -> Self {
         Self {
             query: group.query.clone(),
+            compress: group.compress,
             wanted: Wanted::of_query(&group.query),
             is_whole: group.is_whole(),
             reads: group.reads,

@@ -12,6 +12,7 @@ mod control;
 mod outcome;
 mod descriptors;
 mod probe;
+mod dictionary;
 mod dial;
 mod timers;
 mod pauses;

@@ -5,7 +5,7 @@ use crate::{
     check::{SeenTicks, Violations},
     measure::{Ages, Ended, Histogram, StreamMeasures},
     tls::Negotiated,
-    wire::{Kind, Tick},
+    wire::{Decoder, Kind, Tick},
 };
 use memchr::memmem;
 use std::{collections::BTreeMap, time::Duration};
@@ -31,6 +31,8 @@ pub(super) struct Observer {
     pub(super) host: String,
     /// Headers of each request.
     pub(super) headers: Vec<Header>,
+    /// What reads compressed streams, if any of them is to be compressed.
+    pub(super) decoder: Option<Box<Decoder>>,
     pub(super) seen_ticks: SeenTicks,
     pub(super) violations: Violations,
     pub(super) measures: StreamMeasures,
@@ -59,6 +61,7 @@ impl Observer {
             wire,
             host,
             headers: Vec::new(),
+            decoder: None,
             seen_ticks: SeenTicks::default(),
             violations: Violations::default(),
             measures: StreamMeasures::default(),

@@ -21,6 +21,9 @@ pub struct Group {
     /// Options in the query, such as `max_rate=4`.
     #[serde(default)]
     pub query: String,
+    /// Whether they are compressed with the gateway's dictionary.
+    #[serde(default)]
+    pub compress: bool,
     /// How fast they read.
     #[serde(default)]
     pub reads: Reads,
@@ -72,6 +75,7 @@ impl Default for Group {
             symbols: 1,
             popularity: Popularity::default(),
             query: String::new(),
+            compress: false,
             reads: Reads::default(),
             stages: Vec::new(),
             churn: 0.0,

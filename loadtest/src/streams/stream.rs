@@ -1,5 +1,7 @@
 //! One client: it writes the request and reads the response.
 
+mod request;
+
 use super::{
     group_settings::GroupSettings,
     observer::{Observer, Reader},
@@ -8,15 +10,11 @@ use super::{
 };
 use crate::{
     check::{Reading, Rule, SeenTick, Slots, unnamed},
-    h2,
     measure::{Ages, Ended},
-    wire::{Block, Head, Hello, ListChange, State, split_blocks},
+    wire::{Block, DczError, Frames, Head, Hello, ListChange, State, split_blocks},
 };
-use std::{
-    fmt::Write as _,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use memchr::memmem;
+use std::{rc::Rc, time::Duration};
 
 /// The default wait before a client reconnects, until the server has sent `retry:`; browsers wait about as long.
 const RETRY: Duration = Duration::from_secs(3);
@@ -55,6 +53,8 @@ pub(super) struct Stream {
     live_at: i64,
     /// The start of an incomplete block or head.
     partial: Vec<u8>,
+    /// Its frames, if it is compressed.
+    frames: Option<Frames>,
     last: Option<Rc<SeenTick>>,
     pub(super) retry: Duration,
     /// The ages of the ticks that it has read while all streams were open.
@@ -73,6 +73,18 @@ pub(super) enum Phase {
     Requested,
     /// The response is an event stream.
     Open,
+}
+
+/// Why a compressed stream cannot go on.
+enum FramesError {
+    Dcz(DczError),
+    Ended(Ended),
+}
+
+impl From<DczError> for FramesError {
+    fn from(error: DczError) -> Self {
+        Self::Dcz(error)
+    }
 }
 
 impl Stream {
@@ -95,6 +107,7 @@ impl Stream {
             has_tick: false,
             live_at: 0,
             partial: Vec::new(),
+            frames: None,
             last: None,
             retry: RETRY,
             ages: Ages::default(),
@@ -110,6 +123,7 @@ impl Stream {
         self.has_tick = false;
         self.live_at = 0;
         self.partial.clear();
+        self.frames = None;
         self.bye = None;
         self.slots = Slots::default();
     }
@@ -131,56 +145,6 @@ impl Stream {
         self.generation += 1;
     }
 
-    /// The request of HTTP/1.1.
-    pub(super) fn request_h1(&self, observer: &mut Observer, group: &GroupSettings) -> String {
-        // HTTP/1.0 asks other servers not to chunk their answers.
-        let version = if observer.wire == Wire::Tickfan { "1.1" } else { "1.0" };
-        let mut request = format!("GET {} HTTP/{version}\r\nhost: {}\r\n", self.path(observer, group), observer.host);
-        for (name, value) in self.fields(observer) {
-            let _ = write!(request, "{name}: {value}\r\n");
-        }
-        request.push_str("\r\n");
-        request
-    }
-
-    /// Appends the request of HTTP/2 to `out`; returns its id, or `None` if the connection takes no more.
-    pub(super) fn request_h2(
-        &self,
-        observer: &mut Observer,
-        group: &GroupSettings,
-        client: &mut h2::Client,
-        out: &mut Vec<u8>,
-    ) -> Option<u32> {
-        let path = self.path(observer, group);
-        let authority = observer.host.clone();
-        let fields = self.fields(observer);
-        let request = h2::Request { authority: &authority, path: &path, fields: &fields };
-        client.request(request, Instant::now(), out)
-    }
-
-    fn path(&self, observer: &Observer, group: &GroupSettings) -> String {
-        let names: Vec<&str> = self.symbols.iter().map(|&symbol| observer.seen_ticks.name(symbol)).collect();
-        let mut path = observer.wire.path(&names);
-        if observer.wire == Wire::Tickfan && !group.query.is_empty() {
-            path.push('&');
-            path.push_str(&group.query);
-        }
-        path
-    }
-
-    /// The fields beside the host.
-    fn fields<'a>(&'a self, observer: &'a mut Observer) -> Vec<(&'a str, &'a str)> {
-        let mut fields = vec![("accept", "text/event-stream")];
-        if observer.wire == Wire::Tickfan
-            && let Some(id) = self.last.as_ref().and_then(|last| last.id())
-        {
-            fields.push(("last-event-id", id));
-            observer.measures.resumed += 1;
-        }
-        fields.extend(observer.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())));
-        fields
-    }
-
     /// Processes bytes that were read at `at`.
     ///
     /// # Errors
@@ -196,6 +160,46 @@ impl Stream {
         if let Some(group) = observer.measures.groups.get_mut(self.group) {
             group.bytes += bytes.len() as u64;
         }
+        if self.phase == Phase::Open {
+            return self.read_body(bytes, at, observer, group);
+        }
+        self.partial.extend_from_slice(bytes);
+        let Some(length) = self.read_head(at, observer, group)? else { return Ok(()) };
+        let begin = std::mem::take(&mut self.partial);
+        self.read_body(&begin[length..], at, observer, group)
+    }
+
+    fn read_body(
+        &mut self,
+        bytes: &[u8],
+        at: i64,
+        observer: &mut Observer,
+        group: &GroupSettings,
+    ) -> Result<(), Ended> {
+        let Some(mut frames) = self.frames.take() else { return self.read_blocks(bytes, at, observer, group) };
+        let Some(mut decoder) = observer.decoder.take() else { return Ok(()) };
+        let read = frames.read(bytes, &mut decoder, |plain| {
+            self.read_blocks(plain, at, observer, group).map_err(FramesError::Ended)
+        });
+        observer.decoder = Some(decoder);
+        self.frames = Some(frames);
+        read.map_err(|error| match error {
+            FramesError::Ended(how) => how,
+            FramesError::Dcz(error) => {
+                let begin = &bytes[..bytes.len().min(256)];
+                observer.violations.note(Rule::Malformed, Some(self.index), at, error.to_string(), begin);
+                Ended::NoStream
+            }
+        })
+    }
+
+    fn read_blocks(
+        &mut self,
+        bytes: &[u8],
+        at: i64,
+        observer: &mut Observer,
+        group: &GroupSettings,
+    ) -> Result<(), Ended> {
         let mut partial = std::mem::take(&mut self.partial);
         let unprocessed = if partial.is_empty() {
             bytes
@@ -203,10 +207,7 @@ impl Stream {
             partial.extend_from_slice(bytes);
             &partial
         };
-        let begin = if self.phase == Phase::Open { Some(0) } else { self.read_head(unprocessed, at, observer)? };
-        let taken = begin.map_or(0, |begin| {
-            begin + split_blocks(&unprocessed[begin..], |block| self.block(block, at, observer, group))
-        });
+        let taken = split_blocks(unprocessed, |block| self.block(block, at, observer, group));
         if unprocessed.len() - taken > BLOCK_BYTES_MAX {
             let what = format!("a block is longer than {BLOCK_BYTES_MAX} bytes");
             observer.violations.note(Rule::Malformed, Some(self.index), at, what, &unprocessed[taken..taken + 256]);
@@ -235,18 +236,25 @@ impl Stream {
     }
 
     /// Reads the head; returns where the events begin, or `None` while the head is incomplete.
-    fn read_head(&mut self, bytes: &[u8], at: i64, observer: &mut Observer) -> Result<Option<usize>, Ended> {
-        let Some((head, length)) = Head::read(bytes).map_err(|error| observer.refuse(error.to_string()))? else {
-            return Ok(None);
-        };
-        self.answered(&head, &bytes[length..], at, observer).map(|()| Some(length))
+    fn read_head(&mut self, at: i64, observer: &mut Observer, group: &GroupSettings) -> Result<Option<usize>, Ended> {
+        let read = Head::read(&self.partial).map_err(|error| observer.refuse(error.to_string()))?;
+        let Some((head, length)) = read else { return Ok(None) };
+        let begin = self.partial[length..].to_vec();
+        self.answered(&head, &begin, at, observer, group).map(|()| Some(length))
     }
 
     /// The head of the response has arrived, and maybe the beginning of its body.
     ///
     /// # Errors
     /// How the stream ends: the response is not a stream.
-    pub(super) fn answered(&mut self, head: &Head, body: &[u8], at: i64, observer: &mut Observer) -> Result<(), Ended> {
+    pub(super) fn answered(
+        &mut self,
+        head: &Head,
+        body: &[u8],
+        at: i64,
+        observer: &mut Observer,
+        group: &GroupSettings,
+    ) -> Result<(), Ended> {
         if head.status != 200 {
             let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
             return Err(observer.refuse(format!("the server answers {}: {}", head.status, body.trim())));
@@ -259,6 +267,16 @@ impl Stream {
         if head.is_chunked {
             return Err(observer.refuse("the answer is chunked, which the load tester does not support".to_owned()));
         }
+        // A gateway that refuses a stream says so in plain text.
+        let is_refused = memmem::find(body, b"event: bye").is_some();
+        let wants_dcz = group.compress && observer.decoder.is_some();
+        if head.is_dcz != wants_dcz && !is_refused {
+            let is = if head.is_dcz { "" } else { "not " };
+            return Err(
+                observer.refuse(format!("the answer is {is}compressed with a dictionary (content-encoding: dcz)"))
+            );
+        }
+        self.frames = head.is_dcz.then(Frames::default);
         self.phase = Phase::Open;
         self.opened = at;
         observer.measures.answer.record(at - self.begun);

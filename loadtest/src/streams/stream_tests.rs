@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     measure::{Asked, StreamMeasures},
     streams::Group,
+    wire::Decoder,
 };
 
 const BYTES: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nretry: 7\nevent: hello\ndata: \
@@ -85,4 +86,19 @@ fn a_refusal_is_reported_with_the_servers_own_words() {
         assert_eq!(stream.receive(answer.as_bytes(), 0, &mut observer, &group), Err(Ended::NoStream));
         assert!(observer.refusal.unwrap().contains(expected));
     }
+}
+
+#[test]
+fn a_stream_that_is_to_be_compressed_takes_no_plain_one() {
+    let (mut stream, mut observer, mut group) = fixture();
+    group.compress = true;
+    observer.decoder = Some(Box::new(Decoder::new(b"dictionary")));
+    let (head, body) = BYTES.split_once("retry").unwrap();
+    let plain = format!("{head}retry{}", body.replace("event: bye", "event: other"));
+    assert_eq!(stream.receive(plain.as_bytes(), 0, &mut observer, &group), Err(Ended::NoStream));
+    assert!(observer.refusal.as_ref().unwrap().contains("not compressed"), "{:?}", observer.refusal);
+    stream.begin(0);
+    let refused = format!("{head}event: bye\ndata: {{\"reason\":\"busy\"}}\n\n");
+    stream.receive(refused.as_bytes(), 0, &mut observer, &group).unwrap();
+    assert_eq!(stream.how_it_ends(), Ended::Busy, "a gateway refuses in plain text");
 }

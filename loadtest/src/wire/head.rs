@@ -12,6 +12,8 @@ pub struct Head {
     pub is_event_stream: bool,
     /// Whether the body is chunked, which the load tester does not support.
     pub is_chunked: bool,
+    /// Whether the body is compressed with a dictionary.
+    pub is_dcz: bool,
 }
 
 /// Why bytes are not a head.
@@ -41,11 +43,12 @@ impl Head {
         let text = std::str::from_utf8(&bytes[..end]).map_err(|_| HeadError::NotHttp)?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or(HeadError::NotHttp)?;
-        let mut head = Self { status, is_event_stream: false, is_chunked: false };
+        let mut head = Self { status, is_event_stream: false, is_chunked: false, is_dcz: false };
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             let value = value.trim().to_ascii_lowercase();
             match name.to_ascii_lowercase().as_str() {
                 "content-type" => head.is_event_stream = value.starts_with("text/event-stream"),
+                "content-encoding" => head.is_dcz = value == "dcz",
                 "transfer-encoding" => head.is_chunked = value.contains("chunked"),
                 _ => {}
             }
@@ -58,7 +61,7 @@ impl Head {
 mod tests {
     use super::*;
 
-    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nx: y\r\n\r\nretry: 1\n";
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nContent-Encoding: dcz\r\nx: y\r\n\r\nretry: 1\n";
 
     #[test]
     fn a_head_is_read_once_it_is_complete() {
@@ -66,10 +69,10 @@ mod tests {
         for length in 0..end {
             assert_eq!(Head::read(&HEAD[..length]), Ok(None), "{length}");
         }
-        let head = Head { status: 200, is_event_stream: true, is_chunked: false };
+        let head = Head { status: 200, is_event_stream: true, is_chunked: false, is_dcz: true };
         assert_eq!(Head::read(HEAD), Ok(Some((head, end))));
         let chunked = Head::read(b"HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n").unwrap().unwrap().0;
-        assert_eq!(chunked, Head { status: 404, is_event_stream: false, is_chunked: true });
+        assert_eq!(chunked, Head { status: 404, is_event_stream: false, is_chunked: true, is_dcz: false });
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! code.
 
 mod block;
+mod dcz;
 mod head;
 mod tick;
 
 pub use block::{Block, BlockError, split_blocks};
+pub use dcz::{DczError, Decoder, Frames};
 pub use head::{HEAD_BYTES_MAX, Head, HeadError};
 pub use tick::{Hello, Kind, ListChange, Numbers, State, Tick, TickError, Values, peek, plain_digits};

@@ -46,11 +46,11 @@ pub(super) fn execute(args: &FloorArgs) -> Result<u8, Failure> {
     Ok(write_results(&summary, &args.output)?)
 }
 
-/// The same streams without TLS, each on a connection of its own.
+/// The same streams without TLS and compression, each on a connection of its own.
 fn plain(mut scenario: Scenario) -> Scenario {
     for group in &mut scenario.groups {
-        let Group { protocol, streams_per_connection, beside, windows, .. } = Group::default();
-        *group = Group { protocol, streams_per_connection, beside, windows, ..group.clone() };
+        let Group { protocol, compress, streams_per_connection, beside, windows, .. } = Group::default();
+        *group = Group { protocol, compress, streams_per_connection, beside, windows, ..group.clone() };
     }
     Scenario { tls: false, ..scenario }
 }
