@@ -96,3 +96,13 @@ fn rule_10_the_maps_have_limits() {
     }
     assert_eq!(delayed("X").err(), Some(RegisterError::Full));
 }
+
+#[test]
+fn a_state_is_retired_only_as_long_as_its_symbol_has_it() {
+    let cache = cache(&["A"]);
+    let first = cache.get(&"A".parse().unwrap()).unwrap();
+    assert!(cache.retire_state(&first).is_some() && cache.retire_state(&first).is_none());
+    let other = cache.register("A".parse().unwrap(), "other".into(), Origin::Sim, Now::read()).unwrap();
+    assert!(cache.retire_state(&first).is_none());
+    assert!(Arc::ptr_eq(&cache.get(first.symbol()).unwrap(), &other));
+}

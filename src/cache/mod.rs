@@ -228,10 +228,34 @@ impl Cache {
     ///
     /// `None`: there is not such a state, or it is of a cluster's shard, whose list is the same on all nodes.
     pub fn retire(&self, symbol: &Symbol, tier: Tier) -> Option<Arc<SymbolState>> {
+        self.retire_if(symbol, tier, |_| true)
+    }
+
+    /// As [`retire`](Self::retire), unless the symbol has another state by now: another feed may have taken it.
+    pub fn retire_state(&self, state: &Arc<SymbolState>) -> Option<Arc<SymbolState>> {
+        self.retire_if(state.symbol(), state.tier(), |found| Arc::ptr_eq(found, state))
+    }
+
+    /// Whether so many more symbols of a tier may be registered.
+    pub fn has_room(&self, tier: Tier, count: usize) -> bool {
+        let sorted = self.sorted.read().unwrap_or_else(PoisonError::into_inner);
+        let registered = match tier {
+            Tier::Live => sorted.states.len() - sorted.delayed,
+            Tier::Delayed => sorted.delayed,
+        };
+        registered + count <= SYMBOLS_MAX
+    }
+
+    fn retire_if(
+        &self,
+        symbol: &Symbol,
+        tier: Tier,
+        is_meant: impl FnOnce(&Arc<SymbolState>) -> bool,
+    ) -> Option<Arc<SymbolState>> {
         let mut sorted = self.sorted.write().unwrap_or_else(PoisonError::into_inner);
         let Sorted { states, delayed } = &mut *sorted;
         let place = states.binary_search_by(|state| (state.symbol(), state.tier()).cmp(&(symbol, tier))).ok()?;
-        if !states[place].shard().is_single() {
+        if !states[place].shard().is_single() || !is_meant(&states[place]) {
             return None;
         }
         let state = states.remove(place);

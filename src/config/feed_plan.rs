@@ -7,6 +7,7 @@ use super::{
     Change, Feed,
     feed_in_force::feed_in_force,
     feed_limits::{FEEDS_MAX, SYMBOLS_MAX},
+    feed_step::{FeedStep, signed},
     feeds::check_account,
 };
 use crate::{
@@ -14,49 +15,6 @@ use crate::{
     venue::ListedSymbol,
 };
 use std::collections::{BTreeMap, HashMap};
-
-/// How many symbols a report names, of those that were added and of those that were removed.
-const NAMED_MAX: usize = 5;
-
-/// One step of a reload. The steps are taken one after another.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FeedStep {
-    /// Ends a feed, and removes its symbols.
-    End(String),
-    /// Removes symbols of a living feed.
-    Remove {
-        /// The feed's name.
-        feed: String,
-        /// The symbols.
-        symbols: Vec<Symbol>,
-    },
-    /// Ends the connections of a feed, and starts it with these settings. The symbols that it keeps keep their states.
-    Restart(Feed),
-    /// Gives a living feed the key of these settings: from its next connection on.
-    Rekey(Feed),
-    /// Adds symbols to a living feed.
-    Add {
-        /// The feed's name.
-        feed: String,
-        /// The symbols.
-        symbols: Vec<ListedSymbol>,
-    },
-    /// Tells living feeds of what has changed of their lists so far.
-    Tell,
-    /// Starts a feed.
-    Start(Feed),
-}
-
-impl FeedStep {
-    /// The name of its feed; `None` where it is one of several feeds.
-    pub fn feed(&self) -> Option<&str> {
-        match self {
-            Self::End(feed) | Self::Remove { feed, .. } | Self::Add { feed, .. } => Some(feed),
-            Self::Restart(feed) | Self::Rekey(feed) | Self::Start(feed) => Some(&feed.name),
-            Self::Tell => None,
-        }
-    }
-}
 
 /// What a reload does with the feeds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -133,7 +91,9 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
             restarts.push(FeedStep::Rekey(new.clone()));
         }
         if !difference.added.is_empty() {
-            let list = if is_early { &mut early_adds } else { &mut adds };
+            // Not beside the connections of feeds that end: the venue's limit and the descriptors are for one list.
+            let opens_more = new.connections_at_most() > old.connections_at_most();
+            let list = if is_early && !opens_more { &mut early_adds } else { &mut adds };
             list.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
         }
     }
@@ -364,16 +324,6 @@ impl std::fmt::Display for Difference {
         parts.extend(signed('-', self.removed.iter()));
         f.write_str(&parts.join(", "))
     }
-}
-
-/// The first of these symbols, with a sign, and how many more there are.
-fn signed<'a>(sign: char, symbols: impl ExactSizeIterator<Item = &'a Symbol>) -> Vec<String> {
-    let more = symbols.len().saturating_sub(NAMED_MAX);
-    let mut parts: Vec<_> = symbols.take(NAMED_MAX).map(|symbol| format!("{sign}{symbol}")).collect();
-    if more > 0 {
-        parts.push(format!("{sign}{more} more"));
-    }
-    parts
 }
 
 /// The names that a feed's symbols have at its venue.

@@ -194,6 +194,20 @@ fn a_standby_goes_before_its_primary_and_comes_after_it() {
 }
 
 #[test]
+fn a_list_that_opens_a_connection_waits_for_those_that_end() {
+    let of_connection = venue::find("binance").unwrap().symbols_per_connection;
+    let listing = |count: usize| feed("a", &(0..count).map(|number| format!("S{number} ")).collect::<String>());
+    let other = feed("b", "X");
+    for (from, to, expected) in [
+        (of_connection - 1, of_connection, "a +{}, tell, end b"),
+        (of_connection, of_connection + 1, "end b, a +{}, tell"),
+    ] {
+        let plan = plan(&[listing(from), other.clone()], &[listing(to)]);
+        assert_eq!(line(&plan.steps), expected.replace("{}", &format!("S{from}")));
+    }
+}
+
+#[test]
 fn what_cannot_change_at_once_waits_with_what_depends_on_it() {
     let running =
         [feed("a", "BTC-USDT ETH-USDT"), standby("s", "a", "ETH-USDT"), feed("b", "SOL-USDT"), feed("c", "ADA-USDT")];

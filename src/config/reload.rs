@@ -16,7 +16,7 @@ pub struct Reloaded {
     pub changed: Vec<Change>,
     /// The keys whose new values wait for a restart.
     pub at_restart: Vec<Change>,
-    /// The feeds that could not be changed. They stay as they are, or do not run, until the next reload.
+    /// The feeds that could not be changed, or only in part, each once. What is missing stays so until the next reload.
     pub failed: Vec<FailedFeed>,
 }
 
@@ -25,7 +25,7 @@ pub struct Reloaded {
 pub struct FailedFeed {
     /// The feed's name.
     pub feed: String,
-    /// Why.
+    /// Why, and what is done of it in spite of that.
     pub why: String,
 }
 

@@ -87,8 +87,9 @@ impl Line {
         line
     }
 
-    /// Follows these symbols too.
+    /// Follows these symbols too. One that it has already, as it was not told that the symbol left, begins again.
     pub(super) fn follow(&mut self, symbols: Vec<Followed>) {
+        self.leave(&symbols.iter().map(|followed| followed.live.symbol().clone()).collect());
         let mut symbols = symbols.into_iter().peekable();
         for slice in &mut self.slices {
             let room = SLICE.saturating_sub(slice.len());

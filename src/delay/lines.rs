@@ -36,7 +36,11 @@ impl DelayLines {
     pub fn change(&mut self, change: LineChange) {
         let find = |lines: &[(Arc<str>, Line)], feed: &Arc<str>| lines.iter().position(|(name, _)| name == feed);
         match change {
-            LineChange::Start(feed, line) => self.lines.push((feed, line)),
+            LineChange::Start(feed, line) => {
+                // One whose end was not taken would take the changes of this one.
+                self.lines.retain(|(name, _)| *name != feed);
+                self.lines.push((feed, line));
+            }
             LineChange::End(feed) => self.lines.retain(|(name, _)| *name != feed),
             LineChange::Follow(feed, symbols) => {
                 if let Some(place) = find(&self.lines, &feed) {

@@ -7,7 +7,7 @@ use super::{
     metrics::DemandMetrics,
 };
 use crate::{
-    cache::{Cache, SymbolState},
+    cache::{Cache, RegisterError, SymbolState},
     feed::ListChange,
     limits::ClientAddress,
     market::{Now, Reason, Symbol, Tier},
@@ -23,8 +23,8 @@ pub struct OnDemand {
     cache: Arc<Cache>,
     feeds: Box<[DemandFeed]>,
     metrics: Box<[DemandMetrics]>,
-    /// A std mutex: held for the names of one request, or for a look at all names in each second, never across an
-    /// await.
+    /// A std mutex: held for the names of one request, for a look at all names in each second, or while names that a
+    /// feed on demand covers are registered for a feed that lists them; never across an await.
     state: Mutex<State>,
     /// What ended streams had, until the next look. A leaf, held for a push.
     released: Arc<Mutex<Vec<Released>>>,
@@ -256,13 +256,20 @@ impl OnDemand {
 
     /// These symbols are of another feed from now on, which `register` gives them to. Streams that have them on demand
     /// see them removed; no stream can ask for them meanwhile.
+    ///
+    /// # Errors
+    /// As `register`. A symbol that a third feed has, and a cache without room, are found before streams lose one.
     pub fn give_way<'a, T>(
         &self,
-        symbols: impl Iterator<Item = &'a Symbol>,
+        symbols: impl Iterator<Item = &'a Symbol> + Clone,
         now: Now,
-        register: impl FnOnce() -> T,
-    ) -> T {
+        register: impl FnOnce() -> Result<T, RegisterError>,
+    ) -> Result<T, RegisterError> {
+        if !symbols.clone().any(|symbol| self.covers(symbol)) {
+            return register(); // no stream can have them
+        }
         let mut locked = self.lock();
+        self.may_register(symbols.clone())?;
         self.take_back(&mut locked, now);
         let State { book, lists } = &mut *locked;
         let mut moved = vec![0; lists.len()];
@@ -280,6 +287,19 @@ impl OnDemand {
         }
         self.tell(&mut locked);
         register()
+    }
+
+    /// Whether a feed that lists these symbols may register them, once feeds on demand have given way.
+    fn may_register<'a>(&self, symbols: impl Iterator<Item = &'a Symbol>) -> Result<(), RegisterError> {
+        let mut new = 0;
+        for symbol in symbols {
+            match self.cache.get(symbol) {
+                None => new += 1,
+                Some(state) if self.has(&state.feed()) => {}
+                Some(_) => return Err(RegisterError::Twice(symbol.clone())),
+            }
+        }
+        if self.cache.has_room(Tier::Live, new) { Ok(()) } else { Err(RegisterError::Full) }
     }
 
     /// Takes back what ended streams had.

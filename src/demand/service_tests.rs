@@ -200,6 +200,24 @@ fn a_symbol_that_a_feed_lists_from_now_on_leaves_the_streams_that_have_it_on_dem
 }
 
 #[test]
+fn a_feed_that_cannot_list_its_symbols_takes_none_from_the_streams_that_have_them() {
+    let mut fixture = Fixture::new(8);
+    let (states, _lease) = fixture.ask(1, [1, 2]);
+    assert_eq!(fixture.told(), "+S1 +S2");
+    let taken = fixture.cache.register(name(3), "third".into(), Origin::Sim, fixture.now).unwrap();
+    let names = [name(1), name(3)];
+    let (cache, now) = (fixture.cache.clone(), fixture.now);
+    let register = || cache.register(name(1), "lists-it".into(), Origin::Sim, now);
+    let refused = fixture.on_demand.give_way(names.iter(), now, register).err();
+    assert_eq!(refused.map(|error| error.to_string()), Some(RegisterError::Twice(name(3)).to_string()));
+    assert_eq!((fixture.told(), fixture.count()), (String::new(), 2));
+    assert!(Arc::ptr_eq(states[0].as_ref().unwrap(), &fixture.cache.get(&name(1)).unwrap()));
+    fixture.cache.retire(taken.symbol(), taken.tier());
+    assert!(fixture.on_demand.give_way(names.iter(), now, register).is_ok());
+    assert_eq!((fixture.told(), fixture.count()), ("-S1".to_owned(), 1));
+}
+
+#[test]
 fn names_that_no_venue_has_are_not_asked_for() {
     let fixture = Fixture::new(8);
     assert!(fixture.on_demand.covers(&name(1)) && !fixture.on_demand.covers(&"AAPL".parse().unwrap()));

@@ -3,21 +3,22 @@
 use super::{
     GatewayError,
     feed_set::{FeedSet, State},
+    outcomes::Outcomes,
     running_feed::RunningFeed,
-    wiring::{Known, followed, register},
+    wiring::{Known, followed, list},
 };
 use crate::{
     cache::SymbolState,
-    config::{self, Config, FeedTier},
+    config::{self, Config},
     delay::LineChange,
     feed::ListChange,
     ingest,
-    market::{Now, Symbol, Tier},
+    market::{Now, Symbol},
     venue::ListedSymbol,
 };
 use futures_util::future::join_all;
 use std::{collections::HashSet, sync::Arc};
-use tracing::warn;
+use tracing::{error, warn};
 
 impl FeedSet {
     /// Removes symbols of a living feed.
@@ -30,14 +31,16 @@ impl FeedSet {
         feed.leave(&removed);
         feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
         let late = self.late(&feed.config, &removed);
-        let mut left = Ok(());
         if !late.is_empty() {
             let change = LineChange::Leave(feed.debug().name.clone(), gone);
-            left = state.delay.change(change, || self.announcer()).await;
+            // A line that goes on shows no more than it knows: the live states change no longer.
+            if let Err(error) = state.delay.change(change, || self.announcer()).await {
+                error!(feed = name, "its delay line still has symbols that are removed: {error}");
+            }
         }
         self.retire(&removed);
         self.retire(&late);
-        Ok(left?)
+        Ok(())
     }
 
     /// Adds symbols to a living feed.
@@ -49,8 +52,7 @@ impl FeedSet {
     ) -> Result<(), GatewayError> {
         let Some(feed) = state.feeds.iter().find(|feed| feed.config.name == name) else { return Ok(()) };
         let settings = feed.config.clone();
-        let register = || Ok(register(&settings, &symbols, &Known::new(), &self.cache, None, Now::read())?);
-        let added = self.give_way(&symbols, settings.tier, register)?;
+        let added = list(&settings, &symbols, &Known::new(), &self.cache, self.on_demand(), Now::read())?;
         if let Err(error) = self.follow(state, &settings, &added).await {
             self.retire(&self.late(&settings, &added));
             self.retire(&added);
@@ -67,38 +69,26 @@ impl FeedSet {
         Ok(())
     }
 
-    /// Registers live symbols that streams may have on demand: from now on they are of the feed that lists them.
-    pub(super) fn give_way<T>(
-        &self,
-        symbols: &[ListedSymbol],
-        tier: FeedTier,
-        register: impl FnOnce() -> Result<T, GatewayError>,
-    ) -> Result<T, GatewayError> {
-        match self.on_demand() {
-            Some(on_demand) if tier.tiers().contains(&Tier::Live) => {
-                on_demand.give_way(symbols.iter().map(|listed| &listed.symbol), Now::read(), register)
-            }
-            _ => register(),
-        }
-    }
-
     /// Tells feeds of the changes of their lists, all at the same time. One that does not take them, as it has died or
-    /// hangs, restarts; returns how that went.
-    pub(super) async fn tell(&self, state: &mut State, config: &Config) -> Vec<(String, Result<(), String>)> {
+    /// hangs, restarts: with the list that it has by now, which later steps change.
+    pub(super) async fn tell(&self, state: &mut State, config: &Config, outcomes: &mut Outcomes) {
         let told = join_all(state.feeds.iter_mut().map(RunningFeed::flush)).await;
         let settings = |feed: &RunningFeed| {
             let settings = config.feeds.iter().find(|now| now.name == feed.config.name);
-            settings.unwrap_or(&feed.config).clone()
+            match settings.filter(|_| !outcomes.has_failed(&feed.config.name)) {
+                Some(settings) => config::Feed { symbols: feed.config.symbols.clone(), ..settings.clone() },
+                None => feed.config.clone(),
+            }
         };
         let untold = state.feeds.iter().zip(told).filter(|(_, is_told)| !is_told);
         let hang: Vec<_> = untold.map(|(feed, _)| settings(feed)).collect();
-        let mut restarted = Vec::new();
         for feed in hang {
             warn!(feed = feed.name, "the feed does not take the changes of its list, and restarts");
-            let outcome = self.restart(state, &feed, config).await.map_err(|error| error.to_string());
-            restarted.push((feed.name, outcome));
+            match self.restart(state, &feed, config).await {
+                Ok(()) => outcomes.done(&feed.name, "restarted".to_owned()),
+                Err(error) => outcomes.failed(&feed.name, error.to_string()),
+            }
         }
-        restarted
     }
 
     /// Follows live states by the delay line of their feed, if it has one.

@@ -6,6 +6,7 @@
 use super::{
     GatewayError,
     delay::DelayTask,
+    outcomes::Outcomes,
     running_feed::{Died, RunningFeed},
     wiring::{delay_line, reserved},
 };
@@ -206,8 +207,9 @@ impl FeedSet {
     /// # Cancel safety
     /// None: a feed may have ended and not have started again. It runs in a task of its own.
     pub(super) async fn apply(&self, steps: Vec<FeedStep>, config: &Config) -> Vec<FailedFeed> {
-        let left = |step: &FeedStep| Some(FailedFeed { feed: step.feed()?.to_owned(), why: STOPS.to_owned() });
-        let all_left: Vec<_> = steps.iter().filter_map(left).collect();
+        let feed = |step: &FeedStep| step.feed().map(str::to_owned);
+        let feeds: Vec<_> = steps.iter().map(feed).collect();
+        let mut outcomes = Outcomes::default();
         let mut closing = self.closing.subscribe();
         let mut state = self.state.lock().await;
         let stops = async {
@@ -216,36 +218,42 @@ impl FeedSet {
             sleep(STEP_MAX_AT_STOP).await;
         };
         tokio::select! {
-            failed = self.take_all(&mut state, steps, config) => failed,
-            () = stops => all_left,
+            () = self.take_all(&mut state, steps, config, &mut outcomes) => {}
+            () = stops => {}
         }
+        for feed in feeds.iter().skip(outcomes.taken).flatten() {
+            outcomes.failed(feed, STOPS.to_owned());
+        }
+        outcomes.into_failed()
     }
 
-    async fn take_all(&self, state: &mut State, steps: Vec<FeedStep>, config: &Config) -> Vec<FailedFeed> {
-        let mut failed = Vec::new();
+    async fn take_all(&self, state: &mut State, steps: Vec<FeedStep>, config: &Config, outcomes: &mut Outcomes) {
         for step in steps {
-            let feed = step.feed().map(str::to_owned);
-            let taken = match feed {
-                Some(feed) if *self.closing.borrow() => vec![(feed, Err(STOPS.to_owned()))],
-                Some(feed) => vec![(feed, self.take(state, step, config).await.map_err(|error| error.to_string()))],
-                None => self.tell(state, config).await,
-            };
-            let wrong = taken.into_iter().filter_map(|(feed, taken)| Some(FailedFeed { feed, why: taken.err()? }));
-            failed.extend(wrong);
+            match step.feed().map(str::to_owned) {
+                Some(feed) if *self.closing.borrow() => outcomes.failed(&feed, STOPS.to_owned()),
+                Some(feed) => {
+                    let what = step.what();
+                    match self.take(state, step, config).await {
+                        Ok(()) => outcomes.done(&feed, what),
+                        Err(error) => outcomes.failed(&feed, error.to_string()),
+                    }
+                }
+                None => self.tell(state, config, outcomes).await,
+            }
+            self.end_orphans(state, outcomes).await;
+            outcomes.taken += 1;
             self.show(state, config, Shows::Meanwhile);
         }
         self.show(state, config, Shows::InTheEnd);
         // Fewer are always free.
         let _ = self.make_room(config, &config.feeds, false);
         for running in &mut state.feeds {
-            let has_failed = failed.iter().any(|failed| failed.feed == running.config.name);
             if let Some(now) = config.feeds.iter().find(|now| now.name == running.config.name)
-                && !has_failed
+                && !outcomes.has_failed(&running.config.name)
             {
                 running.config.clone_from(now);
             }
         }
-        failed
     }
 
     /// The feeds that run, in the order of the configuration: those of a step that failed have their former settings.
@@ -274,6 +282,11 @@ impl FeedSet {
 
 #[cfg(test)]
 impl FeedSet {
+    /// Holds up the steps of reloads, until what it returns is dropped.
+    pub(super) async fn hold(&self) -> impl Drop + '_ {
+        self.state.lock().await
+    }
+
     /// Where a feed runs.
     pub(super) fn runtime_of(&self, place: usize) -> tokio::runtime::Handle {
         self.state.try_lock().unwrap().feeds[place].runtime().clone()

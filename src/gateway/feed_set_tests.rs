@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::{
-    cache::RingLimits,
+    cache::{RegisterError, RingLimits},
     feed::ListChange,
     gateway::{
         cluster::RunShard,
         running_feed::STOP_MAX,
         wiring::{FeedRun, Known, Wired, WiredTo, register, wire_feed},
     },
-    market::Symbol,
+    market::{FailoverLimits, Origin, State as Shown, Symbol},
     venue::{self, ListedSymbol, LocalServer, Spec, StartServer},
     wire::Epoch,
 };
@@ -142,7 +142,7 @@ async fn a_feed_of_a_reload_that_dies_is_told_as_one_of_the_start_is() {
         let config = Config { feeds: vec![mortal.clone()], ..Config::default() };
         let (died_tx, mut died_rx) = mpsc::channel(1);
         if is_of_start {
-            let to = WiredTo { cache: &set.cache, workers: &set.workers, limits: &config.limits };
+            let to = WiredTo { cache: &set.cache, workers: &set.workers, limits: &config.limits, on_demand: None };
             let wired = wire_feed(&mortal, &Known::new(), to).unwrap();
             set.add(RunningFeed::new(&mortal, wired).unwrap()).unwrap();
             set.run(died_tx).await.unwrap();
@@ -183,5 +183,91 @@ async fn a_delay_line_follows_a_list_that_is_replaced() {
     let remove = FeedStep::Remove { feed: "main".to_owned(), symbols: vec!["AAPL".parse().unwrap()] };
     assert_eq!(set.apply(vec![remove, add("main", "MSFT"), FeedStep::Tell], &config).await, []);
     assert_eq!(delayed(), [false, true]);
+    set.stop().await;
+}
+
+/// A standby of the feed `main`.
+fn standby(symbols: &[&str]) -> config::Feed {
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(5) };
+    let standby = Some(config::Standby { primary: "main".to_owned(), limits });
+    let symbols = symbols.iter().map(|symbol| listed(symbol)).collect();
+    config::Feed { standby, symbols, name: "second".to_owned(), ..feed("second", "AAPL") }
+}
+
+/// A feed on another address, whose server does not start.
+fn broken(feed: &config::Feed) -> config::Feed {
+    let refuses = StartServer::Simulator(|_, _| Err(io::Error::other("no port is free")));
+    config::Feed { venue: venue_with(refuses), ..feed.clone() }
+}
+
+fn failed(feed: &str, why: &str) -> FailedFeed {
+    FailedFeed { feed: feed.to_owned(), why: why.to_owned() }
+}
+
+fn state_of(set: &FeedSet, symbol: &str) -> Arc<crate::cache::SymbolState> {
+    set.cache.get(&symbol.parse().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_standby_whose_start_fails_half_way_starts_at_the_next_reload() {
+    let set = set();
+    let old = Config { feeds: vec![feed("main", "AAPL"), standby(&["AAPL"])], ..Config::default() };
+    assert_eq!(set.apply(old.feeds.iter().cloned().map(FeedStep::Start).collect(), &old).await, []);
+    let main = config::Feed { symbols: vec![listed("AAPL"), listed("MSFT")], ..feed("main", "AAPL") };
+    let new = Config { feeds: vec![main, standby(&["AAPL", "MSFT"])], ..Config::default() };
+    let again = || vec![add("main", "MSFT"), FeedStep::Tell, FeedStep::Start(new.feeds[1].clone())];
+    // A symbol that is there although no feed has it.
+    let taken = set.cache.register("MSFT".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();
+    let steps = [vec![FeedStep::End("second".to_owned())], again()].concat();
+    let why = set.apply(steps, &new).await;
+    assert_eq!(why.iter().map(|failed| &*failed.feed).collect::<Vec<_>>(), ["second", "main"]);
+    assert!(!state_of(&set, "AAPL").has_standby(), "nothing waits for a feed that does not run");
+    assert_eq!(set.in_force(&new).await, old.feeds[..1]);
+    set.cache.retire(taken.symbol(), taken.tier());
+    assert_eq!(set.apply(again(), &new).await, []);
+    assert_eq!(set.in_force(&new).await, new.feeds);
+    assert!(["AAPL", "MSFT"].iter().all(|symbol| state_of(&set, symbol).has_standby()));
+    set.stop().await;
+}
+
+#[tokio::test]
+async fn a_standby_ends_with_its_primary_whose_restart_fails_and_both_start_again() {
+    let set = set();
+    let old = Config { feeds: vec![feed("main", "AAPL"), standby(&["AAPL"])], ..Config::default() };
+    let start = || old.feeds.iter().cloned().map(FeedStep::Start).collect();
+    assert_eq!(set.apply(start(), &old).await, []);
+    let held = state_of(&set, "AAPL");
+    let new = Config { feeds: vec![broken(&old.feeds[0]), old.feeds[1].clone()], ..Config::default() };
+    let why = set.apply(vec![FeedStep::Restart(new.feeds[0].clone())], &new).await;
+    let both = [failed("main", "no port is free"), failed("second", "its primary `main` does not run")];
+    assert_eq!(why, both);
+    assert_eq!(set.in_force(&new).await, [], "a standby without its primary would not pass as a file");
+    assert!(!held.has_standby() && held.newest().snapshot.state() == Shown::Refused);
+    assert!(set.cache.get(held.symbol()).is_none());
+    assert_eq!(set.apply(start(), &old).await, []);
+    assert_eq!(set.in_force(&old).await, old.feeds);
+    set.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_is_told_once_with_what_is_done_and_restarts_with_the_list_that_it_has() {
+    let mut set = set();
+    let main = config::Feed { symbols: vec![listed("AAPL"), listed("MSFT")], ..feed("main", "AAPL") };
+    let (running, changes) = hanging(&set, &main);
+    drop(changes);
+    set.add(running).unwrap();
+    let taken = set.cache.register("NVDA".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();
+    let new = config::Feed { symbols: vec![listed("MSFT"), listed("NVDA")], ..main.clone() };
+    let config = Config { feeds: vec![new.clone()], ..Config::default() };
+    let remove = FeedStep::Remove { feed: "main".to_owned(), symbols: vec![listed("AAPL").symbol] };
+    let steps = vec![remove, add("main", "NVDA"), add("main", "NVDA"), FeedStep::Tell];
+    let twice = RegisterError::Twice(taken.symbol().clone());
+    let why = format!("{twice}; done: -AAPL, restarted");
+    assert_eq!(set.apply(steps, &config).await, [failed("main", &why)]);
+    let has = config::Feed { symbols: vec![listed("MSFT")], ..main };
+    assert_eq!(set.in_force(&config).await, [has], "the next reload takes only what has failed");
+    set.cache.retire(taken.symbol(), taken.tier());
+    assert_eq!(set.apply(vec![add("main", "NVDA"), FeedStep::Tell], &config).await, []);
+    assert_eq!(set.in_force(&config).await, [new]);
     set.stop().await;
 }

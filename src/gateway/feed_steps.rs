@@ -3,6 +3,7 @@
 use super::{
     GatewayError,
     feed_set::{FeedSet, State},
+    outcomes::Outcomes,
     running_feed::RunningFeed,
     wiring::{Known, WiredTo, delay_line, wire_feed},
 };
@@ -42,6 +43,19 @@ impl FeedSet {
         Ok(())
     }
 
+    /// Ends standbys whose primary does not run, as where its restart has failed: a standby publishes to the states of
+    /// its primary, which are of no feed now. Without it, what is in force would not pass as a file.
+    pub(super) async fn end_orphans(&self, state: &mut State, outcomes: &mut Outcomes) {
+        for (name, primary) in orphans(&state.feeds) {
+            let Some(mut feed) = take_out(&mut state.feeds, &name) else { continue };
+            feed.stop().await;
+            self.forget(state, &feed.config, feed.states()).await;
+            // It may have spoken since its primary was taken away.
+            ingest::removed(feed.states(), &mut self.announcer(), Now::read());
+            outcomes.failed(&name, format!("its primary `{primary}` does not run"));
+        }
+    }
+
     /// A feed with these states runs no longer: streams on its symbols are told, and those of a standby are its
     /// primary's alone.
     async fn forget(&self, state: &mut State, feed: &config::Feed, states: &[Arc<SymbolState>]) {
@@ -74,10 +88,11 @@ impl FeedSet {
         kept: Option<&Known>,
         config: &Config,
     ) -> Result<(), GatewayError> {
-        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits };
+        let on_demand = self.on_demand();
+        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits, on_demand };
         let none = Known::new();
         let known = kept.unwrap_or(&none);
-        let wired = self.give_way(&feed.symbols, feed.tier, || wire_feed(feed, known, to))?;
+        let wired = wire_feed(feed, known, to)?;
         let states = wired.symbols.clone();
         let running = match RunningFeed::new(feed, wired) {
             Ok(running) => Ok(running),
@@ -170,20 +185,23 @@ impl FeedSet {
     /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again
     /// for minutes.
     async fn rekey(&self, state: &mut State, feed: &config::Feed, config: &Config) -> Result<(), GatewayError> {
-        let Some(running) = state.feeds.iter().find(|running| running.config.name == feed.name) else { return Ok(()) };
+        let running = state.feeds.iter_mut().find(|running| running.config.name == feed.name);
+        let Some(running) = running else { return Ok(()) };
         running.key.set(feed.credentials.clone());
+        let config::Feed { key_env, secret_env, credentials, .. } = feed.clone();
+        running.config = config::Feed { key_env, secret_env, credentials, ..running.config.clone() };
         // Streams hold leases of a feed on demand, so it does not restart: its next attempt has the key.
         if running.debug().status.verdict() != FeedState::Failed || running.config.on_demand.is_some() {
             return Ok(());
         }
-        let feed = config::Feed { credentials: feed.credentials.clone(), ..running.config.clone() };
+        let feed = running.config.clone();
         self.restart(state, &feed, config).await
     }
 
     /// Takes states out of the cache, and tells their streams.
     pub(super) fn retire(&self, states: &[Arc<SymbolState>]) {
         for state in states {
-            self.cache.retire(state.symbol(), state.tier());
+            self.cache.retire_state(state);
         }
         ingest::removed(states, &mut self.announcer(), Now::read());
     }
@@ -196,6 +214,13 @@ impl FeedSet {
         let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
         late.filter(|late| *late.feed() == *feed.name).collect()
     }
+}
+
+/// The standbys whose primary does not run, with its name.
+fn orphans(feeds: &[RunningFeed]) -> Vec<(String, String)> {
+    let primary = |feed: &RunningFeed| feed.config.standby.as_ref().map(|of| of.primary.clone());
+    let pairs = feeds.iter().filter_map(|feed| Some((feed.config.name.clone(), primary(feed)?)));
+    pairs.filter(|(_, primary)| feeds.iter().all(|feed| feed.config.name != *primary)).collect()
 }
 
 /// Takes a feed out of the list.

@@ -15,7 +15,7 @@ use std::{
     sync::{OnceLock, mpsc},
     time::Duration,
 };
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot, task::yield_now, time::timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,12 +41,24 @@ fn start(feeds: Vec<Feed>) -> Gateway {
 }
 
 fn start_from(mut config: Config, loader: Loader) -> Gateway {
-    static METRICS: OnceLock<Metrics> = OnceLock::new();
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.admin_listen = "127.0.0.1:0".parse().unwrap();
     config.server.drain = Duration::ZERO;
     let reloader = Reloader::new(config, loader, None);
-    Gateway::start(reloader, METRICS.get_or_init(|| telemetry::install().unwrap()).clone()).unwrap()
+    Gateway::start(reloader, metrics()).unwrap()
+}
+
+/// The recorder of this process.
+fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| telemetry::install().unwrap()).clone()
+}
+
+/// How many reloads were incomplete.
+fn incomplete() -> u64 {
+    let name = "tickfan_config_reloads_total{result=\"incomplete\"} ";
+    let scrape = metrics().render();
+    scrape.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -118,7 +130,8 @@ async fn a_step_that_fails_is_told_and_the_next_reload_takes_it_again() {
         // A symbol that is there although no feed has it.
         let taken = "MSFT".parse().unwrap();
         cache.register("MSFT".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();
-        write(&format!("{}{}", other("other", "\"MSFT\", \"NVDA\""), other("third", "\"GOOGL\"")));
+        let whole = format!("{}{}", other("other", "\"MSFT\", \"NVDA\""), other("third", "\"GOOGL\""));
+        write(&whole);
         for _ in 0..2 {
             let report = reloader.reload().await.unwrap();
             let [failed] = &report.failed[..] else { panic!("{report:?}") };
@@ -128,6 +141,22 @@ async fn a_step_that_fails_is_told_and_the_next_reload_takes_it_again() {
             assert_eq!(names(), ["main", "third"], "the others are there");
             assert!(cache.get(&"NVDA".parse().unwrap()).is_none(), "nothing of it is left");
         }
+        // Who asked for it leaves while its steps are taken.
+        let (told, held) = (incomplete(), feeds.hold().await);
+        let others_are_in_force = async {
+            while reloader.live().current().feeds.len() < 3 {
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = reloader.reload() => panic!("its steps are held up"),
+            () = others_are_in_force => drop(held),
+        }
+        write("a mistake");
+        reloader.reload().await.expect_err("it comes after the other");
+        assert_eq!(incomplete(), told + 1);
+        write(&whole);
         cache.retire(&taken, crate::market::Tier::Live);
         let report = reloader.reload().await.unwrap();
         assert_eq!((report.failed.len(), report.changed[0].key.as_str()), (0, "feed.other"));

@@ -5,11 +5,12 @@ use super::{
     certificates::{Looks, log_loaded, record_expiry},
     feed_set::FeedSet,
     keys,
+    outcomes::all_failed,
     reading::Reading,
 };
 use crate::{
     admin::Reload,
-    config::{self, Change, Config, FailedFeed, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    config::{self, Change, Config, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
     issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
@@ -127,23 +128,13 @@ impl Reloader {
             self.apply(loaded, keys)
         }
         .await;
-        let outcome = match outcome {
-            Ok((report, steps)) => Ok(report.with_failed(self.change_feeds(steps, turn).await)),
-            Err(error) => Err(error),
-        };
-        match &outcome {
-            Ok(report) => tell_applied(report),
-            Err(ReloadError::WithoutFile) => {
-                catalog::CONFIG_RELOADS.handle(["without_file".into()]).increment(1);
-                warn!("reloaded nothing: the gateway was started without a configuration file");
-            }
-            Err(failed) => {
-                catalog::CONFIG_RELOADS.handle(["rejected".into()]).increment(1);
-                catalog::CONFIG_LAST_RELOAD_SUCCESSFUL.handle([]).set(0.0);
-                error!("reloaded nothing, the configuration in force stays: {failed}");
+        match outcome {
+            Ok((report, steps)) => Ok(self.change_feeds(report, steps, turn).await),
+            Err(error) => {
+                tell_rejected(&error);
+                Err(error)
             }
         }
-        outcome
     }
 
     /// Waits for a reload that was applied.
@@ -196,23 +187,30 @@ impl Reloader {
     }
 
     /// Takes the steps of the feeds, in a task of its own, which has the turn until its end: a step must not be left
-    /// half-way. Returns the feeds that could not be changed. They count as what they are, so the next reload tries
-    /// again.
-    async fn change_feeds(&self, steps: Vec<FeedStep>, turn: OwnedMutexGuard<Turn>) -> Vec<FailedFeed> {
-        let Some(feeds) = self.feeds.get().and_then(Weak::upgrade) else { return Vec::new() };
+    /// half-way. Tells the outcome there, as who asked for the reload may have left. The report names the feeds that
+    /// could not be changed: they count as what they are, so the next reload tries again.
+    async fn change_feeds(&self, report: Reloaded, steps: Vec<FeedStep>, turn: OwnedMutexGuard<Turn>) -> Reloaded {
+        let Some(feeds) = self.feeds.get().and_then(Weak::upgrade) else {
+            tell_applied(&report);
+            return report;
+        };
         let live = self.live.clone();
+        let if_it_ends = report.clone().with_failed(all_failed(&steps, "the steps have ended too early"));
         let changes = tokio::spawn(async move {
             let config = live.current();
             let failed = feeds.apply(steps, &config).await;
             if !failed.is_empty() {
                 live.replace(Config { feeds: feeds.in_force(&config).await, ..Config::clone(&config) });
             }
+            let report = report.with_failed(failed);
+            tell_applied(&report);
             drop(turn);
-            failed
+            report
         });
-        changes.await.unwrap_or_else(|panic| {
-            error!("the feeds are not as configured: {panic}");
-            Vec::new()
+        changes.await.unwrap_or_else(|ended| {
+            error!("the feeds are not as configured: {ended}");
+            tell_applied(&if_it_ends);
+            if_it_ends
         })
     }
 
@@ -246,6 +244,18 @@ impl Reloader {
         self.reloaded.notify_one();
         Ok((report, steps))
     }
+}
+
+/// Counts a reload that has changed nothing, and logs it.
+fn tell_rejected(error: &ReloadError) {
+    if matches!(error, ReloadError::WithoutFile) {
+        catalog::CONFIG_RELOADS.handle(["without_file".into()]).increment(1);
+        warn!("reloaded nothing: the gateway was started without a configuration file");
+        return;
+    }
+    catalog::CONFIG_RELOADS.handle(["rejected".into()]).increment(1);
+    catalog::CONFIG_LAST_RELOAD_SUCCESSFUL.handle([]).set(0.0);
+    error!("reloaded nothing, the configuration in force stays: {error}");
 }
 
 /// Counts a reload that was applied, and logs it.

@@ -6,12 +6,12 @@ use crate::{
     cache::{Cache, FailoverCounts, RegisterError, Shard, SymbolState},
     config::{self, Config, Disagreement, FeedTier, Machine, MemoryAtLimits, Weight},
     delay::{DelayMetrics, Followed, Line},
-    demand::DemandFeed,
+    demand::{DemandFeed, OnDemand},
     fanout::{WorkerPool, worker_count},
     feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing, VenueKey},
     ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
-    market::{Now, Source, Symbol},
+    market::{Now, Source, Symbol, Tier},
     recording::Recording,
     tls::{self, Certificates},
     venue::ListedSymbol,
@@ -157,6 +157,8 @@ pub(super) struct WiredTo<'a> {
     pub(super) cache: &'a Cache,
     pub(super) workers: &'a Arc<WorkerPool>,
     pub(super) limits: &'a config::Limits,
+    /// Where streams may have symbols of feeds that start later.
+    pub(super) on_demand: Option<&'a OnDemand>,
 }
 
 /// The states of a feed that runs before.
@@ -177,7 +179,7 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     let (runs, recording) = record_while_serving(runs, feed)?;
     let sinks = MakeIngest::new(to.workers.clone());
     let (symbols, sinks, standby_for) = match &feed.standby {
-        None => (register(feed, &feed.symbols, known, to.cache, None, now)?, sinks, None),
+        None => (list(feed, &feed.symbols, known, to.cache, to.on_demand, now)?, sinks, None),
         Some(standby) => {
             let counts = Arc::<FailoverCounts>::default();
             let primary: Arc<str> = standby.primary.as_str().into();
@@ -197,7 +199,7 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for, on_demand })
 }
 
-/// Gives the symbols of a standby to it as their second feed.
+/// Gives the symbols of a standby to it as their second feed. Where that fails, none has it.
 fn stand_in(
     feed: &config::Feed,
     standby: &config::Standby,
@@ -207,7 +209,8 @@ fn stand_in(
 ) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
     let name: Arc<str> = feed.name.as_str().into();
     let one = |entry: &ListedSymbol| {
-        let state = cache.get(&entry.symbol).ok_or_else(|| RegisterError::NoPrimary(entry.symbol.clone()))?;
+        let of_primary = cache.get(&entry.symbol).filter(|state| *state.feed() == *standby.primary);
+        let state = of_primary.ok_or_else(|| RegisterError::NoPrimary(entry.symbol.clone()))?;
         state
             .add_standby(name.clone(), feed.origin(), standby.limits, counts.clone(), now)
             .map_err(|_| RegisterError::Twice(entry.symbol.clone()))?;
@@ -217,7 +220,38 @@ fn stand_in(
         }
         Ok(state)
     };
-    feed.symbols.iter().map(one).collect()
+    let mut states: Vec<Arc<SymbolState>> = Vec::with_capacity(feed.symbols.len());
+    for entry in &feed.symbols {
+        match one(entry) {
+            Ok(state) => states.push(state),
+            Err(error) => {
+                // It has said nothing yet, so nothing that is shown changes.
+                states.iter().for_each(|state| _ = state.remove_standby(now));
+                return Err(error);
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// Registers those of these symbols whose states are not known, also where streams have them on demand: from now on
+/// they are of the feed that lists them.
+pub(super) fn list(
+    feed: &config::Feed,
+    symbols: &[ListedSymbol],
+    known: &Known,
+    cache: &Cache,
+    on_demand: Option<&OnDemand>,
+    now: Now,
+) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
+    let register = || register(feed, symbols, known, cache, None, now);
+    match on_demand {
+        Some(on_demand) if feed.tier.tiers().contains(&Tier::Live) => {
+            let new = symbols.iter().map(|listed| &listed.symbol).filter(|symbol| !known.contains_key(*symbol));
+            on_demand.give_way(new, now, register)
+        }
+        _ => register(),
+    }
 }
 
 /// Registers those of these symbols whose states are not known, in a cluster as those of the feed's shard. Where that
@@ -246,7 +280,7 @@ pub(super) fn register(
             Ok(state) => states.push(state),
             Err(error) => {
                 for state in states.iter().filter(|state| !known.contains_key(state.symbol())) {
-                    cache.retire(state.symbol(), state.tier());
+                    cache.retire_state(state);
                 }
                 return Err(error);
             }

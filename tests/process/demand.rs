@@ -12,6 +12,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -27,6 +28,8 @@ const STEADY: &str = "STEADY-USDT";
 const MEMORY: &str = "process_resident_memory_bytes";
 /// By how much memory may grow after the first minute, in percent.
 const GROWTH_MAX: f64 = 1.0;
+/// At least one name of so many that come and go reaches the venue: others are dropped before the feed may ask.
+const OTHERS_SHARE: usize = 10;
 
 struct Size {
     /// `on_demand_symbols`.
@@ -41,6 +44,7 @@ struct Seen {
     messages: Mutex<Vec<Vec<Instant>>>,
     lines: Mutex<Vec<Line>>,
     subscriptions: AtomicUsize,
+    unsubscriptions: AtomicUsize,
 }
 
 impl Seen {
@@ -52,6 +56,21 @@ impl Seen {
             (0..times.len()).map(from).max().unwrap_or(0)
         };
         self.messages.lock().unwrap().iter().map(most).max().unwrap_or(0)
+    }
+
+    /// How many streams of the venue open connections have at this moment.
+    fn subscribed(&self) -> usize {
+        let ask = |line: &Line| {
+            let (count_tx, count_rx) = mpsc::channel();
+            line.act(move |dialect| {
+                let _ = count_tx.send(dialect.subscribed().len());
+                Vec::new()
+            });
+            count_rx
+        };
+        let asked: Vec<_> = self.lines.lock().unwrap().iter().map(ask).collect();
+        // An error: the feed has left that connection.
+        asked.iter().map(|count_rx| count_rx.recv().unwrap_or(0)).sum()
     }
 
     /// The next trade of the symbol that always has a stream.
@@ -86,10 +105,12 @@ fn start_venue(runtime: &tokio::runtime::Runtime) -> (String, Arc<Seen>) {
             let see = move |request: &str| {
                 seen.messages.lock().unwrap()[place].push(Instant::now());
                 let request: Value = serde_json::from_str(request).unwrap();
-                if request["method"] == "SUBSCRIBE" {
-                    let streams = request["params"].as_array().unwrap().len();
-                    seen.subscriptions.fetch_add(streams / 3, Ordering::Relaxed);
-                }
+                let count = match request["method"].as_str() {
+                    Some("SUBSCRIBE") => &seen.subscriptions,
+                    Some("UNSUBSCRIBE") => &seen.unsubscriptions,
+                    _ => return,
+                };
+                count.fetch_add(request["params"].as_array().unwrap().len() / 3, Ordering::Relaxed);
             };
             // A connection whose last symbol is dropped at once is left within its handshake: that ends its task alone.
             tokio::spawn(async move {
@@ -250,24 +271,32 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
         drop(greedy);
     });
     let took = begun.elapsed();
-    let at_venue = seen.subscriptions.load(Ordering::Relaxed);
+    let [at_venue, left] = [&seen.subscriptions, &seen.unsubscriptions].map(|count| count.load(Ordering::Relaxed));
     let most = seen.most_in_a_second();
     let minute = Duration::from_secs(60);
     let [first, last] = [(minute, minute * 3 / 2), (took.saturating_sub(minute / 2), took)];
     let [first, last] = [first, last].map(|(from, to)| memory.median(from, to));
-    let growth = 100.0 * (last as f64 / first as f64 - 1.0);
     eprintln!(
-        "{granted} names in {took:?}, {at_venue} of them at the venue, {refused} refused; at most {most} messages in a \
-         second; {first} bytes after the first minute, {last} at the end: {growth:.2} %"
+        "{granted} names in {took:?}, {at_venue} of them at the venue and {left} left, {refused} refused; at most {most} \
+         messages in a second; {first} bytes after the first minute, {last} at the end"
     );
     // The greedy address was refused half of its names; all others found room.
     assert_eq!(refused, 0, "{batches} batches");
-    assert!(at_venue > size.limit / 4, "{at_venue}");
+    let others = at_venue.saturating_sub(size.limit / 4 + 1);
+    assert!(others >= granted / OTHERS_SHARE, "{others} of {granted} names that come and go are asked for");
+    assert!(left > 0, "a name that goes is given back to a venue whose connection stays");
     if is_nightly {
         assert!(most <= MESSAGES_PER_SECOND, "{most} messages in a second");
+        assert!(took >= minute * 3, "{took:?}: the times of the two samples must be apart");
+        let growth = 100.0 * (last as f64 / first as f64 - 1.0);
         assert!(growth < GROWTH_MAX, "memory grew by {growth:.2} %: {:?}", memory.0);
     }
     gateway.metric_when("tickfan_demand_symbols", "feed=\"any\"", |count| count == 0);
+    let deadline = Instant::now() + PATIENCE;
+    while seen.subscribed() > 0 {
+        assert!(Instant::now() < deadline, "{} streams of the venue are left", seen.subscribed());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Ends the threads of a test, also where it fails.
