@@ -8,7 +8,7 @@
 //! used.
 
 use crate::{
-    market::{Field, Halt, QuoteUpdate, Sequence, StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update},
+    market::{self, Field, Halt, QuoteUpdate, Sequence, StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update},
     venue::{
         Batch, DecodeError, Message,
         kit::{
@@ -168,12 +168,15 @@ fn reference_price(
 ) -> Result<Update, DecodeError> {
     let symbol = names.find(ticker)?;
     let errors = &mut batch.errors;
+    let time = time.rfc3339(errors);
     let trade = TradeUpdate {
-        sequence: sequence(time.rfc3339(errors)),
+        sequence: sequence(time),
         price: required(price.decimal(errors), errors),
         size: Field::Clear,
         side: Field::Clear,
-        ..TradeUpdate::default()
+        // It comes from the first to the last hour of the day, and has no flag for that.
+        session: time.map(market::us_session).unwrap_or_default(),
+        key: None,
     };
     Ok(Update { symbol, trade: Some(trade), ..Update::default() })
 }

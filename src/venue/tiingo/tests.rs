@@ -54,6 +54,15 @@ fn a_reference_price_is_a_trade_without_size_and_side() {
     };
     assert_eq!((message, batch.errors.total()), (Ok(Message::Data), 0));
     assert_eq!(batch.updates, [Update { symbol: FeedSymbol(1), trade: Some(trade), ..Update::default() }]);
+    for (time, session) in [
+        ("2026-08-25T20:00:00.9Z", TradingSession::Regular),
+        ("2026-08-25T20:40:00Z", TradingSession::Extended),
+        ("2026-08-25T09:05:00-04:00", TradingSession::Extended),
+        ("soon", TradingSession::Regular),
+    ] {
+        let (_, batch) = read(PRICE.replace("2026-08-25T14:30:01.023456789Z", time));
+        assert_eq!(batch.updates[0].trade.unwrap().session, session, "{time}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::{
     market::{
-        Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update,
+        self, Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros,
+        Update,
     },
     venue::{
         Batch, DecodeError, ListedSymbol, Message,
@@ -14,6 +15,13 @@ use crate::{
     },
 };
 use serde::Deserialize;
+
+/// The exchanges of US stocks, by MIC (ISO 10383) and by the venue's names. Over-the-counter markets keep the same hours.
+const US_MICS: &[&str] = &[
+    "XNAS", "XNGS", "XNMS", "XNCM", "XNYS", "XASE", "ARCX", "BATS", "XCBO", "IEXG", "OTCM", "OTCQ", "OTCB", "PINX",
+    "EXPM",
+];
+const US_EXCHANGES: &[&str] = &["NASDAQ", "NYSE", "NYSE ARCA", "NYSE American", "AMEX", "CBOE", "IEX", "OTC"];
 
 /// What a frame was, before the subscription has taken the answers.
 pub(super) enum Event {
@@ -179,6 +187,12 @@ impl<'a> Object<'a> for Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Whether its exchange has the hours of US stocks. Without a word of that it is as any other.
+    fn is_us_stock(&self) -> bool {
+        let is_one_of = |field: Exact<'_>, all: &[&str]| field.text().is_some_and(|name| all.contains(&&*name));
+        is_one_of(self.mic_code, US_MICS) || is_one_of(self.exchange, US_EXCHANGES)
+    }
+
     fn price(&self, names: &Names, prices: &mut Prices, batch: &mut Batch) -> Result<(), DecodeError> {
         let named = Named { symbol: self.symbol, exchange: self.exchange, mic_code: self.mic_code };
         let symbol = match prices.with_exchange(&named, names) {
@@ -190,11 +204,24 @@ impl Frame<'_> {
         let sequence = Sequence { time, ..Sequence::default() };
         let price = required(self.price.decimal(errors), errors);
         let is_repeated = prices.repeats(symbol, time, price);
-        let trade = TradeUpdate { sequence, price, size: Field::Clear, side: Field::Clear, ..TradeUpdate::default() };
+        let session = if self.is_us_stock() { time.map(market::us_session) } else { None };
+        let trade = TradeUpdate {
+            sequence,
+            price,
+            size: Field::Clear,
+            side: Field::Clear,
+            session: session.unwrap_or_default(),
+            key: None,
+        };
+        // A side that the venue leaves out is not that of an earlier time.
+        let mut side = |price: Exact<'_>| match unless_zero(price.decimal(errors)) {
+            Field::Keep => Field::Clear,
+            price => price,
+        };
         let quote = (self.bid.is_there() || self.ask.is_there()).then(|| QuoteUpdate {
             sequence,
-            bid: unless_zero(self.bid.decimal(errors)),
-            ask: unless_zero(self.ask.decimal(errors)),
+            bid: side(self.bid),
+            ask: side(self.ask),
             ..QuoteUpdate::default()
         });
         let stats = self.day_volume.is_there().then(|| StatsUpdate {

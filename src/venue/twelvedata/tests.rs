@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    market::{Decimal, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
+    market::{
+        Decimal, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, TradingSession, UnixMicros,
+        Update,
+    },
     venue::{Credentials, kit::Given},
 };
 use proptest::prelude::*;
@@ -62,6 +65,33 @@ fn a_price_is_a_trade_and_may_bring_a_quote_and_the_days_volume() {
     assert_eq!((batch.updates, batch.errors.total()), (vec![update], 0));
     let (_, batch) = read(COIN.replace("29299.0", "0"));
     assert_eq!(batch.updates[0].quote.unwrap().bid, Field::Clear);
+    let (_, batch) = read(COIN.replace(r#","ask":29300.0"#, ""));
+    let quote = batch.updates[0].quote.unwrap();
+    assert_eq!((quote.bid, quote.ask), (number("29299"), Field::Clear), "an ask of before is not that of now");
+}
+
+#[test]
+fn a_us_stock_has_its_session_by_the_time() {
+    let session = |frame: &str, time: &str| {
+        let (_, batch) = read(frame.replace("1684508045", time).replace("1653116989", time));
+        batch.updates[0].trade.unwrap().session
+    };
+    // 2023-05-19, a Friday: 10:54, 16:00:00, 16:00:01, 9:29:59 and 18:00 in New York.
+    for (time, expected) in [
+        ("1684508045", TradingSession::Regular),
+        ("1684526400", TradingSession::Regular),
+        ("1684526401", TradingSession::Extended),
+        ("1684502999", TradingSession::Extended),
+        ("1684533600", TradingSession::Extended),
+    ] {
+        assert_eq!(session(PRICE, time), expected, "{time}");
+        assert_eq!(session(COIN, time), TradingSession::Regular, "a coin at {time}");
+    }
+    let late = "1684533600";
+    let of_name = PRICE.replace(r#","mic_code":"XNGS""#, "");
+    assert_eq!(session(&of_name, late), TradingSession::Extended);
+    let of_london = PRICE.replace("NASDAQ", "LSE").replace("XNGS", "XLON");
+    assert_eq!(session(&of_london, late), TradingSession::Regular, "another exchange has other hours");
 }
 
 #[test]

@@ -183,6 +183,21 @@ impl<C: Copy + PartialEq> Subscription<C> {
         requests
     }
 
+    /// What this request without a whole answer asks for.
+    pub(in crate::venue) fn asks(&self, id: u64) -> Option<(Aim, C)> {
+        self.asked.iter().find(|asked| asked.id == id).map(|asked| (asked.aim, asked.kind))
+    }
+
+    /// The symbols of this request that have no answer of their own.
+    pub(in crate::venue) fn open_symbols(&self, id: u64) -> &[FeedSymbol] {
+        self.asked.iter().find(|asked| asked.id == id).map_or(&[], |asked| &asked.unanswered)
+    }
+
+    /// Whether a part of this request is granted already.
+    pub(in crate::venue) fn is_part_granted(&self, id: u64) -> bool {
+        self.asked.iter().any(|asked| asked.id == id && asked.is_granted)
+    }
+
     /// What the oldest unanswered request asks for.
     pub(in crate::venue) fn oldest(&self) -> Option<(Aim, C)> {
         self.asked.front().map(|asked| (asked.aim, asked.kind))
