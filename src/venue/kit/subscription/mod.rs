@@ -128,6 +128,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
                 accepted.symbols.retain(|asked| *asked != symbol);
             }
         }
+        self.accepted.retain(|asked| !asked.symbols.is_empty());
         self.halvings = 0;
         let mut begins = if removed.is_empty() { Vec::new() } else { names.take_free() };
         begins.iter().for_each(|symbol| *self.verdict(*symbol) = Verdict::Open);
