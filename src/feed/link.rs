@@ -9,6 +9,9 @@ use super::{
 use crate::venue::{Failure, Message, Played, Request, Rules, Silence};
 use std::{collections::VecDeque, time::Instant};
 
+/// A connection may live for months, and each change of its list is a request. A venue refuses what was asked lately.
+const ACCEPTED_MAX: usize = 10_000;
+
 /// What is known of the connection that there is.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -21,8 +24,8 @@ pub(super) struct Link {
     ask_not_before: Instant,
     /// Sent, and not answered yet. Oldest first.
     awaited: VecDeque<Awaited>,
-    /// The ids of the requests that count as granted since they were sent. Oldest first.
-    accepted: Vec<u64>,
+    /// The ids of the newest requests that count as granted since they were sent. Oldest first.
+    accepted: VecDeque<u64>,
     granted: usize,
     /// Their ids.
     refused: Vec<u64>,
@@ -72,7 +75,7 @@ impl Link {
             hourly: HourlyRequests::default(),
             ask_not_before: now,
             awaited: VecDeque::new(),
-            accepted: Vec::new(),
+            accepted: VecDeque::new(),
             granted: 0,
             refused: Vec::new(),
             unanswered: Vec::new(),
@@ -99,7 +102,10 @@ impl Link {
 
     fn await_answer(&mut self, id: u64, silence: Silence, timing: &Timing, now: Instant) {
         if silence == Silence::Accepts {
-            self.accepted.push(id);
+            if self.accepted.len() == ACCEPTED_MAX {
+                self.accepted.pop_front();
+            }
+            self.accepted.push_back(id);
             self.granted += 1;
             return;
         }
@@ -196,7 +202,7 @@ impl Link {
             Some(id) => self.accepted.iter().position(|accepted| *accepted == id)?,
             None => self.accepted.len().checked_sub(1)?,
         };
-        let refused = self.accepted.remove(place);
+        let refused = self.accepted.remove(place)?;
         self.granted -= 1;
         if id.is_none() {
             self.unanswered.push(refused);
@@ -368,4 +374,18 @@ impl Link {
 
 fn newest(requests: &[Request]) -> Option<u64> {
     requests.iter().map(|request| request.id).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_10_so_many_requests_that_count_as_granted_are_remembered() {
+        let (timing, now) = (Timing::default(), Instant::now());
+        let mut link = Link::new(Vec::new(), &timing, now);
+        (0..20_000).for_each(|id| link.await_answer(id, Silence::Accepts, &timing, now));
+        assert_eq!((link.accepted.len(), link.retracted(None)), (ACCEPTED_MAX, Some(19_999)));
+        assert_eq!((link.retracted(Some(3)), link.granted), (None, 19_999));
+    }
 }

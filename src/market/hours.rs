@@ -1,7 +1,7 @@
 //! When a feed trades, and when its silence is an outage.
 
 use super::{
-    Date, UnixMicros,
+    Date, TradingSession, UnixMicros,
     names::names,
     new_york::{self, Day},
 };
@@ -56,6 +56,24 @@ const CLOSE_OF_HALF_DAY: u32 = 17 * 60;
 
 /// Trading days are at most so far apart, a weekend with a holiday on each side, unless the configuration closes more.
 const DAYS_APART_MAX: usize = 6;
+
+/// Whole seconds stamp the close with the second in which it falls.
+const CLOSING_SECOND: i64 = 1_000_000;
+
+/// The session of a trade in US stocks at this time, where the venue does not tell: the regular one from 9:30 to 16:00
+/// in New York, on a half day to 13:00, the second of the close included. Days that only the configuration closes count
+/// as open.
+pub(crate) fn us_session(time: UnixMicros) -> TradingSession {
+    let date = new_york::date(time);
+    let close = match new_york::day(date) {
+        Day::Closed => return TradingSession::Extended,
+        Day::Half => REGULAR_CLOSE_OF_HALF_DAY,
+        Day::Full => REGULAR_CLOSE,
+    };
+    let is_regular =
+        time >= new_york::moment(date, REGULAR_OPENING) && time.0 < new_york::moment(date, close).0 + CLOSING_SECOND;
+    if is_regular { TradingSession::Regular } else { TradingSession::Extended }
+}
 
 impl Schedule {
     /// The hours, without the days that the configuration closes.
@@ -165,6 +183,34 @@ mod tests {
         check(&[], "2024-11-01", &[whole("2024-11-01"), whole("2024-11-04")].concat());
         // The end of a summer day is midnight in UTC.
         check(&[], "2025-07-02", &[whole("2025-07-02"), half("2025-07-03"), whole("2025-07-07")].concat());
+    }
+
+    #[test]
+    fn the_regular_session_is_from_the_opening_to_the_second_of_the_close() {
+        use TradingSession::{Extended, Regular};
+        let moment = |date: &str, minute| new_york::moment(date.parse().unwrap(), minute).0;
+        // A winter day, a summer day, a half day.
+        for (date, close) in [("2026-01-05", 960), ("2025-07-02", 960), ("2026-11-27", 780)] {
+            let [opens, closes] = [moment(date, 570), moment(date, close)];
+            for (micros, session) in [
+                (moment(date, 240), Extended),
+                (opens - 1, Extended),
+                (opens, Regular),
+                (closes, Regular),
+                (closes + 999_999, Regular),
+                (closes + 1_000_000, Extended),
+                (moment(date, 1_199), Extended),
+            ] {
+                assert_eq!(us_session(UnixMicros(micros)), session, "{date} {micros}");
+            }
+        }
+        // A holiday, a Saturday.
+        for date in ["2026-01-19", "2026-01-10"] {
+            assert_eq!(us_session(UnixMicros(moment(date, 720))), Extended, "{date}");
+        }
+        for micros in [i64::MIN, 0, i64::MAX] {
+            us_session(UnixMicros(micros));
+        }
     }
 
     #[test]

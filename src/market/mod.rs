@@ -28,6 +28,7 @@ pub use failover::{Cause, Failover, FailoverLimits, Switch};
 pub use feed_symbol::FeedSymbol;
 pub(crate) use guard::Guard;
 pub use guard::Guards;
+pub(crate) use hours::us_session;
 pub use hours::{Hours, Phase, Schedule};
 pub use latest::{Quote, Stats, Trade};
 pub use part::{Kind, Part, Parts};

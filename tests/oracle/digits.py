@@ -4,11 +4,25 @@ import json
 import re
 from datetime import datetime, timezone
 from decimal import Decimal, getcontext
+from zoneinfo import ZoneInfo
 
 getcontext().prec = 400  # more digits than any field has: nothing is ever rounded
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def us_session(time):
+    """The session of a price of a US stock, in µs since 1970: `regular` to the second of the close. Of holidays and half
+    days it knows nothing."""
+    if not isinstance(time, int):
+        return "regular"
+    there = datetime.fromtimestamp(time // 1_000_000, NEW_YORK)
+    second = there.hour * 3600 + there.minute * 60 + there.second
+    return "regular" if there.weekday() < 5 and 9.5 * 3600 <= second <= 16 * 3600 else "extended"
 
 
 class Unreadable(Exception):

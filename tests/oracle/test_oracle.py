@@ -188,10 +188,12 @@ class Venues(unittest.TestCase):
 
     def test_tiingo__three_elements_are_a_price_and_sixteen_a_quote(self):
         data = '{{"messageType":"A","service":"iex","data":{}}}'.format
-        price = data('["2026-01-01T00:00:00Z","a",5.0]')
-        quote = data('["Q","2026-01-01T00:00:01Z",1767225601000000000,"a",1,4,5,6,2,null,null,0,0,null,null,null]')
-        _, states = run("tiingo", {"a": "A"}, price, quote)
+        price = data('["2026-01-02T15:00:00Z","a",5.0]')
+        late = data('["2026-01-02T21:30:00Z","a",7.0]')
+        quote = data('["Q","2026-01-02T15:00:01Z",1767366001000000000,"a",1,4,5,6,2,null,null,0,0,null,null,null]')
+        _, states = run("tiingo", {"a": "A"}, price, quote, late)
         self.assertEqual((states["A"]["price"], states["A"]["bid"], states["A"]["ask_size"]), ("5", "4", "2"))
+        self.assertEqual(states["A"]["ext_price"], "7")
 
     def test_twelvedata__a_price_counts_once_in_its_second(self):
         price = '{{"event":"price","symbol":"A","timestamp":{},"price":{}}}'.format
@@ -199,7 +201,7 @@ class Venues(unittest.TestCase):
         self.assertEqual(run("twelvedata", {"A": "A"}, *frames)[1]["A"]["trades"], 3)
 
     def test_twelvedata__an_exchange_tells_two_stocks_of_one_name_apart(self):
-        price = '{{"event":"price","symbol":"A","exchange":"{}","timestamp":1767225601,"price":{}}}'.format
+        price = '{{"event":"price","symbol":"A","exchange":"{}","timestamp":1767366001,"price":{}}}'.format
         _, states = run("twelvedata", {"A": "A", "A:TSX": "A.TO"}, price("TSX", 5), price("NYSE", 6))
         self.assertEqual((states["A.TO"]["price"], states["A"]["price"]), ("5", "6"))
 

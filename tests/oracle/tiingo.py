@@ -1,6 +1,6 @@
 """Tiingo's IEX stream: lists of data. Three elements are a reference price, sixteen a trade, a quote or a broken trade."""
 
-from digits import Unreadable, micros, read_json, rfc3339
+from digits import Unreadable, micros, read_json, rfc3339, us_session
 from model import CLEAR, Frame
 
 CONTROL = {"H": "heartbeat", "I": "ack", "E": "failed"}
@@ -22,7 +22,8 @@ class Reader:
         data, frame = message["data"], Frame()
         if len(data) == 3:
             time, name, price = data
-            frame.trade(self.symbol(name), None, frame.read(rfc3339, time), price, CLEAR, CLEAR)
+            time = frame.read(rfc3339, time)
+            frame.trade(self.symbol(name), None, time, price, CLEAR, CLEAR, session=us_session(time))
             return frame
         kind, _iso, nanos, name, bid_size, bid, _mid, ask, ask_size, last, last_size, halted, after_hours = data[:13]
         odd_lot = data[14]

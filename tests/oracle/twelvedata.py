@@ -3,8 +3,10 @@
 A price that comes again within its second says nothing. `RY` and `RY:TSX` both arrive as `RY`, with their exchange.
 """
 
-from digits import Unreadable, micros, read_json
+from digits import Unreadable, micros, read_json, us_session
 from model import CLEAR, KEEP, Frame
+
+US = {"NASDAQ", "NYSE", "CBOE", "XNGS", "XNAS", "XNYS", "ARCX"}
 
 CONTROL = {"heartbeat": "heartbeat", "subscribe-status": "ack", "unsubscribe-status": "ack"}
 
@@ -41,9 +43,13 @@ class Reader:
     def price(self, frame, symbol, get):
         time = frame.read(lambda text: micros(text, 1), get("timestamp"))
         if self.last.get(symbol) != (time, get("price")):
-            frame.trade(symbol, None, time, get("price"), CLEAR, CLEAR)
+            is_us = get("exchange") in US or get("mic_code") in US
+            session = us_session(time) if is_us else "regular"
+            frame.trade(symbol, None, time, get("price"), CLEAR, CLEAR, session=session)
         if self.last.get(symbol, (0,))[0] <= time:
             self.last[symbol] = (time, get("price"))
         bid, ask = frame.price(get("bid")), frame.price(get("ask"))
+        if (bid, ask) != (KEEP, KEEP):
+            bid, ask = (CLEAR if side is KEEP else side for side in (bid, ask))
         frame.add(symbol, "quote", None, time, bid=bid, ask=ask)
         frame.stats(symbol, None, time, "day", get("day_volume"))

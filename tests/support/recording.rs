@@ -10,7 +10,7 @@ const FILE: &str = "binance.txt.gz";
 const SEED: u64 = 20_240_808;
 const FRAMES: usize = 20_000;
 /// The start of a generated session, in µs since 1970.
-const BEGIN_MICROS: u64 = 1_723_161_254_000_000;
+const BEGIN_MICROS: u64 = 1_723_125_254_000_000;
 
 /// A session, in the order in which it came.
 pub struct Recording {

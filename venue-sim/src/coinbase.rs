@@ -127,7 +127,7 @@ impl Dialect for Coinbase {
         self.beats += 1;
         let counter = self.beats;
         let event = format!(
-            r#"{{"current_time":"2024-08-08 23:54:15.854959523 +0000 UTC m=+41701.260604819","heartbeat_counter":{counter}}}"#
+            r#"{{"current_time":"2024-08-08 13:54:15.854959523 +0000 UTC m=+41701.260604819","heartbeat_counter":{counter}}}"#
         );
         Some(self.frame("heartbeats", time_of(0), &event))
     }

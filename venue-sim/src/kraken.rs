@@ -39,7 +39,7 @@ fn status(system: &str) -> String {
     )
 }
 
-const TIMES: &str = r#""time_in":"2024-08-08T23:54:15.829165Z","time_out":"2024-08-08T23:54:15.829217Z""#;
+const TIMES: &str = r#""time_in":"2024-08-08T13:54:15.829165Z","time_out":"2024-08-08T13:54:15.829217Z""#;
 
 impl Dialect for Kraken {
     fn greeting(&mut self) -> Vec<String> {

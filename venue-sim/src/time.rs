@@ -1,7 +1,7 @@
 //! The times of frames: they follow from a frame's number, so that a test can tell old from new.
 
-/// 2024-08-08T23:54:15Z, in µs since 1970.
-const START: u64 = 1_723_161_255_000_000;
+/// 2024-08-08T13:54:15Z, in µs since 1970: within the regular session of US stocks, with hours to come.
+const START: u64 = 1_723_125_255_000_000;
 
 /// The time of the frame with this number, in µs since 1970: a millisecond after that of the one before.
 #[must_use]
@@ -9,7 +9,7 @@ pub fn time_of(number: u64) -> u64 {
     START + number * 1_000
 }
 
-/// A time in µs since 1970 as RFC 3339 has it, in UTC: `2024-08-08T23:54:15.000001Z`.
+/// A time in µs since 1970 as RFC 3339 has it, in UTC: `2024-08-08T13:54:15.000001Z`.
 #[must_use]
 pub fn rfc3339(micros: u64) -> String {
     let seconds = micros / 1_000_000;
@@ -39,7 +39,7 @@ mod tests {
     fn times_are_written_as_the_calendar_has_them() {
         for (micros, written) in [
             (0, "1970-01-01T00:00:00.000000Z"),
-            (time_of(1), "2024-08-08T23:54:15.001000Z"),
+            (time_of(1), "2024-08-08T13:54:15.001000Z"),
             (1_709_251_199_000_007, "2024-02-29T23:59:59.000007Z"),
             (4_102_444_800_000_000, "2100-01-01T00:00:00.000000Z"),
         ] {

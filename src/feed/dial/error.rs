@@ -16,6 +16,9 @@ use tokio_tungstenite::tungstenite::{
     http::StatusCode,
 };
 
+/// After too many requests or connections, where the answer does not say for how long: venues count by the minute.
+const TOO_MANY: Duration = Duration::from_secs(60);
+
 /// Why a websocket did not open, or ended.
 #[derive(Debug)]
 pub(in crate::feed) enum SocketError {
@@ -76,7 +79,10 @@ impl SocketError {
     /// The wait that a refused handshake, or the refusal of a proxy, asks for.
     pub(in crate::feed) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         match self {
-            Self::Websocket(Error::Http(response)) => retry_after(response.headers(), now),
+            Self::Websocket(Error::Http(response)) => {
+                let is_too_many = matches!(response.status().as_u16(), 429 | 418);
+                retry_after(response.headers(), now).or(is_too_many.then_some(TOO_MANY))
+            }
             Self::Dial(DialError::Proxy { error: ProxyError::Refused { headers, .. }, .. }) => {
                 retry_after(headers, now)
             }
@@ -125,6 +131,16 @@ mod tests {
 
     fn refused(status: u16) -> Error {
         Error::Http(Box::new(Response::builder().status(status).body(None).unwrap()))
+    }
+
+    #[test]
+    fn too_many_is_a_wait_of_a_minute_unless_the_answer_says_otherwise() {
+        let now = SystemTime::UNIX_EPOCH;
+        let wait = |status: u16| SocketError::Websocket(refused(status)).retry_after(now).map(|wait| wait.as_secs());
+        assert_eq!([429, 418, 503, 401].map(wait), [Some(60), Some(60), None, None]);
+        let response = Response::builder().status(429).header("retry-after", "7").body(None).unwrap();
+        let said = SocketError::Websocket(Error::Http(Box::new(response)));
+        assert_eq!(said.retry_after(now), Some(Duration::from_secs(7)));
     }
 
     #[test]

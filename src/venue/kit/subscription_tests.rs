@@ -343,6 +343,19 @@ fn what_is_asked_again_leaves_out_what_was_removed_meanwhile() {
 }
 
 #[test]
+fn rule_10_requests_that_count_as_granted_are_forgotten_with_their_symbols() {
+    let mut names = names(1);
+    let mut subscription = Subscription::new(&SILENT, &names);
+    subscription.restart(&[Channel::Trades], &names);
+    let added = [(FeedSymbol(1), listed("S8"))];
+    for _ in 0..100 {
+        subscription.change((&BOTH, &BOTH), (&added, &[]), &mut names);
+        subscription.change((&BOTH, &BOTH), (&[], &[FeedSymbol(1)]), &mut names);
+    }
+    assert_eq!(subscription.accepted.len(), 1);
+}
+
+#[test]
 fn rule_10_each_change_has_halvings_of_its_own() {
     let names = names(1);
     let subscription = Subscription::new(&FORM, &names);

@@ -48,6 +48,11 @@ impl Channel {
         }
     }
 
+    /// Whether symbols live without it.
+    pub(super) fn is_extra(self) -> bool {
+        self != Self::Trades
+    }
+
     /// The channel and the symbol of a topic.
     fn find(topic: &str, names: &Names) -> Option<Result<(Self, FeedSymbol), DecodeError>> {
         let (prefix, name) = topic.split_once('.')?;
@@ -81,6 +86,11 @@ impl Trades {
         if let Some(last) = self.0.get_mut(symbol.index()) {
             *last = None;
         }
+    }
+
+    /// Whether the symbol has had a trade with an id since it was asked for.
+    pub(super) fn has(&self, symbol: FeedSymbol) -> bool {
+        self.0.get(symbol.index()).is_some_and(Option::is_some)
     }
 
     /// Whether the symbol's last trade was this one; it is now.

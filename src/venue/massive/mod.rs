@@ -24,8 +24,9 @@
 //! [`conditions`]. In `A` only `op`, `av` and `dav` are of the day: the others are of a second. Times are ms, but ns in
 //! `LULD`. Its indicators 17 and 18 are a halt and its end, and come for stocks that are listed on Nasdaq.
 //!
-//! **Answers.** Each topic is acknowledged by name. Names are not checked. `not authorized` names no topic: it is the
-//! oldest request's. Quotes and halts come in real time alone, so the delayed host is not asked for them.
+//! **Answers.** Each topic is acknowledged by name, unless it is held already. Names are not checked. `not authorized`
+//! names no topic: it answers one of the oldest request's. Where one error stands for a whole request, the silence about
+//! the others refuses them. Quotes and halts come in real time alone, so the delayed host is not asked for them.
 //!
 //! **Errors.** A wrong key, and a plan without trades, are fatal; others pass. `max_connections` comes after the login.
 
@@ -96,7 +97,7 @@ static FORM: Form<Channel> = Form {
         serde_json::json!({ "action": aim.word("subscribe", "unsubscribe"), "params": topics.join(",") }).to_string()
     },
     silence: Silence::Disconnects,
-    is_required: |channel| channel == Channel::Trades,
+    is_required: |channel| !channel.is_extra(),
 };
 
 /// The protocol of Massive's stream.
@@ -150,7 +151,9 @@ impl Massive {
             }
             Status::LoggedIn if self.stage == Stage::LogIn => {
                 self.stage = Stage::Subscribed;
-                batch.requests.extend(self.subscription.restart(self.channels, &self.names));
+                let mut requests = self.subscription.restart(self.channels, &self.names);
+                self.forgive_extras(&mut requests);
+                batch.requests.extend(requests);
                 Message::Acknowledged(LOGIN)
             }
             Status::Held(aim, channel, symbol) => {
@@ -160,16 +163,35 @@ impl Massive {
                     None => Message::Control,
                 }
             }
-            Status::NotAuthorized => match self.subscription.oldest() {
-                // Without trades it is nothing.
-                Some((Aim::Begin, Channel::Trades)) => Message::Failed(Failure::Fatal(Reason::NotEntitled)),
-                Some(_) => self.subscription.refused(None, Reason::NotEntitled),
-                None => Message::Control,
-            },
+            Status::NotAuthorized => self.not_authorized(batch),
             Status::WrongKey => Message::Failed(Failure::Fatal(Reason::Unauthorized)),
             Status::TooManyConnections => Message::Failed(Failure::Passing { retry_after: Some(OTHER_CONNECTION) }),
             Status::Failed => Message::Failed(Failure::Passing { retry_after: None }),
             Status::Connected | Status::LoggedIn | Status::Other => Message::Other,
+        }
+    }
+
+    /// One topic is not in the plan. What ends a subscription is never refused for that.
+    fn not_authorized(&mut self, batch: &mut Batch) -> Message {
+        let Some(id) = self.subscription.oldest_id(Aim::Begin) else { return Message::Control };
+        let is_for_trades = self.subscription.asks(id) == Some((Aim::Begin, Channel::Trades));
+        if is_for_trades && !self.subscription.is_part_granted(id) {
+            // Without trades it is nothing.
+            return Message::Failed(Failure::Fatal(Reason::NotEntitled));
+        }
+        match self.subscription.open_symbols(id).first() {
+            Some(&symbol) => self.subscription.answered(id, symbol, Some(Reason::NotEntitled), &self.names, batch),
+            None => Message::Control,
+        }
+    }
+
+    /// Silence about quotes, bars or halts costs these alone.
+    fn forgive_extras(&self, requests: &mut [Request]) {
+        for request in requests {
+            if self.subscription.asks(request.id).is_some_and(|(aim, channel)| aim == Aim::Begin && channel.is_extra())
+            {
+                request.silence = Silence::Refuses;
+            }
         }
     }
 
@@ -223,12 +245,21 @@ impl Venue for Massive {
     fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
         let places = added.iter().map(|(symbol, _)| symbol).chain(removed);
         places.for_each(|symbol| self.trades.forget(*symbol));
-        let requests = self.subscription.change((self.channels, self.channels), (added, removed), &mut self.names);
+        let mut requests = self.subscription.change((self.channels, self.channels), (added, removed), &mut self.names);
+        self.forgive_extras(&mut requests);
         // The list is asked for after the login.
         Change::Requests(if self.stage == Stage::Subscribed { requests } else { Vec::new() })
     }
 
     fn unanswered(&mut self, id: u64) {
+        // A topic that is held already has no answer: its trades are one.
+        if self.subscription.asks(id) == Some((Aim::Begin, Channel::Trades)) {
+            let mut symbols = self.subscription.open_symbols(id).to_vec();
+            symbols.retain(|symbol| self.trades.has(*symbol));
+            for symbol in symbols {
+                self.subscription.answered(id, symbol, None, &self.names, &mut Batch::default());
+            }
+        }
         self.subscription.refused(Some(id), Reason::NotGranted);
     }
 }

@@ -186,15 +186,84 @@ fn rule_10_a_request_holds_so_many_topics() {
     assert_eq!(counts, [200, 200, 50].repeat(4));
 }
 
+/// Says this once for each topic.
+fn repeated(venue: &mut Massive, frame: &str, count: usize) -> Vec<Message> {
+    (0..count).map(|_| says(venue, frame).0).collect()
+}
+
 #[test]
 fn what_a_plan_lacks_costs_the_channel_and_trades_the_feed() {
-    let (mut venue, _) = subscribed(None, &["AAPL"]);
+    use Message::{Acknowledged, Control, Refused};
     let lacks = status("error", "not authorized");
-    says(&mut venue, &status("success", "subscribed to: T.AAPL"));
-    assert_eq!(says(&mut venue, &lacks).0, Message::Refused(Some(3)));
-    assert_eq!(venue.refused(), [], "its trades are granted");
+    let held = |topic: &str| status("success", &format!("subscribed to: {topic}"));
+    let (mut venue, _) = subscribed(None, &["AAPL", "MSFT"]);
+    says(&mut venue, &held("T.AAPL"));
+    assert_eq!(says(&mut venue, &held("T.MSFT")).0, Acknowledged(2));
+    // An error for each topic of the quotes; bars are in the plan; limits are not.
+    assert_eq!(repeated(&mut venue, &lacks, 2), [Control, Refused(Some(3))]);
+    assert_eq!([says(&mut venue, &held("A.AAPL")).0, says(&mut venue, &held("A.MSFT")).0], [Control, Acknowledged(4)]);
+    assert_eq!(repeated(&mut venue, &lacks, 3), [Control, Refused(Some(5)), Control]);
+    assert_eq!(venue.refused(), [], "their trades are granted");
+
+    // A list that changes then: what is refused again is the extras of the new one.
+    let ibm = [(FeedSymbol(2), "IBM".parse::<crate::market::Symbol>().unwrap().into())];
+    let Change::Requests(requests) = venue.change(&ibm, &[FeedSymbol(0)]) else { panic!("it can") };
+    let silences: Vec<Silence> = requests.iter().map(|request| request.silence).collect();
+    let (ends, begins) = silences.split_at(4);
+    assert_eq!(ends, [Silence::Ends; 4]);
+    assert_eq!(begins, [Silence::Disconnects, Silence::Refuses, Silence::Refuses, Silence::Refuses]);
+    assert_eq!(says(&mut venue, &held("T.IBM")).0, Acknowledged(10));
+    assert_eq!(says(&mut venue, &lacks).0, Refused(Some(11)), "an end is refused by nothing");
+    assert_eq!(venue.refused(), []);
+
     let (mut venue, _) = subscribed(None, &["AAPL"]);
     assert_eq!(says(&mut venue, &lacks).0, Message::Failed(Failure::Fatal(Reason::NotEntitled)));
+}
+
+#[test]
+fn one_error_for_a_whole_request_leaves_the_rest_to_silence() {
+    let (mut venue, _) = subscribed(None, &["AAPL", "MSFT"]);
+    let held = |topic: &str| status("success", &format!("subscribed to: {topic}"));
+    for topic in ["T.AAPL", "T.MSFT"] {
+        says(&mut venue, &held(topic));
+    }
+    assert_eq!(says(&mut venue, &status("error", "not authorized")).0, Message::Control);
+    says(&mut venue, &held("A.AAPL"));
+    assert_eq!(says(&mut venue, &held("A.MSFT")).0, Message::Acknowledged(4));
+    venue.unanswered(3);
+    venue.unanswered(5);
+    assert!(venue.subscription.is_answered());
+    assert_eq!(venue.refused(), [], "their trades are granted");
+}
+
+#[test]
+fn each_of_many_requests_has_errors_of_its_own() {
+    let names: Vec<String> = (0..450).map(|number| format!("S{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut venue, _) = subscribed(None, &names);
+    for name in names {
+        says(&mut venue, &status("success", &format!("subscribed to: T.{name}")));
+    }
+    let answers = repeated(&mut venue, &status("error", "not authorized"), 3 * 450);
+    let refused: Vec<_> = answers.into_iter().filter(|message| *message != Message::Control).collect();
+    assert_eq!(refused, (5..=13).map(|id| Message::Refused(Some(id))).collect::<Vec<_>>());
+    assert_eq!(venue.refused(), []);
+}
+
+#[test]
+fn a_topic_that_is_held_already_is_granted_by_its_trades() {
+    let (mut venue, _) = subscribed(None, &["AAPL", "MSFT"]);
+    for topic in ["T.AAPL", "T.MSFT"] {
+        says(&mut venue, &status("success", &format!("subscribed to: {topic}")));
+    }
+    let again = ["AAPL", "MSFT"].map(|name| name.parse::<crate::market::Symbol>().unwrap().into());
+    let places = [FeedSymbol(0), FeedSymbol(1)];
+    let added: Vec<_> = places.into_iter().zip(again).collect();
+    let Change::Requests(requests) = venue.change(&added, &places) else { panic!("it can") };
+    let id = requests.iter().rfind(|request| request.text.as_deref().unwrap().contains("T.AAPL")).unwrap().id;
+    says(&mut venue, TRADE);
+    venue.unanswered(id);
+    assert_eq!(venue.refused(), [(FeedSymbol(1), Reason::NotGranted)], "AAPL has had a trade since");
 }
 
 #[test]

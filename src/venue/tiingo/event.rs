@@ -8,7 +8,7 @@
 //! used.
 
 use crate::{
-    market::{Field, Halt, QuoteUpdate, Sequence, StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update},
+    market::{self, Field, Halt, QuoteUpdate, Sequence, StatusUpdate, TradeUpdate, TradingSession, UnixMicros, Update},
     venue::{
         Batch, DecodeError, Message,
         kit::{
@@ -36,8 +36,8 @@ pub(super) enum Answer<'a> {
     Subscribed(Option<u64>),
     /// These tickers are subscribed by now.
     Listed(HashSet<Cow<'a, str>>),
-    /// An error with this code.
-    Failed(u64),
+    /// An error with this code, and whether its words are about the level.
+    Failed(u64, bool),
 }
 
 /// Reads a frame.
@@ -60,7 +60,10 @@ pub(super) fn read<'a>(frame: &'a [u8], names: &Names, batch: &mut Batch) -> Res
             let response: Response<'_> = part(frame.response)?;
             match response.code.id(&mut batch.errors) {
                 Some(200) if *kind == *"I" => answer(frame.data, batch).map(Event::Answer),
-                code => Ok(Event::Answer(Answer::Failed(code.unwrap_or_default()))),
+                code => {
+                    let words = response.message.text().unwrap_or_default().to_ascii_lowercase();
+                    Ok(Event::Answer(Answer::Failed(code.unwrap_or_default(), words.contains("threshold"))))
+                }
             }
         }
         _ => Ok(Event::Message(Message::Other)),
@@ -107,11 +110,16 @@ impl<'a> Object<'a> for Frame<'a> {
 #[derive(Default)]
 struct Response<'a> {
     code: Exact<'a>,
+    message: Exact<'a>,
 }
 
 impl<'a> Object<'a> for Response<'a> {
     fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        (key == "code").then_some(&mut self.code)
+        match key {
+            "code" => Some(&mut self.code),
+            "message" => Some(&mut self.message),
+            _ => None,
+        }
     }
 }
 
@@ -168,12 +176,15 @@ fn reference_price(
 ) -> Result<Update, DecodeError> {
     let symbol = names.find(ticker)?;
     let errors = &mut batch.errors;
+    let time = time.rfc3339(errors);
     let trade = TradeUpdate {
-        sequence: sequence(time.rfc3339(errors)),
+        sequence: sequence(time),
         price: required(price.decimal(errors), errors),
         size: Field::Clear,
         side: Field::Clear,
-        ..TradeUpdate::default()
+        // It comes from the first to the last hour of the day, and has no flag for that.
+        session: time.map(market::us_session).unwrap_or_default(),
+        key: None,
     };
     Ok(Update { symbol, trade: Some(trade), ..Update::default() })
 }

@@ -25,7 +25,8 @@
 //! **Answers.** The first request is answered with the number of the subscription, which later ones name; those are
 //! answered with all tickers that are subscribed by then. A ticker that is not known stays silent.
 //!
-//! **Errors.** 400 for the level, 401 and 403 are fatal; others pass.
+//! **Errors.** 400 for the level, 401 and 403 are fatal. Another 400 refuses a later request, which is asked again in
+//! halves. Others pass.
 
 mod event;
 
@@ -174,8 +175,14 @@ impl Tiingo {
     fn answer(&mut self, answer: Answer<'_>, batch: &mut Batch) -> Message {
         match answer {
             Answer::Subscribed(id) => {
-                if self.id.is_some() || id.is_none() {
+                if id.is_none() {
                     return Message::Control;
+                }
+                if self.id.is_some() {
+                    // A later request may be answered by the same number, without the tickers.
+                    let oldest = self.subscription.oldest().filter(|_| self.id == id);
+                    let oldest = oldest.and_then(|(aim, ())| self.subscription.oldest_id(aim));
+                    return oldest.map_or(Message::Control, |id| self.subscription.granted(id));
                 }
                 self.id = id;
                 let waiting = std::mem::take(&mut self.waiting);
@@ -195,13 +202,31 @@ impl Tiingo {
                 batch.requests.extend(self.sign_all(requests));
                 message
             }
-            Answer::Failed(code) => Message::Failed(match code {
-                401 => Failure::Fatal(Reason::Unauthorized),
-                400 | 403 => Failure::Fatal(Reason::NotEntitled),
-                429 => Failure::Passing { retry_after: Some(TOO_MANY) },
-                _ => Failure::Passing { retry_after: None },
-            }),
+            Answer::Failed(code, is_for_the_level) => self.failed(code, is_for_the_level, batch),
         }
+    }
+
+    fn failed(&mut self, code: u64, is_for_the_level: bool, batch: &mut Batch) -> Message {
+        Message::Failed(match code {
+            401 => Failure::Fatal(Reason::Unauthorized),
+            403 => Failure::Fatal(Reason::NotEntitled),
+            400 if is_for_the_level => Failure::Fatal(Reason::NotEntitled),
+            400 => match self.subscription.oldest_id(Aim::Begin).filter(|_| self.id.is_some()) {
+                // A ticker that was added later costs the others nothing.
+                Some(id) => {
+                    batch.refuses_symbol = true;
+                    let mut halves = Vec::new();
+                    let message =
+                        self.subscription.refused_for_one(Some(id), Reason::NotGranted, &self.names, &mut halves);
+                    batch.requests.extend(self.sign_all(halves));
+                    return message;
+                }
+                // It is our fault, so it may come again.
+                None => Failure::Passing { retry_after: Some(TOO_MANY) },
+            },
+            429 => Failure::Passing { retry_after: Some(TOO_MANY) },
+            _ => Failure::Passing { retry_after: None },
+        })
     }
 }
 

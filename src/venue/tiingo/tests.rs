@@ -54,6 +54,15 @@ fn a_reference_price_is_a_trade_without_size_and_side() {
     };
     assert_eq!((message, batch.errors.total()), (Ok(Message::Data), 0));
     assert_eq!(batch.updates, [Update { symbol: FeedSymbol(1), trade: Some(trade), ..Update::default() }]);
+    for (time, session) in [
+        ("2026-08-25T20:00:00.9Z", TradingSession::Regular),
+        ("2026-08-25T20:40:00Z", TradingSession::Extended),
+        ("2026-08-25T09:05:00-04:00", TradingSession::Extended),
+        ("soon", TradingSession::Regular),
+    ] {
+        let (_, batch) = read(PRICE.replace("2026-08-25T14:30:01.023456789Z", time));
+        assert_eq!(batch.updates[0].trade.unwrap().session, session, "{time}");
+    }
 }
 
 #[test]
@@ -94,8 +103,11 @@ fn trades_quotes_and_halts_of_the_other_levels_are_exact() {
 #[test]
 fn the_key_goes_with_the_request_and_later_ones_name_the_subscription() {
     let mut venue = venue();
+    let first = venue.open();
+    let shown = format!("{first:?}");
+    assert!(!shown.contains("hush"), "{shown}");
     assert_eq!(
-        texts(venue.open()),
+        texts(first),
         [
             r#"{"authorization":"hush","eventData":{"thresholdLevel":"6","tickers":["aapl","spy"]},"eventName":"subscribe"}"#
         ]
@@ -144,11 +156,31 @@ fn a_ticker_that_a_list_lacks_is_asked_for_again_and_then_refused() {
 }
 
 #[test]
+fn a_ticker_that_the_venue_cannot_read_costs_no_other() {
+    let mut venue = venue();
+    venue.open();
+    let mut batch = Batch::default();
+    venue.read(SUBSCRIBED.as_bytes(), &mut batch).unwrap();
+    let added = [2, 3].map(|place| (FeedSymbol(place), format!("NEW{place}").parse::<Symbol>().unwrap().into()));
+    let Change::Requests(requests) = venue.change(&added, &[]) else { panic!("it can") };
+    assert_eq!(requests.len(), 1);
+    let bad = br#"{"messageType":"E","response":{"code":400,"message":"a ticker is not valid"}}"#;
+    assert_eq!(venue.read(bad, &mut batch), Ok(Message::Superseded(2)));
+    let halves = texts(std::mem::take(&mut batch.requests));
+    assert!(halves.len() == 2 && halves.iter().all(|half| half.contains(r#""subscriptionId":77"#)), "{halves:?}");
+    assert_eq!(venue.read(bad, &mut batch), Ok(Message::Refused(Some(3))));
+    // By the number alone.
+    assert_eq!(venue.read(SUBSCRIBED.as_bytes(), &mut batch), Ok(Message::Acknowledged(4)));
+    assert_eq!(venue.read(SUBSCRIBED.as_bytes(), &mut batch), Ok(Message::Control), "it repeats itself");
+    assert_eq!(venue.refused(), [(FeedSymbol(2), Reason::NotGranted)]);
+}
+
+#[test]
 fn errors_are_fatal_or_passing() {
     let fatal = |reason| Message::Failed(Failure::Fatal(reason));
     let passing = |retry_after| Message::Failed(Failure::Passing { retry_after });
     for (code, expected) in [
-        ("400", fatal(Reason::NotEntitled)),
+        ("400", passing(Some(TOO_MANY))),
         ("401", fatal(Reason::Unauthorized)),
         ("403", fatal(Reason::NotEntitled)),
         ("429", passing(Some(TOO_MANY))),
@@ -162,6 +194,8 @@ fn errors_are_fatal_or_passing() {
             assert_eq!(read(frame).0, Ok(expected), "{kind} {code}");
         }
     }
+    let level = r#"{"messageType":"E","response":{"code":400,"message":"thresholdLevel not valid"}}"#;
+    assert_eq!(read(level).0, Ok(fatal(Reason::NotEntitled)));
     assert_eq!(read(r#"{"response":{"code":200,"message":"HeartBeat"},"messageType":"H"}"#).0, Ok(Message::Control));
 }
 

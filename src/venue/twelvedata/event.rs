@@ -2,7 +2,8 @@
 
 use crate::{
     market::{
-        Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update,
+        self, Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros,
+        Update,
     },
     venue::{
         Batch, DecodeError, ListedSymbol, Message,
@@ -14,6 +15,14 @@ use crate::{
     },
 };
 use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+
+/// The exchanges of US stocks, by MIC (ISO 10383) and by the venue's names. Over-the-counter markets keep the same hours.
+const US_MICS: &[&str] = &[
+    "XNAS", "XNGS", "XNMS", "XNCM", "XNYS", "XASE", "ARCX", "BATS", "XCBO", "IEXG", "OTCM", "OTCQ", "OTCB", "PINX",
+    "EXPM",
+];
+const US_EXCHANGES: &[&str] = &["NASDAQ", "NYSE", "NYSE ARCA", "NYSE American", "AMEX", "CBOE", "IEX", "OTC"];
 
 /// What a frame was, before the subscription has taken the answers.
 pub(super) enum Event {
@@ -36,18 +45,22 @@ pub(super) enum Answer {
 pub(super) struct Prices {
     /// The last price of each place and its time, to tell a repeated one.
     last: Vec<Option<(UnixMicros, Decimal)>>,
-    /// Whether a name has its exchange in it.
-    have_exchanges: bool,
+    /// The symbols that a name with an exchange has had, as `RY` of `RY:TSX`.
+    with_exchanges: HashSet<String>,
+    /// Of each such symbol that is asked for without an exchange too: the exchange and its MIC, of the venue's answer.
+    homes: HashMap<FeedSymbol, [Option<String>; 2]>,
 }
 
 impl Prices {
     pub(super) fn of(symbols: &[ListedSymbol]) -> Self {
-        Self { last: vec![None; symbols.len()], have_exchanges: symbols.iter().any(has_exchange) }
+        let with_exchanges = symbols.iter().filter_map(before_exchange).collect();
+        Self { last: vec![None; symbols.len()], with_exchanges, homes: HashMap::new() }
     }
 
     /// A connection begins: what it repeats is news of it.
     pub(super) fn forget_all(&mut self) {
         self.last.fill(None);
+        self.homes.clear();
     }
 
     pub(super) fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) {
@@ -55,8 +68,9 @@ impl Prices {
         for symbol in places {
             self.last.resize(self.last.len().max(symbol.index() + 1), None);
             self.last[symbol.index()] = None;
+            self.homes.remove(symbol);
         }
-        self.have_exchanges |= added.iter().any(|(_, listed)| has_exchange(listed));
+        self.with_exchanges.extend(added.iter().filter_map(|(_, listed)| before_exchange(listed)));
     }
 
     /// Whether the symbol has had this price at this time before; it has now.
@@ -72,17 +86,45 @@ impl Prices {
 
     /// The symbol of this name and exchange, by either of the names that the venue has for an exchange.
     fn with_exchange(&self, event: &Named<'_>, names: &Names) -> Option<FeedSymbol> {
-        if !self.have_exchanges {
+        if self.with_exchanges.is_empty() {
             return None;
         }
         let symbol = event.symbol.text()?;
         let with = |exchange: Exact<'_>| names.symbol(&format!("{symbol}:{}", exchange.text()?));
         with(event.exchange).or_else(|| with(event.mic_code))
     }
+
+    /// The venue grants this symbol, which was asked for without an exchange: this is the one that it took.
+    fn found_home(&mut self, symbol: FeedSymbol, event: &Named<'_>) {
+        if event.symbol.text().is_some_and(|name| self.with_exchanges.contains(&*name)) {
+            let home = [event.exchange, event.mic_code].map(|field| field.text().map(|name| name.into_owned()));
+            self.homes.insert(symbol, home);
+        }
+    }
+
+    /// The symbol of market data.
+    ///
+    /// # Errors
+    /// None has this name; or another one has it with an exchange, and these data are not surely of this one's.
+    fn symbol(&self, event: &Named<'_>, names: &Names) -> Result<FeedSymbol, DecodeError> {
+        if let Some(symbol) = self.with_exchange(event, names) {
+            return Ok(symbol);
+        }
+        let symbol = names.find(event.symbol)?;
+        let is_unique = !event.symbol.text().is_some_and(|name| self.with_exchanges.contains(&*name));
+        let is_same = |home: &Option<String>, field: Exact<'_>| home.is_some() && *home == field.text().map(Into::into);
+        let is_home = |[exchange, mic_code]: &[Option<String>; 2]| {
+            is_same(exchange, event.exchange) || is_same(mic_code, event.mic_code)
+        };
+        let is_surely_it = is_unique || self.homes.get(&symbol).is_some_and(is_home);
+        if is_surely_it { Ok(symbol) } else { Err(DecodeError::UnknownSymbol) }
+    }
 }
 
-fn has_exchange(listed: &ListedSymbol) -> bool {
-    listed.venue_name.as_ref().is_some_and(|name| name.contains(':'))
+/// The symbol before the exchange, where a name has one.
+fn before_exchange(listed: &ListedSymbol) -> Option<String> {
+    let (symbol, _) = listed.venue_name.as_ref()?.split_once(':')?;
+    Some(symbol.to_owned())
 }
 
 /// Reads a frame.
@@ -112,7 +154,12 @@ pub(super) fn read(frame: &[u8], names: &Names, prices: &mut Prices, batch: &mut
 }
 
 /// The symbols of a list in an answer. One that was never asked for is counted.
-fn symbols(list: Exact<'_>, names: &Names, prices: &Prices, batch: &mut Batch) -> Result<Vec<FeedSymbol>, DecodeError> {
+fn symbols(
+    list: Exact<'_>,
+    names: &Names,
+    prices: &mut Prices,
+    batch: &mut Batch,
+) -> Result<Vec<FeedSymbol>, DecodeError> {
     let mut symbols = Vec::new();
     if matches!(list.raw(), Raw::Absent | Raw::Null) {
         return Ok(symbols);
@@ -120,7 +167,7 @@ fn symbols(list: Exact<'_>, names: &Names, prices: &Prices, batch: &mut Batch) -
     list.each(|named: Named<'_>| {
         let found = match prices.with_exchange(&named, names) {
             Some(symbol) => Ok(symbol),
-            None => names.find_answer(named.symbol),
+            None => names.find_answer(named.symbol).inspect(|symbol| prices.found_home(*symbol, &named)),
         };
         match found {
             // A list may name a symbol as often as it likes.
@@ -179,22 +226,38 @@ impl<'a> Object<'a> for Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Whether its exchange has the hours of US stocks. Without a word of that it is as any other.
+    fn is_us_stock(&self) -> bool {
+        let is_one_of = |field: Exact<'_>, all: &[&str]| field.text().is_some_and(|name| all.contains(&&*name));
+        is_one_of(self.mic_code, US_MICS) || is_one_of(self.exchange, US_EXCHANGES)
+    }
+
     fn price(&self, names: &Names, prices: &mut Prices, batch: &mut Batch) -> Result<(), DecodeError> {
         let named = Named { symbol: self.symbol, exchange: self.exchange, mic_code: self.mic_code };
-        let symbol = match prices.with_exchange(&named, names) {
-            Some(symbol) => symbol,
-            None => names.find(self.symbol)?,
-        };
+        let symbol = prices.symbol(&named, names)?;
         let errors = &mut batch.errors;
         let time = self.timestamp.time(TimeUnit::Seconds, errors);
         let sequence = Sequence { time, ..Sequence::default() };
         let price = required(self.price.decimal(errors), errors);
         let is_repeated = prices.repeats(symbol, time, price);
-        let trade = TradeUpdate { sequence, price, size: Field::Clear, side: Field::Clear, ..TradeUpdate::default() };
+        let session = if self.is_us_stock() { time.map(market::us_session) } else { None };
+        let trade = TradeUpdate {
+            sequence,
+            price,
+            size: Field::Clear,
+            side: Field::Clear,
+            session: session.unwrap_or_default(),
+            key: None,
+        };
+        // A side that the venue leaves out is not that of an earlier time.
+        let mut side = |price: Exact<'_>| match unless_zero(price.decimal(errors)) {
+            Field::Keep => Field::Clear,
+            price => price,
+        };
         let quote = (self.bid.is_there() || self.ask.is_there()).then(|| QuoteUpdate {
             sequence,
-            bid: unless_zero(self.bid.decimal(errors)),
-            ask: unless_zero(self.ask.decimal(errors)),
+            bid: side(self.bid),
+            ask: side(self.ask),
             ..QuoteUpdate::default()
         });
         let stats = self.day_volume.is_there().then(|| StatsUpdate {

@@ -22,12 +22,13 @@
 //! are optional. The venue does not tell halts.
 //!
 //! **Names.** `RY` and `RY:TSX` both arrive as `RY`, and differ in `exchange`: a name with an exchange is found by
-//! both, one without is found by the symbol alone.
+//! both, one without is found by the symbol alone. Where both are listed, the answer tells the exchange of the one
+//! without, and what comes from neither is dropped.
 //!
 //! **Answers.** An answer lists the symbols that are granted and those that are refused, and no number of its request:
 //! it is for the oldest one.
 //!
-//! **Errors.** 401 and 403 are fatal; others pass. A connection over the plan's number closes the oldest one.
+//! **Errors.** 401 and 403 are fatal. 400, 404 and 414 refuse a request, which is asked again in halves. Others pass. A connection over the plan's number closes the oldest one.
 
 mod event;
 
@@ -140,6 +141,33 @@ impl TwelveData {
         Ok(Self { url, names, subscription, prices, requests: 0 })
     }
 
+    fn failed(&mut self, code: u64, batch: &mut Batch) -> Message {
+        Message::Failed(match code {
+            401 => Failure::Fatal(Reason::Unauthorized),
+            403 => Failure::Fatal(Reason::NotEntitled),
+            400 | 404 | 414 => match self.subscription.oldest_id(Aim::Begin) {
+                Some(id) => return self.refused_as_a_whole(id, batch),
+                // It is our fault, so it may come again.
+                None => Failure::Passing { retry_after: Some(TOO_MANY) },
+            },
+            429 => Failure::Passing { retry_after: Some(TOO_MANY) },
+            _ => Failure::Passing { retry_after: None },
+        })
+    }
+
+    /// A name that the venue cannot read, or a list that is too long, costs no other symbol: it is asked for again in
+    /// halves, as long as the connection has requests left.
+    fn refused_as_a_whole(&mut self, id: u64, batch: &mut Batch) -> Message {
+        batch.refuses_symbol = true;
+        if self.requests + 2 > REQUESTS_MAX {
+            return self.subscription.refused(Some(id), Reason::NotGranted);
+        }
+        let before = batch.requests.len();
+        let message = self.subscription.refused_for_one(Some(id), Reason::NotGranted, &self.names, &mut batch.requests);
+        self.requests += batch.requests.len() - before;
+        message
+    }
+
     fn answer(&mut self, answer: Answer, batch: &mut Batch) -> Message {
         let (granted, refused) = match answer {
             Answer::Begun { granted, refused } => (granted, refused),
@@ -149,14 +177,7 @@ impl TwelveData {
                     None => Message::Control,
                 };
             }
-            Answer::Failed(code) => {
-                return Message::Failed(match code {
-                    401 => Failure::Fatal(Reason::Unauthorized),
-                    403 => Failure::Fatal(Reason::NotEntitled),
-                    429 => Failure::Passing { retry_after: Some(TOO_MANY) },
-                    _ => Failure::Passing { retry_after: None },
-                });
-            }
+            Answer::Failed(code) => return self.failed(code, batch),
         };
         let Some(id) = self.subscription.oldest_id(Aim::Begin) else { return Message::Control };
         let verdicts = granted.iter().map(|symbol| (*symbol, None));

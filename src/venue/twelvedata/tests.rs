@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    market::{Decimal, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
+    market::{
+        Decimal, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, TradingSession, UnixMicros,
+        Update,
+    },
     venue::{Credentials, kit::Given},
 };
 use proptest::prelude::*;
@@ -62,6 +65,33 @@ fn a_price_is_a_trade_and_may_bring_a_quote_and_the_days_volume() {
     assert_eq!((batch.updates, batch.errors.total()), (vec![update], 0));
     let (_, batch) = read(COIN.replace("29299.0", "0"));
     assert_eq!(batch.updates[0].quote.unwrap().bid, Field::Clear);
+    let (_, batch) = read(COIN.replace(r#","ask":29300.0"#, ""));
+    let quote = batch.updates[0].quote.unwrap();
+    assert_eq!((quote.bid, quote.ask), (number("29299"), Field::Clear), "an ask of before is not that of now");
+}
+
+#[test]
+fn a_us_stock_has_its_session_by_the_time() {
+    let session = |frame: &str, time: &str| {
+        let (_, batch) = read(frame.replace("1684508045", time).replace("1653116989", time));
+        batch.updates[0].trade.unwrap().session
+    };
+    // 2023-05-19, a Friday: 10:54, 16:00:00, 16:00:01, 9:29:59 and 18:00 in New York.
+    for (time, expected) in [
+        ("1684508045", TradingSession::Regular),
+        ("1684526400", TradingSession::Regular),
+        ("1684526401", TradingSession::Extended),
+        ("1684502999", TradingSession::Extended),
+        ("1684533600", TradingSession::Extended),
+    ] {
+        assert_eq!(session(PRICE, time), expected, "{time}");
+        assert_eq!(session(COIN, time), TradingSession::Regular, "a coin at {time}");
+    }
+    let late = "1684533600";
+    let of_name = PRICE.replace(r#","mic_code":"XNGS""#, "");
+    assert_eq!(session(&of_name, late), TradingSession::Extended);
+    let of_london = PRICE.replace("NASDAQ", "LSE").replace("XNGS", "XLON");
+    assert_eq!(session(&of_london, late), TradingSession::Regular, "another exchange has other hours");
 }
 
 #[test]
@@ -90,13 +120,28 @@ fn a_price_that_is_repeated_within_its_second_is_not_a_trade() {
 
 #[test]
 fn a_name_with_an_exchange_is_found_by_both() {
-    let symbol = |exchange: &str| {
-        let frame = format!(r#"{{"event":"price","symbol":"RY","timestamp":1684508045,"price":99.5{exchange}}}"#);
-        read(frame).1.updates[0].symbol
+    let mut venue = venue();
+    venue.open();
+    let home =
+        r#"[{"symbol":"AAPL"},{"symbol":"RY","exchange":"NYSE","mic_code":"XNYS"},{"symbol":"RY","exchange":"TSX"}]"#;
+    venue.read(status(home, "null").as_bytes(), &mut Batch::default()).unwrap();
+    let frame =
+        |exchange: &str| format!(r#"{{"event":"price","symbol":"RY","timestamp":1684508045,"price":99.5{exchange}}}"#);
+    let mut symbol = |exchange: &str| {
+        let mut batch = Batch::default();
+        venue.read(frame(exchange).as_bytes(), &mut batch).map(|_| batch.updates[0].symbol)
     };
-    assert_eq!(symbol(r#","exchange":"TSX","mic_code":"XTSE""#), FeedSymbol(3));
-    assert_eq!(symbol(r#","exchange":"NYSE","mic_code":"XNYS""#), FeedSymbol(2));
-    assert_eq!(symbol(""), FeedSymbol(2));
+    assert_eq!(symbol(r#","exchange":"TSX","mic_code":"XTSE""#), Ok(FeedSymbol(3)));
+    assert_eq!(symbol(r#","exchange":"NYSE","mic_code":"XNYS""#), Ok(FeedSymbol(2)));
+    assert_eq!(symbol(r#","exchange":"New York","mic_code":"XNYS""#), Ok(FeedSymbol(2)));
+    for other in ["", r#","exchange":"Toronto Stock Exchange","mic_code":"XTSX""#, r#","exchange":"tsx""#] {
+        assert_eq!(symbol(other), Err(DecodeError::UnknownSymbol), "{other}: it may be the price of the other");
+    }
+    let mut alone = TwelveData::new(&feed(&[("RY", None)]).setup()).unwrap();
+    for exchange in ["", r#","exchange":"Toronto Stock Exchange""#] {
+        let read = alone.read(frame(exchange).as_bytes(), &mut Batch::default());
+        assert_eq!(read, Ok(Message::Data), "{exchange}: there is one");
+    }
     let by_code = TwelveData::new(&feed(&[("RY.TO", Some("RY:XTSE"))]).setup()).unwrap();
     let mut by_code = by_code;
     let mut batch = Batch::default();
@@ -156,7 +201,10 @@ fn errors_are_fatal_or_passing() {
         ("401", Message::Failed(Failure::Fatal(Reason::Unauthorized))),
         ("\"403\"", Message::Failed(Failure::Fatal(Reason::NotEntitled))),
         ("429", passing(Some(TOO_MANY))),
-        ("400", passing(None)),
+        ("400", passing(Some(TOO_MANY))),
+        ("404", passing(Some(TOO_MANY))),
+        ("414", passing(Some(TOO_MANY))),
+        ("500", passing(None)),
         ("\"x\"", passing(None)),
     ] {
         assert_eq!(read(format!(r#"{{"status":"error","code":{code},"message":"x"}}"#)).0, Ok(expected), "{code}");
@@ -164,6 +212,47 @@ fn errors_are_fatal_or_passing() {
     assert_eq!(read(r#"{"event":"heartbeat","status":"ok"}"#).0, Ok(Message::Control));
     assert_eq!(read(r#"{"event":"news"}"#).0, Ok(Message::Other));
     assert_eq!(read("{}").0, Ok(Message::Other));
+}
+
+/// Plays a venue that answers 400 to a request with a bad name in it. Returns how many requests it took.
+fn refused_for_their_form(venue: &mut TwelveData, is_bad: impl Fn(&str) -> bool) -> usize {
+    let mut asked = std::collections::VecDeque::from(venue.open());
+    let mut count = 0;
+    while let Some(request) = asked.pop_front() {
+        count += 1;
+        let request: serde_json::Value = serde_json::from_str(request.text.as_deref().unwrap()).unwrap();
+        let names: Vec<&str> = request["params"]["symbols"].as_str().unwrap().split(',').collect();
+        let answer = if names.iter().any(|name| is_bad(name)) {
+            r#"{"status":"error","code":400,"message":"as it says"}"#.to_owned()
+        } else {
+            let granted: Vec<_> = names.iter().map(|name| serde_json::json!({ "symbol": name })).collect();
+            status(&serde_json::to_string(&granted).unwrap(), "null")
+        };
+        let mut batch = Batch::default();
+        venue.read(answer.as_bytes(), &mut batch).unwrap();
+        asked.extend(batch.requests);
+    }
+    count
+}
+
+#[test]
+fn a_name_that_the_venue_cannot_read_costs_no_other_symbol() {
+    let names: Vec<String> = (0..100).map(|number| format!("S{number}")).collect();
+    let names: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), None)).collect();
+    let mut venue = TwelveData::new(&feed(&names).setup()).unwrap();
+    let count = refused_for_their_form(&mut venue, |name| name == "S42");
+    assert_eq!(venue.refused(), [(FeedSymbol(42), Reason::NotGranted)]);
+    assert!(count < 20, "{count} requests");
+}
+
+#[test]
+fn rule_10_halves_are_asked_for_as_long_as_the_connection_has_requests() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("S{number}")).collect();
+    let names: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), None)).collect();
+    let mut venue = TwelveData::new(&feed(&names).setup()).unwrap();
+    let count = refused_for_their_form(&mut venue, |_| true);
+    assert!((REQUESTS_MAX - 1..=REQUESTS_MAX).contains(&count), "{count} requests");
+    assert_eq!(venue.refused().len(), 1_000);
 }
 
 #[test]

@@ -128,6 +128,7 @@ impl<C: Copy + PartialEq> Subscription<C> {
                 accepted.symbols.retain(|asked| *asked != symbol);
             }
         }
+        self.accepted.retain(|asked| !asked.symbols.is_empty());
         self.halvings = 0;
         let mut begins = if removed.is_empty() { Vec::new() } else { names.take_free() };
         begins.iter().for_each(|symbol| *self.verdict(*symbol) = Verdict::Open);
@@ -181,6 +182,21 @@ impl<C: Copy + PartialEq> Subscription<C> {
             self.asked.push_back(asked);
         }
         requests
+    }
+
+    /// What this request without a whole answer asks for.
+    pub(in crate::venue) fn asks(&self, id: u64) -> Option<(Aim, C)> {
+        self.asked.iter().find(|asked| asked.id == id).map(|asked| (asked.aim, asked.kind))
+    }
+
+    /// The symbols of this request that have no answer of their own.
+    pub(in crate::venue) fn open_symbols(&self, id: u64) -> &[FeedSymbol] {
+        self.asked.iter().find(|asked| asked.id == id).map_or(&[], |asked| &asked.unanswered)
+    }
+
+    /// Whether a part of this request is granted already.
+    pub(in crate::venue) fn is_part_granted(&self, id: u64) -> bool {
+        self.asked.iter().any(|asked| asked.id == id && asked.is_granted)
     }
 
     /// What the oldest unanswered request asks for.
