@@ -25,8 +25,8 @@
 //! `LULD`. Its indicators 17 and 18 are a halt and its end, and come for stocks that are listed on Nasdaq.
 //!
 //! **Answers.** Each topic is acknowledged by name, unless it is held already. Names are not checked. `not authorized`
-//! names no topic: it answers one of the oldest request's. Where one error stands for a whole request, the silence about
-//! the others refuses them. Quotes and halts come in real time alone, so the delayed host is not asked for them.
+//! names no topic: it answers one of the oldest request's. Where one error stands for a whole request, the silence
+//! about the others refuses them. Quotes and halts come in real time alone, so the delayed host is not asked for them.
 //!
 //! **Errors.** A wrong key, and a plan without trades, are fatal; others pass. `max_connections` comes after the login.
 
