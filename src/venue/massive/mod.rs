@@ -25,8 +25,8 @@
 //! `LULD`. Its indicators 17 and 18 are a halt and its end, and come for stocks that are listed on Nasdaq.
 //!
 //! **Answers.** Each topic is acknowledged by name, unless it is held already. Names are not checked. `not authorized`
-//! names no topic: it answers one of the oldest request's. Where one error stands for a whole request, the silence about
-//! the others refuses them. Quotes and halts come in real time alone, so the delayed host is not asked for them.
+//! names no topic: it answers one of the oldest request's. Where one error stands for a whole request, the silence
+//! about the others refuses them. Quotes and halts come in real time alone, so the delayed host is not asked for them.
 //!
 //! **Errors.** A wrong key, and a plan without trades, are fatal; others pass. `max_connections` comes after the login.
 
@@ -252,15 +252,13 @@ impl Venue for Massive {
     }
 
     fn unanswered(&mut self, id: u64) {
-        // A topic that is held already has no answer: its trades are one.
-        if self.subscription.asks(id) == Some((Aim::Begin, Channel::Trades)) {
-            let mut symbols = self.subscription.open_symbols(id).to_vec();
-            symbols.retain(|symbol| self.trades.has(*symbol));
-            for symbol in symbols {
-                self.subscription.answered(id, symbol, None, &self.names, &mut Batch::default());
-            }
+        let is_for_trades = self.subscription.asks(id) == Some((Aim::Begin, Channel::Trades));
+        for symbol in self.subscription.open_symbols(id).to_vec() {
+            // A topic that is held already has no answer: its trades are one.
+            let is_held = is_for_trades && self.trades.has(symbol);
+            let refused = (!is_held).then_some(Reason::NotGranted);
+            self.subscription.answered(id, symbol, refused, &self.names, &mut Batch::default());
         }
-        self.subscription.refused(Some(id), Reason::NotGranted);
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
-/// The exchanges of US stocks, by MIC (ISO 10383) and by the venue's names. Over-the-counter markets keep the same hours.
+/// The exchanges of US stocks, by MIC (ISO 10383) and by the venue's names. Over-the-counter markets keep the same
+/// hours.
 const US_MICS: &[&str] = &[
     "XNAS", "XNGS", "XNMS", "XNCM", "XNYS", "XASE", "ARCX", "BATS", "XCBO", "IEXG", "OTCM", "OTCQ", "OTCB", "PINX",
     "EXPM",

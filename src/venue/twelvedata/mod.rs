@@ -28,7 +28,8 @@
 //! **Answers.** An answer lists the symbols that are granted and those that are refused, and no number of its request:
 //! it is for the oldest one.
 //!
-//! **Errors.** 401 and 403 are fatal. 400, 404 and 414 refuse a request, which is asked again in halves. Others pass. A connection over the plan's number closes the oldest one.
+//! **Errors.** 401 and 403 are fatal. 400, 404 and 414 refuse a request, which is asked again in halves. Others pass. A
+//! connection over the plan's number closes the oldest one.
 
 mod event;
 

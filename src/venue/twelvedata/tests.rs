@@ -127,9 +127,13 @@ fn a_name_with_an_exchange_is_found_by_both() {
     venue.read(status(home, "null").as_bytes(), &mut Batch::default()).unwrap();
     let frame =
         |exchange: &str| format!(r#"{{"event":"price","symbol":"RY","timestamp":1684508045,"price":99.5{exchange}}}"#);
+    let mut price = 0;
     let mut symbol = |exchange: &str| {
         let mut batch = Batch::default();
-        venue.read(frame(exchange).as_bytes(), &mut batch).map(|_| batch.updates[0].symbol)
+        // A repeated price would be none.
+        price += 1;
+        let frame = frame(exchange).replace("99.5", &price.to_string());
+        venue.read(frame.as_bytes(), &mut batch).map(|_| batch.updates[0].symbol)
     };
     assert_eq!(symbol(r#","exchange":"TSX","mic_code":"XTSE""#), Ok(FeedSymbol(3)));
     assert_eq!(symbol(r#","exchange":"NYSE","mic_code":"XNYS""#), Ok(FeedSymbol(2)));
