@@ -5,7 +5,11 @@ use crate::dial::LookUp;
 use futures_util::StreamExt;
 use socket2::{Domain, Type};
 use std::net::SocketAddr;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_tungstenite::accept_async;
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -28,9 +32,12 @@ impl Swallows {
     }
 }
 
-/// An address that nothing listens on.
-async fn refuses() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// An address that refuses connections, and the socket that keeps it: it is bound and does not listen.
+fn refuses() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A venue that opens every websocket, and ends with the test.
@@ -65,7 +72,7 @@ async fn open(dialer: &Dialer) -> Result<Socket, SocketError> {
 async fn a_venue_with_a_dead_address_is_reached_by_the_next_one() {
     let good = venue().await;
     let [dead, dead_too, dead_also] = [Swallows::bind(), Swallows::bind(), Swallows::bind()];
-    let refusing = refuses().await;
+    let (_bound, refusing) = refuses();
     // Not routed anywhere: the discard prefix of RFC 6666.
     let dead_v6: SocketAddr = "[100::1]:80".parse().unwrap();
     for (found, outcomes) in [
@@ -93,7 +100,7 @@ async fn a_venue_with_a_dead_address_is_reached_by_the_next_one() {
 
 #[tokio::test]
 async fn an_attempt_at_dead_addresses_names_them_all() {
-    let [refusing, refusing_too] = [refuses().await, refuses().await];
+    let [(_bound, refusing), (_bound_too, refusing_too)] = [refuses(), refuses()];
     let dialer = self::dialer(&[refusing, refusing_too]);
     let error = open(&dialer).await.unwrap_err();
     assert_eq!(error.to_string(), "no address of venue.test accepts a connection");
