@@ -61,7 +61,7 @@ async fn a_handshake_that_is_refused_is_a_failure_without_a_loss_of_data() {
     let mut stream = venue.tcp().await;
     let mut head = [0; 1_024];
     assert!(stream.read(&mut head).await.unwrap() > 0);
-    stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     rig.reached(FeedState::Failed).await;
     rig.counted("disconnects_total{feed=\"test\",reason=\"http\"}", "1").await;
     send_trade(&mut grant(&venue).await, 1).await;
