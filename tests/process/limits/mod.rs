@@ -44,6 +44,7 @@ fn case(key: &Key) -> fn() {
         ("server", "drain_delay") => streams::streams_are_opened_during_the_drain_delay,
         ("server", "drain") => streams::streams_end_over_the_drain,
         ("fanout", "workers") => streams::there_are_as_many_workers,
+        ("fanout", "compress_min_streams") => streams::a_tick_is_compressed_for_as_many_streams,
         ("fanout", "max_lag") => streams::a_stream_further_behind_than_max_lag_coalesces,
         ("fanout", "ring") => streams::no_more_ticks_than_the_ring_can_be_resumed,
         ("fanout", "ring_age") => streams::no_older_tick_than_ring_age_can_be_resumed,

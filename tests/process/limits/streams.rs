@@ -1,6 +1,8 @@
 //! What a stream waits for, and what it may still get.
 
 use super::*;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tickfan::wire::Dictionary;
 
 pub(super) fn a_silent_stream_beats_after_heartbeat() {
     let rig = Rig::start("[server]\nheartbeat = \"5s\"");
@@ -41,6 +43,29 @@ pub(super) fn streams_end_over_the_drain() {
 pub(super) fn there_are_as_many_workers() {
     let rig = Rig::start("[fanout]\nworkers = 3");
     assert_eq!(rig.gateway.threads().iter().filter(|name| name.starts_with("worker-")).count(), 3);
+}
+
+pub(super) fn a_tick_is_compressed_for_as_many_streams() {
+    const MADE: &str = "tickfan_cache_frames_compressed_total";
+    /// What the body of a compressed stream begins with (RFC 9842).
+    const BEGIN: [u8; 8] = [0x5e, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
+    let mut rig = Rig::start("[fanout]\ncompress_min_streams = 2");
+    let hash = STANDARD.encode(Dictionary::built_in().hash());
+    let request =
+        STREAM.trim_end().to_owned() + &format!("\r\naccept-encoding: dcz\r\navailable-dictionary: :{hash}:\r\n\r\n");
+    let mut streams = Vec::new();
+    for (number, result, never) in [(1, "stored", Some("compressed")), (2, "compressed", None)] {
+        let mut client = rig.client();
+        client.send(&request);
+        client.until_bytes(|bytes| bytes.windows(BEGIN.len()).any(|window| window == BEGIN));
+        streams.push(client);
+        let label = |result| format!("result=\"{result}\"");
+        let made = |result| rig.gateway.metric(MADE, &label(result));
+        let before = made(result);
+        rig.connection.send(&trade("BTCUSDT", number, "61837.63000000"));
+        rig.gateway.metric_when(MADE, &label(result), |made| made > before);
+        assert_eq!(never.map_or(0, made), 0, "{number} streams");
+    }
 }
 
 pub(super) fn a_stream_further_behind_than_max_lag_coalesces() {
