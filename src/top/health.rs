@@ -1,4 +1,4 @@
-//! `tickfan health`: whether a gateway is ready for clients, as its `/readyz` says, or only lives, as its `/livez` does.
+//! `tickfan health`: whether a gateway is ready for clients, as its `/readyz` says, or whether it answers at all.
 
 use super::client::{Response, request};
 use std::{io, net::SocketAddr};
