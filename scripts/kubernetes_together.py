@@ -1,9 +1,11 @@
 """What the schemas of Kubernetes do not see: the Prometheus operator's resource, whose definition is the argument, and
-that manifests agree with each other and with the gateway's configuration."""
+that manifests agree with each other and with the gateway's configuration. The second argument is the gateway."""
 
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import tomllib
 
 import jsonschema
@@ -42,7 +44,7 @@ def seconds(text):
 server = config["server"]
 needed = seconds(server["drain_delay"]) + seconds(server["drain"]) + 6.5
 assert pod["terminationGracePeriodSeconds"] >= needed, f"the kubelet kills before {needed} s have passed"
-# Endpoints forget a pod after it has failed its probe, or at once where the API server is quick.
+# A pod leaves the endpoints after it has failed its probe, or at once where the API server is quick.
 probe = container["readinessProbe"]
 assert seconds(server["drain_delay"]) > probe["periodSeconds"] * probe["failureThreshold"]
 assert ports == {"http": int(server["listen"].rsplit(":", 1)[1]), "admin": int(server["admin_listen"].rsplit(":", 1)[1])}
@@ -69,4 +71,29 @@ secrets = manifests["secret"]["stringData"]
 assert {config["cluster"]["user_env"], config["cluster"]["password_env"]} <= set(secrets)
 listed = {line.strip("# -\n") for line in (folder / "kustomization.yaml").read_text().splitlines() if line.endswith(".yaml")}
 assert listed == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}, listed
+# One replica without brokers: the same files, with patches.
+overlay = yaml.safe_load(pathlib.Path("deploy/kubernetes-single/kustomization.yaml").read_text())
+assert overlay["resources"] == [f"../{folder.name}"]
+patches = {patch["kind"]: patch for patch in (yaml.safe_load(entry["patch"]) for entry in overlay["patches"])}
+for kind, patch in patches.items():
+    base = manifests[kind.lower()]["metadata"]
+    assert (patch["metadata"]["name"], patch["metadata"]["namespace"]) == (base["name"], base["namespace"])
+single = tomllib.loads(patches["ConfigMap"]["data"]["tickfan.toml"])
+assert "cluster" not in single and patches["Deployment"]["spec"]["replicas"] == 1
+(patched,) = patches["Deployment"]["spec"]["template"]["spec"]["containers"]
+assert patched["name"] == container["name"]
+gone = {entry["name"] for entry in patched["env"] if entry.get("$patch") == "delete"}
+assert gone == {entry["name"] for entry in container["env"]}, "a variable of [cluster] would make that table"
 print("the manifests agree")
+
+# The gateway judges both files, as their pods would.
+tickfan = pathlib.Path(sys.argv[2])
+variables = {entry["name"]: "a-pod" for entry in container["env"]} | secrets
+for text, environment in (
+    (manifests["configmap"]["data"]["tickfan.toml"], variables),
+    (patches["ConfigMap"]["data"]["tickfan.toml"], {}),
+):
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        subprocess.run([tickfan, "check", file.name], env=environment, check=True)

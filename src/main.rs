@@ -13,7 +13,7 @@ use std::{
 use tickfan::{
     cli::{
         ADMIN_VARIABLE, Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, Progress, abort_on_panic, admin_address,
-        completions, tell_supervisor, write_manual,
+        completions, notify_supervisor, write_manual,
     },
     config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
     gateway::{self, Gateway, Reloader, Wanted, check_local_keys, expiring, feed_to_record, try_out},
@@ -91,8 +91,8 @@ fn without_configuration(command: &Command) -> Option<ExitCode> {
             Ok(address) => done(top::run(address, *once).map_err(Into::into)),
             Err(error) => fail(EXIT_USAGE, &error),
         },
-        Command::Health { admin } => match admin_listener(*admin) {
-            Ok(address) => top::health(address)
+        Command::Health { admin, live } => match admin_listener(*admin) {
+            Ok(address) => top::health(address, *live)
                 .map_or_else(|error| fail(EXIT_FAILED, &error), |answer| print(&format!("{answer}\n"))),
             Err(error) => fail(EXIT_USAGE, &error),
         },
@@ -225,10 +225,10 @@ fn run(config: Config, loader: Loader, logs: LogHandle) -> Result<(), Box<dyn Er
         };
         let stop = async {
             let _ = stop_rx.await;
-            tell_supervisor(Progress::Stopping);
+            notify_supervisor(Progress::Stopping);
         };
         // The ports are bound: clients that connect now are served as soon as the gateway runs.
-        tell_supervisor(Progress::Ready(address));
+        notify_supervisor(Progress::Ready(address));
         tokio::select! {
             ended = gateway.run(stop) => Ok(ended?),
             () = asked_twice => {
@@ -250,9 +250,9 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 /// Reloads the configuration at each signal. Signals that come during a reload are one.
 async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>, address: SocketAddr) {
     while hangup.recv().await.is_some() {
-        tell_supervisor(Progress::Reloading);
+        notify_supervisor(Progress::Reloading);
         // The reloader has logged how it ended.
         let _ = reloader.reload().await;
-        tell_supervisor(Progress::Ready(address));
+        notify_supervisor(Progress::Ready(address));
     }
 }

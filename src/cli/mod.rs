@@ -12,7 +12,7 @@ pub use abort::abort_on_panic;
 pub use admin::{ADMIN_VARIABLE, admin_address};
 pub use dev_cert::{DevCert, DevCertError};
 pub use replay::Replay;
-pub use supervisor::{Progress, tell_supervisor};
+pub use supervisor::{Progress, notify_supervisor};
 pub use train_dictionary::{ReadError, TrainDictionary, TrainDictionaryError};
 pub use written::{completions, write_manual};
 
@@ -97,6 +97,9 @@ pub enum Command {
     },
     /// Ask a running gateway whether clients may be sent to it; 0 if so, otherwise 1 and the reason
     Health {
+        /// Ask only whether it answers: what should decide over a restart, which does not repair a venue
+        #[arg(long)]
+        live: bool,
         /// The admin address of the gateway [default: TICKFAN_SERVER_ADMIN_LISTEN, or 127.0.0.1:8081]
         #[arg(long, value_name = "ADDR", value_parser = parse_admin)]
         admin: Option<SocketAddr>,

@@ -1,4 +1,4 @@
-//! Tells systemd what the gateway does (`Type=notify` of its unit). Without systemd, which names its socket in
+//! Notifies systemd of what the gateway does (`Type=notify` of its unit). Without systemd, which names its socket in
 //! `NOTIFY_SOCKET`, nothing is sent.
 
 use sd_notify::NotifyState;
@@ -15,8 +15,8 @@ pub enum Progress {
     Stopping,
 }
 
-/// Tells it. A supervisor that cannot be told is logged: it would end a gateway that never says that it is ready.
-pub fn tell_supervisor(progress: Progress) {
+/// Notifies systemd. A failure is logged: systemd would end a gateway that never reports that it is ready.
+pub fn notify_supervisor(progress: Progress) {
     if let Err(error) = send(progress) {
         tracing::warn!(%error, ?progress, "cannot notify systemd");
     }

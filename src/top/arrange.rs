@@ -47,13 +47,15 @@ pub(super) fn arrange(table: &Table, shown: Shown, filter: &str, width: usize, h
     let filter = filter.to_lowercase();
     let passes = |row: &&Vec<String>| row.iter().any(|cell| cell.to_lowercase().contains(&filter));
     let mut kept: Vec<&Vec<String>> = rows.iter().filter(passes).collect();
-    if let Some(sort) = shown.sort {
+    // The view may be newer than the choice.
+    let sort = shown.sort.filter(|sort| sort.column < head.len());
+    if let Some(sort) = sort {
         kept.sort_by(|one, other| order(one, other, sort));
     }
     let visible = height.saturating_sub(FRAME_LINES);
     let first = shown.first_row.min(kept.len().saturating_sub(visible));
     let columns = columns(head, &kept, shown.skipped_columns, width);
-    let head = columns.iter().map(|&column| titled(head, column, shown.sort)).collect();
+    let head = columns.iter().map(|&column| titled(head, column, sort)).collect();
     let cut = |row: &&Vec<String>| columns.iter().map(|&column| row[column].clone()).collect();
     let body = kept.iter().skip(first).take(visible).map(cut);
     let below = kept.len().saturating_sub(first + visible);
@@ -183,6 +185,13 @@ mod tests {
         assert_eq!(sorted(2, false), "MSFT AAPL BTC-USD");
         assert_eq!(sorted(3, true), "MSFT BTC-USD AAPL");
         assert_eq!(sorted(0, false), "AAPL BTC-USD MSFT");
+    }
+
+    #[test]
+    fn a_sort_by_a_column_that_a_table_does_not_have_is_left_out() {
+        let shown = Shown { sort: Some(Sort { column: 4, is_descending: true }), ..Shown::default() };
+        let arranged = arrange(&table(), shown, "", 99, 99);
+        assert_eq!(first_cells(&arranged).join(" "), "AAPL MSFT BTC-USD");
     }
 
     #[test]

@@ -8,6 +8,13 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+impl Table {
+    /// The title without what changes from poll to poll: `feeds` of `feeds, 8 of 12`.
+    pub(super) fn name(&self) -> &str {
+        self.title.split_once(',').map_or(self.title.as_str(), |(name, _)| name)
+    }
+}
+
 /// A table with a row for each entry of a list.
 pub(super) fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&Value) -> Vec<String>) -> Table {
     let head = head.iter().map(|&name| name.to_owned()).collect();

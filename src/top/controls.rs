@@ -36,6 +36,8 @@ pub(super) struct Controls {
     pub(super) chosen: usize,
     /// How each table is shown, in their order.
     pub(super) tables: Vec<Shown>,
+    /// The name of each table.
+    pub(super) names: Vec<String>,
 }
 
 /// What a key asks for beyond a change of the controls.
@@ -48,6 +50,21 @@ pub(super) enum Outcome {
 }
 
 impl Controls {
+    /// Moves what was chosen for each table to where a new view has it: a gateway that restarts as a node of a cluster
+    /// has other tables.
+    pub(super) fn fit(&mut self, names: &[&str]) {
+        if self.names == names {
+            return;
+        }
+        let place = |name: &str| self.names.iter().position(|known| known == name);
+        let shown = |name: &&str| place(name).and_then(|place| self.tables.get(place)).copied().unwrap_or_default();
+        let tables = names.iter().map(shown).collect();
+        let chosen = names.iter().position(|name| place(name) == Some(self.chosen)).unwrap_or(0);
+        self.tables = tables;
+        self.chosen = chosen;
+        self.names = names.iter().map(|&name| name.to_owned()).collect();
+    }
+
     /// Applies an event of the terminal. `columns` is the number of columns of each table.
     pub(super) fn apply(&mut self, event: &Event, columns: &[usize]) -> Outcome {
         let Event::Key(key) = event else { return Outcome::Draw };
@@ -186,6 +203,24 @@ mod tests {
         assert_eq!(first(&[Down, Down, Up]).first_row, 1);
         assert_eq!(first(&[Down, Char('/'), Char('a')]).first_row, 0, "other rows pass now");
         assert!(after(&[Char(' ')]).unwrap().is_paused && !after(&[Char('p'), Char(' ')]).unwrap().is_paused);
+    }
+
+    #[test]
+    fn choices_stay_with_the_table_of_their_name() {
+        let mut controls = Controls::default();
+        controls.fit(&["feeds", "slowest streams"]);
+        for key in [KeyCode::Tab, KeyCode::Down, KeyCode::Char('s')] {
+            controls.apply(&Event::Key(KeyEvent::new(key, KeyModifiers::NONE)), &COLUMNS);
+        }
+        let streams = Shown { first_row: 1, sort: Some(Sort { column: 0, is_descending: true }), skipped_columns: 0 };
+        assert_eq!((controls.chosen, controls.tables.as_slice()), (1, &[Shown::default(), streams][..]));
+        controls.fit(&["feeds", "shards", "slowest streams"]);
+        assert_eq!(
+            (controls.chosen, controls.tables.as_slice()),
+            (2, &[Shown::default(), Shown::default(), streams][..])
+        );
+        controls.fit(&["feeds", "shards"]);
+        assert_eq!((controls.chosen, controls.tables.as_slice()), (0, &[Shown::default(); 2][..]));
     }
 
     #[test]

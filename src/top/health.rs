@@ -1,4 +1,4 @@
-//! `tickfan health`: whether a gateway is ready for clients, as its `/readyz` says.
+//! `tickfan health`: whether a gateway is ready for clients, as its `/readyz` says, or whether it answers at all.
 
 use super::client::{Response, request};
 use std::{io, net::SocketAddr};
@@ -19,13 +19,13 @@ pub enum HealthError {
     NotReady(String),
 }
 
-/// Asks a gateway whether clients may be sent to it, and returns its answer.
+/// Asks a gateway whether clients may be sent to it, or with `live` only whether it answers, and returns its answer.
 ///
 /// # Errors
 /// [`HealthError`].
-pub fn health(address: SocketAddr) -> Result<String, HealthError> {
-    let Response { status, body } =
-        request(address, "/readyz").map_err(|source| HealthError::Ask { address, source })?;
+pub fn health(address: SocketAddr, live: bool) -> Result<String, HealthError> {
+    let path = if live { "/livez" } else { "/readyz" };
+    let Response { status, body } = request(address, path).map_err(|source| HealthError::Ask { address, source })?;
     // For a terminal, and for the log of a supervisor.
     let body: String = body.chars().filter(|character| !character.is_control()).collect();
     if status == 200 { Ok(body) } else { Err(HealthError::NotReady(body)) }

@@ -57,6 +57,17 @@ fn print_once(address: SocketAddr) -> Result<(), TopError> {
     Ok(io::stdout().write_all(plain_text(&view(&before, &now)).as_bytes())?)
 }
 
+/// What the polls have brought.
+#[derive(Default)]
+struct Polls {
+    /// The last samples, the oldest first.
+    before: VecDeque<Sample>,
+    /// What is shown. None until the second sample.
+    view: Option<View>,
+    /// Why the last poll failed.
+    error: Option<String>,
+}
+
 /// What the screen reacts to.
 enum ScreenEvent {
     Polled(Result<Sample, TopError>),
@@ -69,41 +80,36 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Sa
     // Both threads end with the process, so a gateway that does not answer does not delay a key.
     std::thread::spawn(move || while keys_tx.send(ScreenEvent::Terminal(event::read())).is_ok() {});
     std::thread::spawn(move || poll_each_second(address, &events_tx));
-    let mut before = VecDeque::from([first]);
-    let mut current = None;
+    let mut polls = Polls { before: VecDeque::from([first]), ..Polls::default() };
     let mut controls = Controls::default();
     loop {
-        terminal.draw(|frame| draw(frame, &title(address, &controls), current.as_ref(), &controls))?;
+        terminal.draw(|frame| draw(frame, &title(address, &controls, &polls), &polls, &controls))?;
         match events.recv().expect("the polling thread runs as long as the process") {
             ScreenEvent::Terminal(event) => {
-                let columns = current.as_ref().map_or_else(Vec::new, columns);
+                let columns = polls.view.as_ref().map_or_else(Vec::new, columns);
                 if controls.apply(&event?, &columns) == Outcome::Quit {
                     return Ok(());
                 }
             }
-            ScreenEvent::Polled(polled) => take(polled, &mut before, &mut current, controls.is_paused),
+            ScreenEvent::Polled(polled) => take(polled, &mut polls, &mut controls),
         }
     }
 }
 
 /// Shows a new sample, unless the user reads the last one.
-fn take(polled: Result<Sample, TopError>, before: &mut VecDeque<Sample>, current: &mut Option<View>, is_paused: bool) {
-    match polled {
-        Ok(now) => {
-            if !is_paused {
-                *current = Some(view(&before[0], &now));
-            }
-            before.push_back(now);
-            // Feeds publish their counts once a second: two seconds always span a new one.
-            if before.len() > 2 {
-                before.pop_front();
-            }
-        }
-        // The next poll may find the gateway restarted. Until then the last tables stay below the error.
-        Err(error) => {
-            let view = current.get_or_insert_with(|| View { summary: Vec::new(), tables: Vec::new() });
-            view.summary = vec![error.to_string()];
-        }
+fn take(polled: Result<Sample, TopError>, polls: &mut Polls, controls: &mut Controls) {
+    let Polls { before, view: current, error } = polls;
+    // The next poll may find the gateway restarted. Until then the last tables stay.
+    *error = polled.as_ref().err().map(ToString::to_string);
+    let Ok(now) = polled else { return };
+    if !controls.is_paused {
+        let view = current.insert(view(&before[0], &now));
+        controls.fit(&view.tables.iter().map(Table::name).collect::<Vec<_>>());
+    }
+    before.push_back(now);
+    // Feeds publish their counts once a second: two seconds always span a new one.
+    if before.len() > 2 {
+        before.pop_front();
     }
 }
 
@@ -113,8 +119,13 @@ fn columns(view: &View) -> Vec<usize> {
 }
 
 /// The address, and the keys or what they have done.
-fn title(address: SocketAddr, controls: &Controls) -> String {
-    let paused = if controls.is_paused { "  PAUSED" } else { "" };
+fn title(address: SocketAddr, controls: &Controls, polls: &Polls) -> String {
+    let paused = match (&polls.error, controls.is_paused) {
+        // The summary that the user reads stays below.
+        (Some(error), true) => format!("  PAUSED: {error}"),
+        (None, true) => "  PAUSED".to_owned(),
+        (_, false) => String::new(),
+    };
     let rest = match (controls.is_typing, controls.filter.as_str()) {
         (true, filter) => format!("/{filter}_  Enter keeps, Esc clears"),
         (false, "") => "q quit · p pause · / filter · s sort · r reverse · Tab table".to_owned(),
@@ -133,12 +144,17 @@ fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) 
     }
 }
 
-fn draw(frame: &mut Frame<'_>, title: &str, view: Option<&View>, controls: &Controls) {
-    let Some(View { summary, tables }) = view else {
+fn draw(frame: &mut Frame<'_>, title: &str, polls: &Polls, controls: &Controls) {
+    let Some(View { summary, tables }) = &polls.view else {
+        let waiting = polls.error.as_deref().unwrap_or("waiting for the gateway …");
         return frame.render_widget(
-            Paragraph::new("waiting for the gateway …").block(Block::bordered().title(title)),
+            Paragraph::new(waiting).wrap(Wrap { trim: true }).block(Block::bordered().title(title)),
             frame.area(),
         );
+    };
+    let summary = match &polls.error {
+        Some(error) if !controls.is_paused => std::slice::from_ref(error),
+        _ => summary.as_slice(),
     };
     let area = frame.area();
     let lines: Vec<_> = summary.iter().map(|line| Line::from(line.as_str())).collect();
@@ -207,6 +223,11 @@ mod tests {
     use ratatui::{Terminal, backend::TestBackend};
 
     fn drawn(width: u16, height: u16, controls: &Controls) -> String {
+        drawn_after(None, width, height, controls)
+    }
+
+    /// The screen after a poll that failed so.
+    fn drawn_after(error: Option<&str>, width: u16, height: u16, controls: &Controls) -> String {
         let row = |name: &str| vec![name.to_owned(), "live".to_owned(), "0.0 s".to_owned(), "1200".to_owned()];
         let head = vec!["name".to_owned(), "state".to_owned(), "last message".to_owned(), "messages/s".to_owned()];
         let table = |title: &str, count: usize| {
@@ -218,9 +239,10 @@ mod tests {
             summary: vec![summary.to_owned(); 2],
             tables: vec![table("feeds", 2), table("streams", 30), table("symbols", 30)],
         };
+        let polls = Polls { view: Some(view), error: error.map(str::to_owned), ..Polls::default() };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let title = title("127.0.0.1:8081".parse().unwrap(), controls);
-        terminal.draw(|frame| draw(frame, &title, Some(&view), controls)).unwrap();
+        let title = title("127.0.0.1:8081".parse().unwrap(), controls, &polls);
+        terminal.draw(|frame| draw(frame, &title, &polls, controls)).unwrap();
         terminal.backend().to_string()
     }
 
@@ -243,6 +265,19 @@ mod tests {
         assert!(!screen.contains("feeds-0"), "{screen}");
         let tiny = drawn(20, 6, &Controls::default());
         assert!(tiny.contains("tickfan top"), "{tiny}");
+    }
+
+    #[test]
+    fn an_error_takes_the_place_of_the_summary_but_not_of_one_that_the_user_reads() {
+        let error = Some("cannot poll");
+        let screen = drawn_after(error, 120, 50, &Controls::default());
+        assert!(screen.contains("cannot poll") && !screen.contains("this gateway"), "{screen}");
+        assert!(screen.contains("feeds-1"), "the last tables stay\n{screen}");
+        let paused = Controls { is_paused: true, ..Controls::default() };
+        let screen = drawn_after(error, 120, 50, &paused);
+        assert!(screen.contains("PAUSED: cannot poll") && screen.contains("this gateway"), "{screen}");
+        let repaired = drawn(120, 50, &paused);
+        assert!(repaired.contains("PAUSED") && !repaired.contains("cannot poll"), "{repaired}");
     }
 
     #[test]

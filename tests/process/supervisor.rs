@@ -77,6 +77,9 @@ fn health_is_what_the_admin_listener_says() {
     gateway.until_logged("stopping");
     let (code, said) = health(&["--admin", &url]);
     assert!(code == Some(1) && said.contains("not ready") && said.contains("draining"), "{said}");
+    // What decides over a restart does not depend on venues or a drain.
+    let (code, said) = health(&["--admin", &url, "--live"]);
+    assert_eq!(code, Some(0), "{said}");
     let nothing = SocketAddr::from(([127, 0, 0, 1], 1)).to_string();
     let (code, said) = health(&["--admin", &nothing]);
     assert!(code == Some(1) && said.contains("--admin"), "{said}");

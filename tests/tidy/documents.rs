@@ -1,7 +1,11 @@
 //! What documents and manifests say of the code.
 
 use super::{files, relative, root};
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Component, Path, PathBuf},
+};
 
 /// More, and a newcomer does not read it to its end: the rest belongs into `docs/`.
 const README_WORDS_MAX: usize = 1_000;
@@ -75,6 +79,61 @@ fn links_of_documents_lead_somewhere() {
             }
         }
     }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Where the Debian package installs the files of this repository, each with its place in it.
+fn installed() -> BTreeMap<PathBuf, PathBuf> {
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let mut installed = BTreeMap::new();
+    for asset in assets {
+        let [pattern, to] = [0, 1].map(|index| asset[index].as_str().unwrap());
+        // cargo-deb keeps the folders below `**`, and no others.
+        let base = pattern.split_once("/**").map(|(base, _)| root().join(base));
+        for from in glob::glob(root().join(pattern).to_str().unwrap()).unwrap() {
+            let from = from.unwrap();
+            let name = match &base {
+                Some(base) => from.strip_prefix(base).unwrap(),
+                None => Path::new(from.file_name().unwrap()),
+            };
+            let place = if to.ends_with('/') { Path::new(to).join(name) } else { PathBuf::from(to) };
+            if from.is_file() {
+                installed.insert(place, from);
+            }
+        }
+    }
+    installed
+}
+
+/// A path without `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(normal.pop()),
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+#[test]
+fn links_of_installed_documents_lead_somewhere() {
+    let installed = installed();
+    let mut broken = Vec::new();
+    for (place, from) in installed.iter().filter(|(place, _)| place.extension().is_some_and(|name| name == "md")) {
+        let text = fs::read_to_string(from).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '#']).next());
+        for link in links.filter(|link| !link.contains("://") && !link.is_empty()) {
+            let target = normal(&place.parent().unwrap().join(link));
+            // A folder is there where a file in it is.
+            if !installed.keys().any(|place| place.starts_with(&target)) {
+                broken.push(format!("{} links {link}", place.display()));
+            }
+        }
+    }
+    assert!(installed.len() > 100, "{installed:?}");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
