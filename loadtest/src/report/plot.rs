@@ -173,7 +173,7 @@ impl Plot {
         for number in (0..).map(|number| f64::from(number) * step).take_while(|place| *place <= x_max) {
             let x = x_at(number / x_max);
             let place = (self.place)(number);
-            write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 18.0)?;
+            write!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{place}</text>", HEIGHT - BOTTOM + 20.0)?;
         }
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;
         write!(out, "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>", HEIGHT - 4.0, self.x)
