@@ -22,7 +22,7 @@ use super::{
     first_block::ControlNames,
     h2::{ConnectionTable, key_of},
     missed::Missed,
-    pace::{Pace, Wait},
+    pace::{Pace, Wait, Written},
     recent_ticks::RecentLimits,
     slowest::SlowestQuery,
     stream_key::StreamKey,
@@ -139,7 +139,8 @@ impl<T: Transport> Worker<T> {
     /// next.
     pub fn pause_after(&mut self, now: Now, took: Duration, wait: Wait) -> Duration {
         self.counts.turns.record(took);
-        self.pace.pause_after(now.instant, took, wait)
+        let written = Written { ticks: self.counts.ticks, writes: self.counts.writes };
+        self.pace.pause_after(now.instant, took, wait, written)
     }
 
     /// Its counts so far.
