@@ -19,6 +19,21 @@ pub fn text(summary: &Summary, scenario: Whole) -> String {
 }
 
 fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
+    write_streams(of, out)?;
+    write_times(of, out)?;
+    if of.cluster.is_none() {
+        write_gateway(of, out)?;
+    }
+    write_venue(of, out)?;
+    write_generator(of, out)?;
+    for warning in &of.warnings {
+        writeln!(out, "  warning     {warning}")?;
+    }
+    write_verdict(of, out)?;
+    of.provenance.as_ref().map_or(Ok(()), |provenance| provenance.write(out, scenario))
+}
+
+fn write_streams(of: &Summary, out: &mut String) -> std::fmt::Result {
     let streams = &of.streams;
     writeln!(out, "{}: {}", of.name, of.about)?;
     writeln!(
@@ -46,6 +61,11 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
         let tls = tls.as_ref().map_or("without TLS".to_owned(), |tls| format!("over {tls}"));
         writeln!(out, "  protocol    {protocol} {tls}: {} connections", number(*count))?;
     }
+    Ok(())
+}
+
+/// How long everything took.
+fn write_times(of: &Summary, out: &mut String) -> std::fmt::Result {
     line(out, "connect", of.connect)?;
     if of.handshake.is_some() {
         line(out, "handshake", of.handshake)?;
@@ -54,8 +74,8 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     line(out, "first tick", of.first_tick)?;
     line(out, "latency", of.latency)?;
     line(out, "age", of.age)?;
-    if streams.groups.len() > 1 {
-        streams.groups.iter().try_for_each(|group| write_group(group, out))?;
+    if of.streams.groups.len() > 1 {
+        of.streams.groups.iter().try_for_each(|group| write_group(group, out))?;
     }
     if let Some((stream, symbol)) = of.age_spread.zip(of.symbol_age_spread) {
         writeln!(
@@ -73,27 +93,31 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     if let Some(micros) = of.recovery {
         writeln!(out, "  recovery    all streams had caught up {} after the end of the load", time(micros as f64))?;
     }
-    if of.cluster.is_none() {
-        write_gateway(of, out)?;
+    Ok(())
+}
+
+fn write_venue(of: &Summary, out: &mut String) -> std::fmt::Result {
+    let Some(venue) = of.venue else { return Ok(()) };
+    let latest = time(venue.latest as f64);
+    let updates = number(venue.updates);
+    // By now nothing is in flight.
+    let taken = match venue.taken {
+        taken if taken == venue.updates => String::new(),
+        taken => format!(
+            "; the gateway took {}, {}/s while all streams were open",
+            number(taken),
+            number(venue.taken_per_second as u64)
+        ),
+    };
+    writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
+    if of.cluster.is_some() {
+        let (all, max) = (number(venue.subscriptions), number(venue.connections_max));
+        writeln!(out, "  connected   {all} times to the venue, at most {max} at a time")?;
     }
-    if let Some(venue) = of.venue {
-        let latest = time(venue.latest as f64);
-        let updates = number(venue.updates);
-        // By now nothing is in flight.
-        let taken = match venue.taken {
-            taken if taken == venue.updates => String::new(),
-            taken => format!(
-                "; the gateway took {}, {}/s while all streams were open",
-                number(taken),
-                number(venue.taken_per_second as u64)
-            ),
-        };
-        writeln!(out, "  venue       {updates} updates, at most {latest} behind its schedule{taken}")?;
-        if of.cluster.is_some() {
-            let (all, max) = (number(venue.subscriptions), number(venue.connections_max));
-            writeln!(out, "  connected   {all} times to the venue, at most {max} at a time")?;
-        }
-    }
+    Ok(())
+}
+
+fn write_generator(of: &Summary, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "  generator   {:.0} % of a core on average, {:.0} % at peak",
@@ -106,11 +130,7 @@ fn write(of: &Summary, scenario: Whole, out: &mut String) -> std::fmt::Result {
     if of.generator.late.is_some() {
         line(out, "reads late", of.generator.late)?;
     }
-    for warning in &of.warnings {
-        writeln!(out, "  warning     {warning}")?;
-    }
-    write_verdict(of, out)?;
-    of.provenance.as_ref().map_or(Ok(()), |provenance| provenance.write(out, scenario))
+    Ok(())
 }
 
 /// What was judged, and how.

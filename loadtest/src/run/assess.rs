@@ -19,18 +19,7 @@ const STREAMS_MIN: u64 = 100;
 pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> Summary {
     let seconds = observed.seconds();
     let gateway = gateway(&observed);
-    // A load that goes on moves both counts between the two reads, so only an ended load can be compared.
-    // The counters of a cluster's gateways end with their processes.
-    let has_counters = observed.run.venue.is_some() && observed.run.cluster.is_none();
-    if has_counters && observed.run.streams.wire == Wire::Tickfan {
-        match gateway.as_ref().filter(|gateway| !gateway.missed.is_empty()) {
-            Some(gateway) => check_holes(&mut observed.outcome, gateway.missed.values().sum()),
-            None => {
-                warnings.push("the gateway does not report missed ticks, so holes are not checked".to_owned());
-            }
-        }
-        check_holes_of_stayed(&mut observed.outcome, &observed.missed.take().unwrap_or_default());
-    }
+    check_missed(&mut observed, gateway.as_ref(), warnings);
     let generator = generator(&observed);
     let venue = venue(&observed);
     warnings.extend(limits::warnings(&observed, generator, venue));
@@ -93,6 +82,21 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
     };
     summary.apply_thresholds(observed.run.thresholds);
     summary
+}
+
+/// Compares the ticks that the gateway says it left out with the holes that the streams saw.
+fn check_missed(observed: &mut Observed<'_>, gateway: Option<&GatewaySummary>, warnings: &mut Vec<String>) {
+    // A load that goes on moves both counts between the two reads, so only an ended load can be compared.
+    // The counters of a cluster's gateways end with their processes.
+    let has_counters = observed.run.venue.is_some() && observed.run.cluster.is_none();
+    if !has_counters || observed.run.streams.wire != Wire::Tickfan {
+        return;
+    }
+    match gateway.filter(|gateway| !gateway.missed.is_empty()) {
+        Some(gateway) => check_holes(&mut observed.outcome, gateway.missed.values().sum()),
+        None => warnings.push("the gateway does not report missed ticks, so holes are not checked".to_owned()),
+    }
+    check_holes_of_stayed(&mut observed.outcome, &observed.missed.take().unwrap_or_default());
 }
 
 fn per_second(from: u64, to: u64, seconds: f64) -> f64 {
