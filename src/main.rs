@@ -6,6 +6,7 @@ use std::{
     fmt::Display,
     io::{self, Write as _},
     net::SocketAddr,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     };
     // Without logs: its lines say it all.
     if let Some(Command::Check { connect, .. }) = args.command {
-        let reported = report_ok(&config);
+        let reported = report_ok(&config, loader.file.as_deref());
         return if connect { check_outside(&config) } else { reported };
     }
     let logs = match logs::init(config.server.log.clone(), format) {
@@ -140,8 +141,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// `tickfan check`: one line that says what would run, and what would not agree on any machine.
-fn report_ok(config: &Config) -> ExitCode {
+/// `tickfan check`: one line that says what would run, what would not agree on any machine, and what others could read.
+fn report_ok(config: &Config, file: Option<&Path>) -> ExitCode {
     let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
     for found in config::check_together(config, &Machine::default()) {
         let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
@@ -152,6 +153,14 @@ fn report_ok(config: &Config) -> ExitCode {
         let chain = certificate.files.chain.display();
         let expires = show_time(certificate.expires);
         let _ = writeln!(io::stderr(), "warning: the certificate of {chain} expires at {expires}\n   = renew it");
+    }
+    for (feed, file) in config::exposed_proxies(config, file) {
+        let file = file.display();
+        let _ = writeln!(
+            io::stderr(),
+            "warning: all users of this machine can read {file}, with the password of the proxy of feed {feed}\n   \
+             = let only the gateway's group read it: chmod 640 {file}; or set the variable https_proxy"
+        );
     }
     let mut lines = format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len());
     // The configuration has read the same file: a failure here would be a race.

@@ -26,7 +26,8 @@ pub(super) fn read(fields: &DeTable<'_>) -> Result<(Option<Proxy>, Option<CaFile
 fn read_proxy(value: &Spanned<DeValue<'_>>) -> Result<Proxy, Wrong> {
     let address = text("proxy", value, "http://proxy.example.com:3128")?;
     // Its line may hold a password.
-    proxy::read(address).map_err(|wrong| wrong.at(value.span()).without_line())
+    let proxy = proxy::read(address).map_err(|wrong| wrong.at(value.span()).without_line())?;
+    Ok(Proxy { is_of_file: true, ..proxy })
 }
 
 fn read_ca_file(value: &Spanned<DeValue<'_>>) -> Result<CaFile, Wrong> {

@@ -26,6 +26,8 @@ pub struct Proxy {
     pub authorization: Option<Secret>,
     /// The password itself, so that it can be hidden wherever it appears.
     pub password: Option<Secret>,
+    /// Whether the configuration file sets it, rather than a variable.
+    pub is_of_file: bool,
 }
 
 impl Proxy {
@@ -69,6 +71,7 @@ pub(super) fn read(text: &str) -> Result<Proxy, Wrong> {
         port: found.uri().port_u16().unwrap_or(PORT_DEFAULT),
         authorization,
         password: password(text),
+        is_of_file: false,
     })
 }
 

@@ -94,6 +94,7 @@ pub(super) fn through(address: SocketAddr, authorization: Option<&str>) -> Proxy
         port: address.port(),
         authorization: authorization.map(Secret::new),
         password: None,
+        is_of_file: true,
     }
 }
 

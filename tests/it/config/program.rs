@@ -1,6 +1,7 @@
 //! What the program says of a configuration, and how it ends for one that is wrong.
 
 use super::*;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
@@ -206,6 +207,28 @@ fn check_says_ok_or_exits_with_64() {
         "",
         "error: unknown key `max_lgg` in [fanout]\n  --> tests/fixtures/config/unknown_key.toml:5:1\n",
     );
+}
+
+#[test]
+fn check_warns_of_a_proxys_password_that_all_users_can_read() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("a-proxys-password.toml");
+    let path = file.to_str().unwrap();
+    let feed = "[[feed]]\nname = \"us\"\nvenue = \"binance\"\nsymbols = [\"BTC-USDT\"]\n";
+    let ok = "ok: 1 feed(s), 1 symbols\n";
+    let check = |text: String, mode: u32, variables: &[(&str, &str)], warning: &str| {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let output = tickfan(&["check", path], variables);
+        check_exit(&output, 0, ok, warning);
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("hush"), "{output:?}");
+    };
+    let with = |address: &str| format!("{feed}proxy = \"{address}\"\n");
+    let secret = "http://me:hush@proxy.example.com:3128";
+    check(with(secret), 0o644, &[], "with the password of the proxy of feed us\n   = let only");
+    check(with(secret), 0o640, &[], "");
+    check(with("http://me@proxy.example.com:3128"), 0o644, &[], "");
+    // The file does not hold it.
+    check(feed.to_owned(), 0o644, &[("https_proxy", secret)], "");
 }
 
 #[test]

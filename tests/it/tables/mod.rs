@@ -4,6 +4,7 @@
 //! `TICKFAN_BLESS=1 cargo test --test it tables` writes them.
 
 mod document;
+mod endpoints;
 mod limits;
 mod metrics;
 mod tick_fields;
