@@ -2,7 +2,8 @@
 
 use super::Decimal;
 
-/// What is known of an instrument besides its prices. What neither the venue nor its name of the symbol tells is `None`.
+/// What is known of an instrument besides its prices. What neither the venue nor its name of the symbol tells is
+/// `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Its name for people: `Apple Inc.`
@@ -43,8 +44,8 @@ fn replace<T: Clone + PartialEq>(known: &mut Option<T>, said: &Option<T>) -> boo
     is_news
 }
 
-/// An instrument's name for people, which no venue can abuse: at most [`Name::CHARACTERS_MAX`] characters, none of which
-/// is a control character, hides, or turns the direction of what follows.
+/// An instrument's name for people, which no venue can abuse: at most [`Name::CHARACTERS_MAX`] characters, none of
+/// which is a control character, hides, or turns the direction of what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     shown: Box<str>,

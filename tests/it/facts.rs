@@ -17,6 +17,7 @@ fn listed(gateway: &Running, query: &str) -> Value {
 /// Waits for the first data of a symbol: they follow its facts.
 fn await_data(gateway: &Running, symbol: &str) {
     let mut stream = Stream::open(gateway.address, &format!("/v1/stream?symbols={symbol}"));
+    stream.named("hello");
     while stream.tick().text("state") != "live" {}
 }
 

@@ -80,8 +80,8 @@ impl Category {
 }
 
 impl Category {
-    /// What the venue's name of a symbol tells. Contracts on dollars: `BTCUSDT` or `BTCUSDT-26SEP25` in USDT, `BTCPERP` or
-    /// `BTC-26SEP25` in USDC, `BTCUSD` or `BTCUSDU25` in the dollar itself.
+    /// What the venue's name of a symbol tells. Contracts on dollars: `BTCUSDT` or `BTCUSDT-26SEP25` in USDT, `BTCPERP`
+    /// or `BTC-26SEP25` in USDC, `BTCUSD` or `BTCUSDU25` in the dollar itself.
     pub(super) fn facts(self, name: &str) -> Facts {
         let (asset, kind) = match (self, name.split_once('-')) {
             (Self::Spot, _) => return facts::joined_pair(name, self.quotes()),

@@ -1,16 +1,15 @@
 //! Frames to updates.
 
-use super::{Channel, answer::Listed};
+use super::{Channel, answer::Listed, product::Product};
 use crate::{
     market::{
-        Facts, FeedSymbol, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate,
-        TradeUpdate, UnixMicros, Update,
+        FeedSymbol, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
+        UnixMicros, Update,
     },
-    telemetry::labels::Tally,
     venue::{
         Batch, DecodeError,
         kit::{
-            Names, facts,
+            Names,
             raw::{self, Exact, Plain, Raw, Value, required, side_of_quote, unless_zero},
             record::record,
             scan,
@@ -115,17 +114,6 @@ record! {
         low = "low_24_h",
         volume = "volume_24_h",
     }
-}
-
-/// A product, whether it trades, and the steps of its prices and sizes.
-#[derive(Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-struct Product<'a> {
-    id: Exact<'a>,
-    status: Exact<'a>,
-    quote_currency: Exact<'a>,
-    quote_increment: Exact<'a>,
-    base_increment: Exact<'a>,
 }
 
 impl<'a> Envelope<Exact<'a>> {
@@ -301,32 +289,6 @@ impl Reader<'_> {
             resume_is_reported: true,
         };
         self.push(Update { symbol, status: Some(status), ..Update::default() });
-    }
-}
-
-impl Product<'_> {
-    fn facts(&self, errors: &mut Tally<DecodeError>) -> Facts {
-        Facts {
-            currency: facts::currency(self.quote_currency, errors),
-            price_digits: facts::digits_of_increment(self.quote_increment, errors),
-            size_digits: facts::digits_of_increment(self.base_increment, errors),
-            ..Facts::default()
-        }
-    }
-
-    /// Its symbol, and whether it is online.
-    fn status(&self, names: &Names) -> Result<(FeedSymbol, bool), DecodeError> {
-        let id = self.id.text().ok_or(DecodeError::Shape)?;
-        let in_usd = super::data_name(&id);
-        let symbol = names.data_of(in_usd.as_deref().unwrap_or(&id))?;
-        if in_usd.is_some() && names.of(symbol) != id {
-            // A book that was asked for in USD has a product of its own.
-            return Err(DecodeError::UnknownSymbol);
-        }
-        match &*self.status.text().ok_or(DecodeError::Missing)? {
-            "" => Err(DecodeError::Word),
-            status => Ok((symbol, status == "online")),
-        }
     }
 }
 

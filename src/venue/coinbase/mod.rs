@@ -38,6 +38,7 @@
 mod answer;
 mod endpoint;
 mod event;
+mod product;
 
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,

@@ -62,6 +62,7 @@ fn the_list_of_pairs_is_asked_for_once_and_a_connection_lives_without_it() {
     let added = [(FeedSymbol(2), ListedSymbol::from("SOL-USD".parse::<Symbol>().unwrap()))];
     let Change::Requests(requests) = venue.change(&added, &[]) else { panic!("the list is changed by requests") };
     assert_eq!(requests.len(), 2, "trades and tickers");
+    venue.change(&[], &[FeedSymbol(2)]);
     venue.open();
     assert_eq!(granted(&mut venue), asked, "each connection asks for it");
     let without_id = ANSWER.replace(r#","req_id":3"#, "");

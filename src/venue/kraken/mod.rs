@@ -76,8 +76,8 @@ const CONNECTIONS_MAX: usize = 64;
 const BETWEEN_CONNECTS: Duration = Duration::from_secs(5);
 /// The venue sends a heartbeat each second while it has nothing else to send.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest message is the list of all pairs and assets: some 1,500 with 400 bytes each, and as many with 150. The venue
-/// documents no limit: five times that.
+/// The longest message is the list of all pairs and assets: some 1,500 with 400 bytes each, and as many with 150. The
+/// venue documents no limit: five times that.
 const MESSAGE_BYTES: usize = 4 << 20;
 
 /// Kraken's spot market.
