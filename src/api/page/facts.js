@@ -1,5 +1,6 @@
 // Fetches what is known of the listed symbols besides their prices: names, currencies, digits. A symbol is asked for when
 // it has data, since most venues tell its facts before, and a second time where its digits are still missing then.
+
 /** How many symbols a request names: some 3 KB of address. No request names more than a stream may have. */
 const AT_A_TIME = 100;
 /** How long a symbol waits for others, and one without digits for the second request, in ms. */
