@@ -5,7 +5,7 @@ use crate::{
     cache::{FailoverCounts, Published, Publisher, SymbolState, Tap},
     fanout::{Announcer, WorkerPool},
     feed::{MakeSink, Sink, Unheard},
-    market::{FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
+    market::{Facts, FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
 use std::{
@@ -191,6 +191,18 @@ impl Sink for Ingest {
         }
         self.flush();
         self.metrics.count(ticks, unchanged, late, hidden);
+    }
+
+    /// Of a symbol with two feeds, those of its primary count: they stay while prices pass to the standby and back.
+    fn facts(&mut self, facts: Vec<(FeedSymbol, Facts)>) {
+        if self.source == Source::Standby {
+            return;
+        }
+        for (place, said) in &facts {
+            if let Some(Some(state)) = self.symbols.get(place.index()) {
+                state.learn(said);
+            }
+        }
     }
 
     fn outage(&mut self, reason: Reason, now: Now) {

@@ -115,6 +115,32 @@ export interface State {
   status?: number;
 }
 
+/** What `GET /v1/symbols` answers; the library itself does not ask for it. */
+export interface Listing {
+  symbols: ListedSymbol[];
+  /** Whether there are more than the listed ones. */
+  more: boolean;
+}
+
+/** A symbol, and what is known of it besides its prices. What is not known is left out. */
+export interface ListedSymbol {
+  symbol: string;
+  feed: string;
+  state?: "waiting" | "live" | "stale" | "halted" | "closed" | "refused";
+  access?: "live" | "delayed" | "denied";
+  on_demand?: true;
+  /** Its name for people: plain text, to be escaped like any other. */
+  name?: string;
+  /** What its prices are in: `USD`, `USDT`. */
+  currency?: string;
+  /** `stock`, `crypto`, `forex`, `perpetual`, `future`, `index`; more may come. */
+  kind?: string;
+  /** How many decimals its prices have at most: pad to so many, and do not round. */
+  price_digits?: number;
+  /** The same of its sizes. */
+  size_digits?: number;
+}
+
 /** Microseconds since 1970; `new Date(micros / 1000)`. */
 export type Micros = number;
 

@@ -355,6 +355,26 @@ test("search finds what stands within a name, and names without their marks; the
   assert.deepEqual(complaints, []);
 });
 
+test("a symbol is found by its name, and shown with its name, kind, currency and digits", TEST, async (t) => {
+  const gateway = await startGateway(t, { config: simulated(["AAPL", "DOGE-USDT"]) });
+  const { page, complaints } = await openIn(t, browser, `${gateway.url}/?symbols=AAPL`);
+  await listed(page, ["AAPL"]);
+  await page.waitForSelector("#detail-described:has-text('Apple Inc. · stock · USD')");
+  assert.equal(await row(page, "AAPL").locator("button.symbol").getAttribute("title"), "Apple Inc. · stock · USD");
+  await page.fill("#search", "doge coin");
+  await page.waitForFunction(() => [...document.querySelectorAll("#found [role=option]")].map(({ textContent }) => textContent).join() === "DOGE-USDTDogecoinlive");
+  await page.waitForSelector('#found [aria-selected="true"]');
+  await keepScreenshot(page, "search_name");
+  await page.keyboard.press("Enter");
+  await listed(page, ["AAPL", "DOGE-USDT"]);
+  await row(page, "DOGE-USDT").locator("button.symbol").click();
+  await page.waitForSelector("#detail-described:has-text('Dogecoin · crypto · USDT')");
+  await page.waitForFunction(() => [...document.querySelectorAll("#tape tbody td:nth-child(3)")].every((size) => /\.\d{3}$/.test(size.textContent)));
+  await page.waitForFunction(() => /^\d+\.\d{5}$/.test(document.getElementById("detail-price").textContent));
+  await keepScreenshot(page, "facts");
+  assert.deepEqual(complaints, []);
+});
+
 test("the title is a live price, search finds what is in a name, and Backspace removes nothing", TEST, async (t) => {
   const { page, complaints } = await three(t);
   await page.waitForFunction(() => /^AAPL \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));

@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
 import { Clock } from "../../src/api/page/clock.js";
+import { Facts } from "../../src/api/page/facts.js";
 import { History } from "../../src/api/page/history.js";
 import { Meter } from "../../src/api/page/meter.js";
 import { compact, compare, decimals, grouped, percent, signed, subtract } from "../../src/api/page/numbers.js";
 import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
 import { Ticks } from "../../src/api/page/ticks.js";
-import { age, base, standing, titleOf } from "../../src/api/page/words.js";
+import { age, base, described, standing, titleOf } from "../../src/api/page/words.js";
 import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
 
 test("numbers keep all of their digits", () => {
@@ -408,6 +409,73 @@ test("choices come from the address, then from what was kept", () => {
   assert.deepEqual(later("maxRate"), { symbols: ["A", "B"], maxRate: 10, detail: "A" });
   assert.deepEqual(later("symbols"), { symbols: ["C", "D"], maxRate: 4, detail: "A" });
   assert.deepEqual(readChoices("", keptWith("{", { ...link, symbols: null }, "detail")), { symbols: null, maxRate: null, detail: "A" });
+});
+
+test("prices have the digits that the venue says, and more where they come with more", () => {
+  const { store, row } = storeOf();
+  store.take(tick("A", 1, { price: "10", bid: "9.5" }));
+  assert.equal(row.decimals, 2, "as long as nothing is known");
+  store.changed.clear();
+  store.know({ symbol: "A", name: "A Inc.", currency: "JPY", kind: "stock", price_digits: 0 });
+  assert.deepEqual([row.decimals, store.changed.has(row)], [1, true]);
+  store.take(tick("A", 2, { price: "10.125" }));
+  assert.equal(row.decimals, 3);
+  store.know({ symbol: "A", price_digits: 5, size_digits: 8 });
+  assert.deepEqual([row.decimals, row.facts.size_digits, row.facts.name], [5, 8, undefined], "an entry is whole");
+  store.know({ symbol: "B", price_digits: 5 });
+  assert.equal(store.rows.has("B"), false);
+  assert.equal(described({ name: "Apple Inc.", kind: "stock", currency: "USD" }), "Apple Inc. · stock · USD");
+  assert.deepEqual([described({ currency: "USD" }), described({})], ["USD", ""]);
+});
+
+test("facts are asked for once a stream, all in one request, and again where the digits are missing", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const asked = [];
+  const taken = [];
+  let answers = [];
+  const facts = new Facts((entry) => taken.push(entry.symbol), async (url) => {
+    asked.push(new URL(url, "http://gateway").searchParams.get("symbols"));
+    const symbols = answers.shift();
+    if (symbols === undefined) throw new Error("not reachable");
+    return { ok: symbols !== null, json: async () => ({ symbols }) };
+  });
+  const pass = async (millis) => {
+    t.mock.timers.tick(millis);
+    for (let turn = 0; turn < 10; turn += 1) await null;
+  };
+  answers = [[{ symbol: "A", price_digits: 2 }, { symbol: "B" }], [{ symbol: "B", price_digits: 1 }]];
+  for (const symbol of ["A", "B", "A", "C"]) facts.ask(symbol);
+  await pass(99);
+  assert.deepEqual(asked, []);
+  await pass(1);
+  assert.deepEqual([asked, taken], [["A,B,C"], ["A", "B"]]);
+  facts.ask("A");
+  await pass(14_999);
+  assert.equal(asked.length, 1);
+  await pass(1);
+  await pass(100);
+  assert.deepEqual([asked, taken], [["A,B,C", "B,C"], ["A", "B", "B"]]);
+  await pass(60_000);
+  assert.equal(asked.length, 2, "what is not known then is not");
+
+  // The next stream asks again; an error is passed over, and so is a gateway that cannot be reached.
+  answers = [null];
+  facts.restart();
+  facts.ask("A");
+  await pass(100);
+  facts.ask("D");
+  await pass(100);
+  assert.deepEqual(asked.slice(2), ["A", "D"]);
+  facts.restart();
+  await pass(60_000);
+  assert.equal(asked.length, 4, "of a stream that is over nothing is asked again");
+
+  const many = Array.from({ length: 150 }, (_, number) => `S${number}`);
+  answers = [[], []];
+  for (const symbol of many) facts.ask(symbol);
+  await pass(100);
+  await pass(100);
+  assert.deepEqual(asked.slice(4).map((symbols) => symbols.split(",").length), [100, 50]);
 });
 
 test("a row that leaves the list and comes back goes on where the stream does", () => {

@@ -181,7 +181,9 @@ fn quotes(selection: Result<Selection, ApiError>, request: &Request) -> Answer<A
 
 async fn symbols(context: Arc<Context>, request: Request) -> Answer<Asked> {
     let _turn = context.turn(symbols::looked_at(&request.query, &context.cache)).await;
-    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache, context.on_demand.as_deref()))
+    let on_demand = context.on_demand.as_deref();
+    let symbols_max = context.symbols_max();
+    Answer::whole(symbols::symbols(&request.query, &request.rights, &context.cache, on_demand, symbols_max))
 }
 
 async fn history_of_one(context: Arc<Context>, request: Request) -> Answer<Asked> {

@@ -19,6 +19,7 @@ mod published;
 mod sharers;
 mod tap;
 mod cut_off;
+mod facts;
 mod following;
 mod have;
 mod publisher;
@@ -259,6 +260,7 @@ impl Cache {
             return None;
         }
         let state = states.remove(place);
+        state.forget_facts();
         match tier {
             Tier::Live => _ = self.live.remove(symbol),
             Tier::Delayed => {

@@ -2,6 +2,7 @@
 
 use super::{
     cut_off::CutOff,
+    facts::KnownFacts,
     have::Have,
     ids::SymbolId,
     interest::{Demand, Interest},
@@ -49,6 +50,7 @@ pub struct SymbolState {
     shared: Arc<Shared>,
     marks: Marks,
     sharers: Sharers,
+    pub(super) facts: KnownFacts,
     /// A std mutex: held for a merge or for a copy of pointers, never across an await or a system call.
     inner: Mutex<Inner>,
 }
@@ -108,8 +110,8 @@ impl SymbolState {
             source: None,
         };
         let place = shard.next_place();
-        let (marks, sharers) = Default::default();
-        Self { id, symbol, feed, delay, shard, place, shared, marks, sharers, inner: Mutex::new(inner) }
+        let (marks, sharers, facts) = Default::default();
+        Self { id, symbol, feed, delay, shard, place, shared, marks, sharers, facts, inner: Mutex::new(inner) }
     }
 
     /// Which symbol of the gateway it is.

@@ -4,7 +4,7 @@ use crate::{
     cache::SymbolState,
     config,
     feed::ListChange,
-    market::{Origin, Symbol},
+    market::{Facts, Origin, Symbol},
     venue::{ListedSymbol, Spec},
 };
 use std::sync::Arc;
@@ -30,6 +30,11 @@ impl DemandFeed {
     pub(super) fn covers(&self, symbol: &Symbol) -> bool {
         let has_name = || self.venue.is_canonical(symbol) && (self.venue.derive)(symbol).is_some();
         self.settings.patterns.iter().any(|pattern| pattern.matches(symbol)) && has_name()
+    }
+
+    /// What the venue's name of a symbol tells of it.
+    pub(super) fn facts_of(&self, symbol: &Symbol) -> Facts {
+        self.venue.facts_of(&ListedSymbol::from(symbol.clone()))
     }
 
     /// Tells the feed of changes, in their order. Those that it has no room for stay in the list.

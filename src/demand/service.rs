@@ -202,6 +202,7 @@ impl OnDemand {
         let feed = &self.feeds[place];
         // The cache has room for what the configuration allows, but for states that streams hold.
         let state = self.cache.register(name.clone(), feed.name.clone(), feed.origin, now).ok()?;
+        state.learn(&feed.facts_of(name));
         self.metrics[place].subscribed.increment(1);
         debug!(feed = %feed.name, symbol = %name, "subscribing a symbol on demand");
         list.pending.push(added(&state));

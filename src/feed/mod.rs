@@ -44,7 +44,7 @@ pub use unheard::Unheard;
 use crate::{
     config,
     dial::{Dialing, LookUp},
-    market::{FeedSymbol, Now, Parts, Reason, Symbol, UnixMicros, Update},
+    market::{Facts, FeedSymbol, Now, Parts, Reason, Symbol, UnixMicros, Update},
     recording::Recorder,
     venue::{self, Credentials, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
@@ -72,6 +72,9 @@ pub trait Sink: Send {
 
     /// Takes the updates of all messages that were ready, in the venue's order, received `now`.
     fn updates(&mut self, updates: &[Update], now: Now);
+
+    /// What the venue has said of symbols besides their prices, oldest first. It makes no tick.
+    fn facts(&mut self, _: Vec<(FeedSymbol, Facts)>) {}
 
     /// An outage: all symbols of the connection are stale until their own next updates.
     fn outage(&mut self, reason: Reason, now: Now);

@@ -277,7 +277,12 @@ pub(super) fn register(
     let mut states = Vec::with_capacity(symbols.len());
     for entry in symbols {
         match one(entry) {
-            Ok(state) => states.push(state),
+            Ok(state) => {
+                if !known.contains_key(&entry.symbol) {
+                    state.learn(&feed.speaks().facts_of(entry));
+                }
+                states.push(state);
+            }
             Err(error) => {
                 for state in states.iter().filter(|state| !known.contains_key(state.symbol())) {
                     cache.retire_state(state);

@@ -5,6 +5,7 @@
 
 mod date;
 mod decimal;
+mod facts;
 mod failover;
 mod feed_symbol;
 mod guard;
@@ -24,6 +25,7 @@ mod update;
 
 pub use date::{Date, DateError, Weekday};
 pub use decimal::{Decimal, DecimalError};
+pub use facts::{Currency, Digits, Facts, InstrumentKind, Name};
 pub use failover::{Cause, Failover, FailoverLimits, Switch};
 pub use feed_symbol::FeedSymbol;
 pub(crate) use guard::Guard;

@@ -2,7 +2,7 @@
 
 use super::{DecodeError, ListedSymbol};
 use crate::{
-    market::{Decimal, FeedSymbol, Field, Reason, Update},
+    market::{Decimal, Facts, FeedSymbol, Field, Reason, Update},
     telemetry::labels::Tally,
 };
 use std::{fmt, time::Duration};
@@ -57,6 +57,8 @@ pub enum Change {
 pub struct Batch {
     /// The updates, oldest first.
     pub updates: Vec<Update>,
+    /// What was said of symbols besides their prices, oldest first.
+    pub facts: Vec<(FeedSymbol, Facts)>,
     /// The requests to send next.
     pub requests: Vec<Request>,
     /// The earlier answers of the same frame, where it answers several requests, oldest first.
@@ -74,6 +76,8 @@ pub struct Batch {
 impl Batch {
     /// The most updates of a batch: as many as are published together. One message may hold a million.
     pub const UPDATES_MAX: usize = 1_024;
+    /// The most symbols that one frame tells facts of: as many as a feed's connection carries at most venues.
+    pub const FACTS_MAX: usize = 4_096;
     /// Room for so many is kept: as many as the messages that are taken together, which mostly hold one each.
     const UPDATES_KEPT: usize = 64;
 
@@ -103,6 +107,18 @@ impl Batch {
             }
         }
         self.updates.push(update);
+    }
+
+    /// Notes what was said of a symbol besides its prices. What has no room is dropped and counted.
+    pub fn tell(&mut self, symbol: FeedSymbol, facts: Facts) {
+        if facts.is_empty() {
+            return;
+        }
+        if self.facts.len() == Self::FACTS_MAX {
+            self.errors.count(DecodeError::Shape);
+            return;
+        }
+        self.facts.push((symbol, facts));
     }
 
     /// Clears these fields and counts that, if the first of them is a price of zero or below.

@@ -2,7 +2,7 @@
 //! venue.
 
 use super::{Credentials, CredentialsRule, ListedSymbol, Script, Venue, VenueError};
-use crate::market::{Hours, Origin, Symbol};
+use crate::market::{Facts, Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, path::PathBuf, pin::Pin, time::Duration};
 
 /// A venue: its name, its limits, and how to speak with it.
@@ -44,6 +44,8 @@ pub struct Spec {
     /// The assets that prices are in, where the venue's name joins a symbol's parts without a separator: they tell
     /// where the first part ends. Empty where no two symbols have one name.
     pub quotes: &'static [&'static str],
+    /// What the venue's name of a symbol tells of it, without any message.
+    pub facts: fn(&str) -> Facts,
     /// Checks an address that the configuration sets: an error where data that the protocol reads can never come from.
     pub check_url: fn(&str) -> Result<(), VenueError>,
     /// Where the data come from, by the address that the configuration sets.
@@ -90,6 +92,12 @@ impl Spec {
         let is_meant =
             |longer: &str| longer.strip_suffix(quote).is_some_and(|rest| !rest.is_empty() && base.ends_with(rest));
         self.quotes.contains(&quote) && !self.quotes.iter().any(|longer| is_meant(longer))
+    }
+
+    /// What the venue's name of a symbol tells of it.
+    pub fn facts_of(&self, listed: &ListedSymbol) -> Facts {
+        let name = listed.venue_name.clone().or_else(|| (self.derive)(&listed.symbol));
+        name.map_or_else(Facts::default, |name| (self.facts)(&name))
     }
 
     /// The longest message that is read on a connection with these symbols, unless the configuration sets a limit.

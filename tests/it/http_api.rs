@@ -9,8 +9,7 @@ use std::{
 use tickfan::{
     api,
     fanout::{Options, Resume},
-    market::Now,
-    market::{Part, Parts},
+    market::{Currency, Digits, Facts, InstrumentKind, Name, Now, Part, Parts},
 };
 
 fn gateway() -> Gateway {
@@ -70,6 +69,40 @@ fn symbols_are_listed_by_prefix() {
     }
     for limit in ["0", "1001", "-1", "x", "", "99999999999999999999"] {
         assert_eq!(problem(&client.get(&format!("/v1/symbols?limit={limit}"))), (400, "bad-limit".into()), "{limit}");
+    }
+}
+
+#[test]
+fn symbols_are_listed_with_their_facts_and_found_by_name() {
+    let gateway = gateway();
+    let mut client = gateway.client();
+    let learn = |symbol: &str, facts| gateway.cache.get(&symbol.parse().unwrap()).unwrap().learn(&facts);
+    let name = Name::new("Apple \u{202e}\"Inc.\"\n");
+    let (kind, price_digits, size_digits) = (Some(InstrumentKind::Stock), Digits::new(2), Digits::new(0));
+    learn("AAPL", Facts { name, currency: Currency::fold("usd"), kind, price_digits, size_digits });
+    learn("BTC-USDT", Facts { kind: Some(InstrumentKind::Crypto), price_digits: Digits::new(1), ..Facts::default() });
+    let aapl = r#"{"currency":"USD","feed":"test-feed","kind":"stock","name":"Apple \"Inc.\"","price_digits":2,"size_digits":0,"state":"waiting","symbol":"AAPL"}"#;
+    let btc = r#"{"feed":"test-feed","kind":"crypto","price_digits":1,"state":"waiting","symbol":"BTC-USDT"}"#;
+    let msft = r#"{"feed":"test-feed","state":"waiting","symbol":"MSFT"}"#;
+    for (query, more, listed) in [
+        ("q=apple", false, vec![aapl]),
+        ("q=APPLE%20inc&prefix=A", false, vec![aapl]),
+        ("q=apple&prefix=B", false, vec![]),
+        ("q=usdt", false, vec![btc]),
+        ("q=pear", false, vec![]),
+        ("symbols=msft,AAPL,NOPE,msft", false, vec![aapl, msft]),
+        ("symbols=MSFT&symbols=,BTC-USDT", false, vec![btc, msft]),
+        ("symbols=MSFT,AAPL&q=apple", false, vec![aapl]),
+        ("symbols=MSFT,AAPL&prefix=m", false, vec![msft]),
+        ("symbols=MSFT,AAPL&limit=1", true, vec![aapl]),
+        ("symbols=", false, vec![]),
+    ] {
+        let answer = client.get(&format!("/v1/symbols?{query}"));
+        let expected = format!("{{\"more\":{more},\"symbols\":[{}]}}", listed.join(","));
+        assert_eq!((answer.status, answer.body), (200, expected), "{query}");
+    }
+    for (query, kind) in [("symbols=AA*PL", "bad-symbol"), ("symbols=A,B,C,D", "too-many-symbols")] {
+        assert_eq!(problem(&client.get(&format!("/v1/symbols?{query}"))), (400, kind.into()), "{query}");
     }
 }
 

@@ -13,6 +13,7 @@ mod cluster;
 mod config;
 mod debug;
 mod dialing;
+mod facts;
 mod fanout;
 mod feed;
 mod gateway;

@@ -92,7 +92,11 @@ fn the_first_stream_subscribes_and_the_last_one_drops_after_it_has_lingered() {
     let listed = get(&gateway, "/v1/symbols").json();
     assert_eq!(
         listed["symbols"],
-        json!([{"feed": "on-demand", "on_demand": true, "state": "live", "symbol": "BTC-USDT"}])
+        json!([{
+            "currency": "USDT", "feed": "on-demand", "kind": "crypto", "on_demand": true, "state": "live",
+            "symbol": "BTC-USDT"
+        }]),
+        "the facts that follow from the venue's name of it"
     );
 
     // A second stream has the feed subscribe another symbol, on the living connection, and shares the first one.

@@ -118,7 +118,7 @@ fn an_unknown_parameter_that_resembles_none_is_rejected_with_those_that_there_ar
         ("/v1/quotes?symbols=AAPL&max_rate=4", "It takes symbols."),
         ("/v1/quotes/AAPL?max_rate=4", "It takes none."),
         ("/v1/quotes/AAPL?x=%00%0d%0aevent:x", "It takes none."),
-        ("/v1/symbols?symbols=AAPL", "It takes prefix, q, limit."),
+        ("/v1/symbols?since=1", "It takes prefix, q, symbols, limit."),
         // The path names the one symbol: those of the query would be dropped.
         ("/v1/stream/AAPL?symbols=MSFT", "It takes max_rate, on, heartbeat, patch, last_event_id, ticket."),
         ("/v1/quotes/AAPL?symbols=MSFT", "It takes none."),

@@ -123,6 +123,13 @@ impl Dialect for Coinbase {
         Some(self.ticker(name, number, high, high, high))
     }
 
+    fn decimals(&mut self, name: &str) -> Option<String> {
+        let event = format!(
+            r#"{{"type":"snapshot","products":[{{"product_type":"SPOT","id":"{name}","base_currency":"BTC","quote_currency":"USD","base_increment":"0.00000001","quote_increment":"0.01","display_name":"BTC/USD","status":"online","status_message":"","min_market_funds":"1"}}]}}"#
+        );
+        Some(self.frame("status", time_of(1), &event))
+    }
+
     fn heartbeat(&mut self) -> Option<String> {
         self.beats += 1;
         let counter = self.beats;

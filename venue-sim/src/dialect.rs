@@ -50,6 +50,11 @@ pub trait Dialect: Send {
         None
     }
 
+    /// Says that prices of the symbol have 2 decimals, and sizes 8. `None` where the venue does not tell that.
+    fn decimals(&mut self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The venue's heartbeat. `None` where it has none.
     fn heartbeat(&mut self) -> Option<String> {
         None

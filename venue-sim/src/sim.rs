@@ -90,6 +90,10 @@ impl Dialect for Sim {
         })))
     }
 
+    fn decimals(&mut self, name: &str) -> Option<String> {
+        Some(json!({ "op": "facts", "symbol": name, "price_digits": 2, "size_digits": 8 }).to_string())
+    }
+
     fn heartbeat(&mut self) -> Option<String> {
         Some(json!({ "op": "heartbeat", "sent": self.sent }).to_string())
     }

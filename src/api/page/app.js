@@ -2,6 +2,7 @@
 
 import { RATES, load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
+import { Facts } from "./facts.js";
 import { loadLooks, nextSort, saveLooks, sorted, withList } from "./looks.js";
 import { Meter } from "./meter.js";
 import { Offer } from "./offer.js";
@@ -33,6 +34,7 @@ const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
 const offer = new Offer(linked);
+const facts = new Facts(takeFacts);
 const past = new Past({ wants: wantsPast, take: takePast });
 const ticks = new Ticks(connect, { hello, symbols, tick, lost, heartbeat: ({ now }) => clock.observe(now), waits, link: linked }, choices.maxRate);
 
@@ -52,6 +54,7 @@ function hello(event) {
   begun = event.now;
   meter.restart();
   past.restart();
+  facts.restart();
   store.hello(event);
   tellAbsent(event);
 }
@@ -142,9 +145,16 @@ function takePast(row, line) {
   frame.ask();
 }
 
-/** Asks for the past of a symbol that has one, as far as it is to be seen. */
-function askPast(row) {
+function takeFacts(entry) {
+  store.know(entry);
+  secondDue = true;
+  frame.ask();
+}
+
+/** Asks for what is known of a symbol that has data, and for its past, as far as it is to be seen. */
+function askMore(row) {
   if (row?.tick?.recv === undefined || row.absent !== null) return;
+  facts.ask(row.symbol);
   if (row === detail.row) past.ask(row, CHART_SECONDS, clock.now());
   if (watchlist.isInView(row.symbol)) past.ask(row, LINE_SECONDS, clock.now());
 }
@@ -159,7 +169,7 @@ const frame = new Frame(() => {
   }
   lights.putOut();
   if (detail.row !== null && store.changed.has(detail.row)) detail.draw();
-  for (const row of store.changed) askPast(row);
+  for (const row of store.changed) askMore(row);
   store.changed.clear();
   if (!secondDue) return;
   secondDue = false;
@@ -274,7 +284,7 @@ function offerBack(symbol, place) {
 function show(row) {
   watchlist.select(row?.symbol);
   if (row !== detail.row) detail.show(row, clock.now());
-  askPast(row);
+  askMore(row);
 }
 
 /** Toggles the details of this symbol. */
@@ -311,7 +321,7 @@ function seen(symbol) {
   const row = store.rows.get(symbol);
   if (row === undefined) return;
   store.changed.add(row);
-  askPast(row);
+  askMore(row);
   frame.ask();
 }
 

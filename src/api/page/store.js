@@ -99,6 +99,15 @@ export class Store {
     if (state !== "live") row.history.interrupt();
   }
 
+  /** Keeps what is known of a symbol besides its prices. */
+  know({ symbol, name, currency, kind, price_digits, size_digits }) {
+    const row = this.rows.get(symbol);
+    if (row === undefined) return;
+    row.facts = { name, currency, kind, price_digits, size_digits };
+    row.decimals = decimalsOf(row);
+    this.changed.add(row);
+  }
+
   /** Merges a tick whose numbers are strings; returns its row, or undefined if the tick is not new. */
   take(tick) {
     const listed = this.rows.get(tick.symbol);
@@ -113,7 +122,8 @@ export class Store {
     const earlier = row.tick;
     row.seq = seq;
     row.tick = tick;
-    row.decimals = Math.max(row.decimals, decimals(tick.price), decimals(tick.bid), decimals(tick.ask));
+    row.seenDecimals = Math.max(row.seenDecimals, decimals(tick.price), decimals(tick.bid), decimals(tick.ask));
+    row.decimals = decimalsOf(row);
     if (tick.price !== undefined) see(row, tick, earlier);
     if (tick.state !== "live" && earlier?.state === "live") row.history?.interrupt();
     extendTape(row, tick, earlier);
@@ -140,7 +150,11 @@ function newRow(symbol) {
     absent: null,
     /** Whether its prices are delayed, as the stream says. */
     delayed: false,
-    /** The most decimals that the symbol ever had, so that its prices do not jump sideways. */
+    /** What is known of it besides its prices: name, currency, kind, price_digits, size_digits, as far as the gateway knows it. */
+    facts: {},
+    /** The most decimals that its prices ever had. */
+    seenDecimals: 0,
+    /** The decimals of its prices, so that they do not jump sideways: as the venue says, else two; more where prices have more. */
     decimals: DECIMALS_MIN,
     /** The direction of the last price change, "", "up" or "down", and the number of changes. */
     move: "",
@@ -152,6 +166,10 @@ function newRow(symbol) {
     /** The symbol's trades so far in this epoch; null while unknown. */
     trades: null,
   };
+}
+
+function decimalsOf({ facts, seenDecimals }) {
+  return Math.max(facts.price_digits ?? DECIMALS_MIN, seenDecimals);
 }
 
 function startOver(row) {

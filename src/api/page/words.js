@@ -23,6 +23,11 @@ export function origin(name) {
   return name === "sim" ? "simulated" : name === "replay" ? "replayed" : name;
 }
 
+/** What a symbol is, in one line: its name, kind and currency, as far as they are known. */
+export function described({ name, kind, currency }) {
+  return [name, kind, currency].filter((part) => part !== undefined).join(" · ");
+}
+
 /** How late a tick's prices are, " by 15 min"; nothing where the gateway does not delay them. */
 export function lateness({ delay_seconds }) {
   return delay_seconds === undefined ? "" : ` by ${age(Number(delay_seconds) * 1_000)}`;

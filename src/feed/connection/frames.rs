@@ -64,6 +64,13 @@ impl<S: Sink> Connection<S> {
         }
     }
 
+    /// Hands on what was said of symbols besides their prices: rarely anything.
+    pub(super) fn hand_on_facts(&mut self) {
+        if !self.batch.facts.is_empty() {
+            self.sink.facts(std::mem::take(&mut self.batch.facts));
+        }
+    }
+
     /// Makes the parts stale that have stopped while others flow.
     fn judge_parts(&mut self, now: Now) {
         if !self.session.minds_parts() {
@@ -138,6 +145,7 @@ impl<S: Sink> Connection<S> {
             self.session.heard(Side::Successor, &self.batch.updates[before..], now.instant);
         }
         self.count_read(&read, dropped_before, frame, now);
+        self.hand_on_facts();
         if let Some(newest) = self.batch.requests.iter().map(|request| request.id).max() {
             self.places.rest_until(newest);
             self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));

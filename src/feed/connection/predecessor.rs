@@ -148,6 +148,7 @@ impl<S: Sink> Connection<S> {
             let read = old.venue.read(frame, &mut self.batch);
             self.session.heard(Side::Predecessor, &self.batch.updates[before..], now.instant);
             self.count_read(&read, dropped_before, frame, now);
+            self.hand_on_facts();
             // It asks for nothing any more.
             self.batch.requests.clear();
             self.batch.refuses_symbol = false;

@@ -46,6 +46,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &[],
+    facts: |name| kit::facts::pair_with('/', name),
     check_url: endpoint::check_coins,
     origin: |_| crate::market::Origin::Market,
     delay: |_| None,

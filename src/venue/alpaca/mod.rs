@@ -73,6 +73,7 @@ pub(super) static SPEC: Spec = Spec {
     derive: kit::stock,
     data_name: |_| None,
     quotes: &[],
+    facts: kit::facts::us_stock,
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: endpoint::delay,

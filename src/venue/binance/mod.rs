@@ -31,7 +31,7 @@ mod usdm;
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,
     Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address},
+    kit::{Aim, Form, Names, Subscription, address, facts},
 };
 use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::Answer;
@@ -80,6 +80,7 @@ pub(super) static SPEC: Spec = Spec {
         "USDT", "USDC", "FDUSD", "USD1", "TUSD", "DAI", "BTC", "ETH", "BNB", "EUR", "EURI", "TRY", "BRL", "JPY", "ARS",
         "PLN", "MXN", "COP", "ZAR", "UAH", "RON", "CZK", "IDR", "XRP", "TRX", "DOGE", "SOL",
     ],
+    facts: |name| facts::joined_pair(name, SPEC.quotes),
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,

@@ -18,10 +18,10 @@ use super::{
     BETWEEN_CONNECTS, Binance, CONNECTIONS_MAX, MESSAGE_BYTES, Market, STREAMS_MAX, SYMBOLS_PER_REQUEST, subscribe,
 };
 use crate::{
-    market::{Hours, Origin, Symbol},
+    market::{Facts, Hours, InstrumentKind, Origin, Symbol},
     venue::{
         AssetClass, CredentialsRule, Rules, Silence, Spec, VenueError,
-        kit::{Form, address},
+        kit::{Form, address, facts},
     },
 };
 use std::time::Duration;
@@ -51,6 +51,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &["USDT", "USDC", "USD1", "BTC"],
+    facts: contract_of,
     check_url: check,
     origin,
     delay: |_| None,
@@ -88,6 +89,18 @@ fn derive(symbol: &Symbol) -> Option<String> {
     let (coin, margin) = symbol.as_str().strip_suffix("-PERP")?.split_once('-')?;
     let is_plain = |part: &str| !part.is_empty() && !part.contains(['.', '_', '-']);
     (is_plain(coin) && is_plain(margin)).then(|| format!("{coin}{margin}"))
+}
+
+/// A dated contract has its day behind a `_`: `BTCUSDT_260925`.
+fn contract_of(name: &str) -> Facts {
+    let (pair, kind) = match name.split_once('_') {
+        Some((pair, _)) => (pair, InstrumentKind::Future),
+        None => (name, InstrumentKind::Perpetual),
+    };
+    match facts::split_joined(pair, SPEC.quotes) {
+        Some((_, margin)) => facts::priced_in(margin, Some(kind)),
+        None => Facts { kind: Some(kind), ..Facts::default() },
+    }
 }
 
 /// Rejects what can never carry these trades and quotes. Another host than the venue's own has paths of its own.

@@ -30,7 +30,7 @@ mod event;
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Ping, Request, Rules, Setup,
     Silence, Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address},
+    kit::{Aim, Form, Names, Subscription, address, facts},
 };
 use crate::market::{FeedSymbol, Hours, Reason, Symbol};
 use event::{Channel, Event};
@@ -71,6 +71,7 @@ pub(super) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &["USD", "EUR", "GBP", "BTC", "ETH", "USDT", "USDC"],
+    facts: |name| facts::joined_pair(name, SPEC.quotes),
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,

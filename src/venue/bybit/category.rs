@@ -1,6 +1,9 @@
 //! The categories of Bybit's market: an address each, and what comes from where.
 
-use crate::market::Symbol;
+use crate::{
+    market::{Facts, InstrumentKind, Symbol},
+    venue::kit::facts,
+};
 
 /// What a connection carries. One name, such as `BTCUSDT`, means another thing in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +53,6 @@ impl Category {
         !self.channels().contains(&Channel::Book)
     }
 
-    /// The venue's name of a symbol, where it follows from it. Other contracts have names of their own: `BTCPERP`,
     /// The assets that prices are in, where a name joins both without a separator.
     pub(super) const fn quotes(self) -> &'static [&'static str] {
         match self {
@@ -60,6 +62,7 @@ impl Category {
         }
     }
 
+    /// The venue's name of a symbol, where it follows from it. Other contracts have names of their own: `BTCPERP`,
     /// `BTCUSDT-26SEP25`.
     pub(super) fn derive(self, symbol: &Symbol) -> Option<String> {
         let symbol = symbol.as_str();
@@ -73,6 +76,26 @@ impl Category {
         };
         let (coin, quoted_in) = symbol.strip_suffix("-PERP")?.split_once('-')?;
         (quoted_in == settled_in).then(|| format!("{coin}{quoted_in}"))
+    }
+}
+
+impl Category {
+    /// What the venue's name of a symbol tells. Contracts on dollars: `BTCUSDT` or `BTCUSDT-26SEP25` in USDT, `BTCPERP`
+    /// or `BTC-26SEP25` in USDC, `BTCUSD` or `BTCUSDU25` in the dollar itself.
+    pub(super) fn facts(self, name: &str) -> Facts {
+        let (asset, kind) = match (self, name.split_once('-')) {
+            (Self::Spot, _) => return facts::joined_pair(name, self.quotes()),
+            (Self::Linear, Some((coin, _))) => (coin, InstrumentKind::Future),
+            (Self::Linear, None) => (name, InstrumentKind::Perpetual),
+            (Self::Inverse, _) if name.ends_with("USD") => (name, InstrumentKind::Perpetual),
+            (Self::Inverse, _) => (name, InstrumentKind::Future),
+        };
+        let currency = match self {
+            Self::Inverse => "USD",
+            _ if asset.ends_with("USDT") => "USDT",
+            _ => "USDC",
+        };
+        facts::priced_in(currency, Some(kind))
     }
 }
 

@@ -97,6 +97,7 @@ macro_rules! spec {
             derive: |symbol| Category::$category.derive(symbol),
             data_name: |_| None,
             quotes: Category::$category.quotes(),
+            facts: |name| Category::$category.facts(name),
             check_url: |url| endpoint::check(Category::$category, url),
             origin: endpoint::origin,
             delay: |_| None,

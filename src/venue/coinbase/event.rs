@@ -1,14 +1,13 @@
 //! Frames to updates.
 
-use super::{Channel, answer::Listed};
+use super::{Channel, answer::Listed, product::Product};
 use crate::{
     market::{
         FeedSymbol, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
         UnixMicros, Update,
     },
-    telemetry::labels::Tally,
     venue::{
-        DecodeError,
+        Batch, DecodeError,
         kit::{
             Names,
             raw::{self, Exact, Plain, Raw, Value, required, side_of_quote, unless_zero},
@@ -51,14 +50,14 @@ pub(super) fn read<'a>(
     names: &Names,
     halted: &mut HashSet<FeedSymbol>,
     updates: &mut Vec<Update>,
-    errors: &mut Tally<DecodeError>,
+    batch: &mut Batch,
 ) -> Result<Frame<'a>, DecodeError> {
-    let mut reader = Reader { names, halted, updates, errors, dropped: None };
+    let mut reader = Reader { names, halted, updates, batch, dropped: None };
     if let Some(scanned) = scanned(frame) {
         return Ok(scanned.read(reader));
     }
     let envelope: Envelope<Exact<'_>> = raw::exact(frame)?;
-    let number = envelope.number.id(reader.errors);
+    let number = envelope.number.id(&mut reader.batch.errors);
     let kind = match envelope.data_channel() {
         Some(channel) => {
             envelope.data(channel, &mut reader);
@@ -117,14 +116,6 @@ record! {
     }
 }
 
-/// A product, and whether it trades.
-#[derive(Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-struct Product<'a> {
-    id: Exact<'a>,
-    status: Exact<'a>,
-}
-
 impl<'a> Envelope<Exact<'a>> {
     /// The channel of market data that it is of.
     fn data_channel(&self) -> Option<Channel> {
@@ -134,7 +125,7 @@ impl<'a> Envelope<Exact<'a>> {
 
     fn data(&self, channel: Channel, reader: &mut Reader<'_>) {
         // Trades have times of their own.
-        let time = if channel == Channel::Trades { None } else { self.time.rfc3339(reader.errors) };
+        let time = if channel == Channel::Trades { None } else { self.time.rfc3339(&mut reader.batch.errors) };
         let read = self.events.each(|event: Event<'_>| {
             let read = match channel {
                 Channel::Ticker => event.tickers.each(|ticker: Ticker<Exact<'_>>| reader.ticker(&ticker, time)),
@@ -167,7 +158,8 @@ struct Reader<'r> {
     /// The products that are not online.
     halted: &'r mut HashSet<FeedSymbol>,
     updates: &'r mut Vec<Update>,
-    errors: &'r mut Tally<DecodeError>,
+    /// Takes what is counted, and what was said of products besides their prices.
+    batch: &'r mut Batch,
     /// Why the last element that could not be read was dropped; the earlier ones are counted.
     dropped: Option<DecodeError>,
 }
@@ -185,7 +177,7 @@ impl Reader<'_> {
         if let Err(reason) = read
             && let Some(earlier) = self.dropped.replace(reason)
         {
-            self.errors.count(earlier);
+            self.batch.errors.count(earlier);
         }
     }
 
@@ -193,7 +185,7 @@ impl Reader<'_> {
     fn finish<'a>(self) -> Result<Kind<'a>, DecodeError> {
         match self.dropped {
             Some(reason) if self.updates.is_empty() => return Err(reason),
-            Some(reason) => self.errors.count(reason),
+            Some(reason) => self.batch.errors.count(reason),
             // An empty list says nothing of the market.
             None if self.updates.is_empty() => return Ok(Kind::Heartbeat),
             None => {}
@@ -230,7 +222,7 @@ impl Reader<'_> {
             Ok(symbol) => symbol,
             Err(reason) => return self.note(Err(reason)),
         };
-        let errors = &mut *self.errors;
+        let errors = &mut self.batch.errors;
         let trade = TradeUpdate {
             sequence: Sequence { id: trade.id.id(errors), time: trade.time.rfc3339(errors), by_arrival: false },
             price: required(trade.price.decimal(errors), errors),
@@ -247,7 +239,7 @@ impl Reader<'_> {
             Err(reason) => return self.note(Err(reason)),
         };
         let sequence = Sequence { time, ..Sequence::default() };
-        let errors = &mut *self.errors;
+        let errors = &mut self.batch.errors;
         let (bid, bid_size) = side_of_quote(ticker.bid, ticker.bid_size, errors);
         let (ask, ask_size) = side_of_quote(ticker.ask, ticker.ask_size, errors);
         let stats = StatsUpdate {
@@ -270,6 +262,8 @@ impl Reader<'_> {
         let read = products.each(|product: Product<'_>| match product.status(self.names) {
             Ok((symbol, is_online)) => {
                 is_for_us = true;
+                let facts = product.facts(&mut self.batch.errors);
+                self.batch.tell(symbol, facts);
                 let was_halted = self.halted.remove(&symbol);
                 if !is_online {
                     self.halted.insert(symbol);
@@ -295,23 +289,6 @@ impl Reader<'_> {
             resume_is_reported: true,
         };
         self.push(Update { symbol, status: Some(status), ..Update::default() });
-    }
-}
-
-impl Product<'_> {
-    /// Its symbol, and whether it is online.
-    fn status(&self, names: &Names) -> Result<(FeedSymbol, bool), DecodeError> {
-        let id = self.id.text().ok_or(DecodeError::Shape)?;
-        let in_usd = super::data_name(&id);
-        let symbol = names.data_of(in_usd.as_deref().unwrap_or(&id))?;
-        if in_usd.is_some() && names.of(symbol) != id {
-            // A book that was asked for in USD has a product of its own.
-            return Err(DecodeError::UnknownSymbol);
-        }
-        match &*self.status.text().ok_or(DecodeError::Missing)? {
-            "" => Err(DecodeError::Word),
-            status => Ok((symbol, status == "online")),
-        }
     }
 }
 
@@ -378,11 +355,11 @@ impl<'a> Scanned<'a> {
     }
 
     fn read<'f>(&self, mut reader: Reader<'_>) -> Frame<'f> {
-        let number = self.envelope.number.id(reader.errors);
+        let number = self.envelope.number.id(&mut reader.batch.errors);
         self.trades.iter().for_each(|trade| reader.trade(trade));
         reader.sort_trades(0);
         if let Some(ticker) = &self.ticker {
-            let time = self.envelope.time.rfc3339(reader.errors);
+            let time = self.envelope.time.rfc3339(&mut reader.batch.errors);
             reader.ticker(ticker, time);
         }
         Frame { number, kind: reader.finish() }

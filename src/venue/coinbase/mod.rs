@@ -14,8 +14,9 @@
 //!  "price_percent_chg_24_h":"0.02501394006035","best_bid":"1919.44","best_ask":"1919.49",
 //!  "best_bid_quantity":"0.02858092","best_ask_quantity":"0.07814824"}]}]}
 //! {"channel":"status","timestamp":"2026-08-09T21:05:48.3Z","sequence_num":11,
-//!  "events":[{"type":"snapshot","products":[{"product_type":"SPOT","id":"BTC-USD","status":"online",
-//!  "status_message":""}]}]}
+//!  "events":[{"type":"snapshot","products":[{"product_type":"SPOT","id":"BTC-USD","base_currency":"BTC",
+//!  "quote_currency":"USD","base_increment":"0.00000001","quote_increment":"0.01","display_name":"BTC/USD",
+//!  "status":"online","status_message":"","min_market_funds":"1"}]}]}
 //! {"channel":"heartbeats","timestamp":"2026-08-09T21:05:49.114Z","sequence_num":12,
 //!  "events":[{"current_time":"2026-08-09 21:05:49.114 +0000 UTC m=+41691.26","heartbeat_counter":41691}]}
 //! ```
@@ -26,6 +27,8 @@
 //! - **Quotes, statistics and statuses** are ordered by the time of their frame. The statistics span 24 hours, without
 //!   open and previous close. The `price` of a ticker lags behind the trades, and moves nothing.
 //! - **Statuses**: a product that is not `online` is halted until it is. That one is `online` proves no data.
+//! - **Facts** come with the status: the currency of a product's prices, and the decimals of its two increments. Its
+//!   `display_name` says no more than its id.
 //! - **`sequence_num`** counts all frames of the connection from 0. A hole means that frames were lost.
 //! - **Answers** list all that is subscribed so far. An error names no request: it refuses the oldest one without an
 //!   answer, whose products are asked for again in smaller requests until the bad one is found. No error is fatal.
@@ -35,11 +38,12 @@
 mod answer;
 mod endpoint;
 mod event;
+mod product;
 
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, ListedSymbol, Message, Request, Rules, Setup, Silence,
     Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address, frame_count::FrameCount},
+    kit::{Aim, Form, Names, Subscription, address, facts, frame_count::FrameCount},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol, Update};
 use answer::Listed;
@@ -87,6 +91,7 @@ pub(super) static SPEC: Spec = Spec {
     derive,
     data_name,
     quotes: &[],
+    facts: |name| facts::pair_with('-', name),
     check_url: endpoint::check,
     origin: |_| Origin::Market,
     delay: |_| None,
@@ -246,7 +251,7 @@ impl Venue for Coinbase {
         if std::mem::take(&mut batch.read_on) > 0 {
             return Ok(self.hand_on(batch));
         }
-        let read = event::read(frame, &self.names, &mut self.halted, &mut self.updates, &mut batch.errors);
+        let read = event::read(frame, &self.names, &mut self.halted, &mut self.updates, batch);
         let has_gap = match read.as_ref().ok().and_then(|frame| frame.number) {
             Some(number) => self.frames.numbered(number),
             None => {

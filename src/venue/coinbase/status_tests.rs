@@ -4,7 +4,7 @@ use super::{
     tests::{STATUS, TRADES, at, numbered, read, venue},
     *,
 };
-use crate::market::{Field, Guards, Halt, Now, Snapshot, StatusUpdate};
+use crate::market::{Digits, Field, Guards, Halt, Now, Snapshot, StatusUpdate};
 
 #[test]
 fn a_product_that_is_not_online_is_halted_until_it_is() {
@@ -80,4 +80,34 @@ fn a_halt_ends_with_the_venues_word() {
         states.push(snapshot.state().name());
     }
     assert_eq!(states, ["waiting", "live", "halted", "halted", "live"]);
+}
+
+#[test]
+fn a_status_tells_the_currency_of_a_product_and_the_decimals_of_its_increments() {
+    let told = |frame: &str| {
+        let mut batch = Batch::default();
+        venue().read(frame.as_bytes(), &mut batch).unwrap();
+        let told = batch.facts.iter().map(|(symbol, facts)| {
+            let digits = [facts.price_digits, facts.size_digits].map(|digits| digits.map(Digits::count));
+            (symbol.0, facts.currency.as_ref().map(|currency| currency.as_str().to_owned()), digits)
+        });
+        (told.collect::<Vec<_>>(), batch.errors.total())
+    };
+    let usd = || Some("USD".to_owned());
+    assert_eq!(told(STATUS), (vec![(0, usd(), [None, None])], 0), "the other product says nothing of these");
+    let increments = |price: &str, size: &str| {
+        STATUS.replacen(
+            r#""base_currency""#,
+            &format!(
+                r#""base_increment":"{size}","quote_increment":"{price}","display_name":"BTC/USD","base_currency""#
+            ),
+            1,
+        )
+    };
+    assert_eq!(told(&increments("0.01", "0.00000001")), (vec![(0, usd(), [Some(2), Some(8)])], 0));
+    assert_eq!(told(&increments("5", "1e-8")), (vec![(0, usd(), [Some(0), Some(8)])], 0));
+    assert_eq!(told(&increments("", "0")), (vec![(0, usd(), [None, None])], 1), "an increment of zero is counted");
+    assert_eq!(told(&increments("x", "1e-19")), (vec![(0, usd(), [None, None])], 2));
+    let strange = increments("0.01", "1").replace(r#""quote_currency":"USD""#, r#""quote_currency":"U$D""#);
+    assert_eq!(told(&strange), (vec![(0, None, [Some(2), Some(0)])], 1));
 }

@@ -31,7 +31,7 @@ use super::{
     Silence, Spec, Venue, VenueError,
     kit::{self, Form, Names, Subscription, address},
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason};
+use crate::market::{Facts, FeedSymbol, Hours, Origin, Reason};
 use event::{Event, Refusal};
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ pub(super) static SPEC: Spec = Spec {
     derive: kit::stock,
     data_name: |_| None,
     quotes: &[],
+    facts: stock_of,
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,
@@ -101,6 +102,11 @@ fn check_url(url: &str) -> Result<(), VenueError> {
         return wrong("is not served without TLS", "write wss:// in front of it");
     }
     Ok(())
+}
+
+/// A plain name is a stock of the United States. Another exchange stands before a colon: `BINANCE:BTCUSDT`.
+fn stock_of(name: &str) -> Facts {
+    if name.contains(':') { Facts::default() } else { kit::facts::us_stock(name) }
 }
 
 /// The protocol of Finnhub's stream.

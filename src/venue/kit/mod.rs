@@ -1,6 +1,7 @@
 //! What venues share: names, addresses, readers of fields, subscriptions, heartbeats.
 
 pub(super) mod address;
+pub(super) mod facts;
 pub(super) mod frame_count;
 
 pub(super) mod list;

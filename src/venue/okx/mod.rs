@@ -37,9 +37,9 @@ mod event;
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Ping, Request, Rules,
     Setup, Silence, Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address},
+    kit::{Aim, Form, Names, Subscription, address, facts},
 };
-use crate::market::{FeedSymbol, Hours, Reason, Symbol};
+use crate::market::{Facts, FeedSymbol, Hours, InstrumentKind, Reason, Symbol};
 use event::Event;
 use std::time::Duration;
 
@@ -86,6 +86,7 @@ pub(super) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &[],
+    facts: instrument_of,
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,
@@ -235,6 +236,19 @@ fn derive(symbol: &Symbol) -> Option<String> {
         Some(_) => return None,
         None => symbol.to_owned(),
     })
+}
+
+/// `BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-260925`. Other names are of options.
+fn instrument_of(name: &str) -> Facts {
+    let parts: Vec<&str> = name.split('-').collect();
+    match parts.as_slice() {
+        [base, quote] => facts::pair(base, quote),
+        [_, quote, "SWAP"] => facts::priced_in(quote, Some(InstrumentKind::Perpetual)),
+        [_, quote, day] if day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()) => {
+            facts::priced_in(quote, Some(InstrumentKind::Future))
+        }
+        _ => Facts::default(),
+    }
 }
 
 fn subscribe(aim: Aim, _: u64, channel: Channel, names: &[&str]) -> String {

@@ -55,6 +55,7 @@ pub(super) static SPEC: Spec = Spec {
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
     quotes: &[],
+    facts: |_| crate::market::Facts::default(),
     check_url: |_| Ok(()),
     origin: |_| Origin::Replay,
     delay: |_| None,

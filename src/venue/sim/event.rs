@@ -2,13 +2,13 @@
 
 use crate::{
     market::{
-        FeedSymbol, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
-        Update,
+        Facts, FeedSymbol, Field, Halt, InstrumentKind, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow,
+        StatusUpdate, TradeUpdate, Update,
     },
     venue::{
         Batch, DecodeError,
         kit::{
-            Names,
+            Names, facts,
             raw::{self, Exact, Plain, TimeUnit, Value},
         },
     },
@@ -41,6 +41,8 @@ pub(super) enum Event {
     Heartbeat {
         sent: Option<u64>,
     },
+    /// What is known of a symbol besides its prices; it was told.
+    Facts,
     Pong,
     Closing,
     Other,
@@ -51,9 +53,46 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
     if frame == PONG {
         return Ok(Event::Pong);
     }
-    match raw::plain::<Frame<Plain<'_>>>(frame) {
-        Some(frame) => frame.read(names, batch),
-        None => raw::exact::<Frame<Exact<'_>>>(frame)?.read(names, batch),
+    let event = match raw::plain::<Frame<Plain<'_>>>(frame) {
+        Some(frame) => frame.read(names, batch)?,
+        None => raw::exact::<Frame<Exact<'_>>>(frame)?.read(names, batch)?,
+    };
+    if event == Event::Facts {
+        raw::exact::<Told<'_>>(frame)?.read(names, batch)?;
+    }
+    Ok(event)
+}
+
+/// The facts of a symbol. They are rare: a frame of data is read without these fields.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct Told<'a> {
+    symbol: Exact<'a>,
+    #[serde(default)]
+    name: Exact<'a>,
+    #[serde(default)]
+    currency: Exact<'a>,
+    #[serde(default)]
+    kind: Exact<'a>,
+    #[serde(default)]
+    price_digits: Exact<'a>,
+    #[serde(default)]
+    size_digits: Exact<'a>,
+}
+
+impl Told<'_> {
+    fn read(&self, names: &Names, batch: &mut Batch) -> Result<(), DecodeError> {
+        let symbol = names.find(self.symbol)?;
+        let errors = &mut batch.errors;
+        let facts = Facts {
+            name: facts::name(self.name, errors),
+            currency: facts::currency(self.currency, errors),
+            kind: facts::kind(self.kind, InstrumentKind::of_word, errors),
+            price_digits: facts::digits(self.price_digits, errors),
+            size_digits: facts::digits(self.size_digits, errors),
+        };
+        batch.tell(symbol, facts);
+        Ok(())
     }
 }
 
@@ -130,6 +169,7 @@ impl<'a, V: Value<'a>> Frame<V> {
             ("refuse", id) => Event::Refused { id, symbol: self.answered(names)? },
             ("split", id) => Event::Split { id },
             ("heartbeat", _) => Event::Heartbeat { sent: self.sent.id(&mut batch.errors) },
+            ("facts", _) => Event::Facts,
             ("closing", _) => Event::Closing,
             _ => Event::Other,
         })

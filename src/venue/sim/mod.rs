@@ -8,6 +8,7 @@
 //! {"op":"refuse","id":1}                      refused, whole
 //! {"op":"refuse","id":1,"symbol":"MSFT"}      refused, for one symbol
 //! {"op":"split","id":1}                       refused, whole, for one bad symbol that is not named: ask again in parts
+//! {"op":"facts","symbol":"AAPL","name":"Apple Inc.","currency":"USD","kind":"stock","price_digits":2,"size_digits":0}
 //! {"op":"heartbeat","sent":4711}              each second; so many frames of data were sent before
 //! {"op":"closing"}
 //! {"type":"trade","symbol":"AAPL","id":7,"time":1732283045123456,"price":"182.34","size":100,"side":"buy"}
@@ -30,7 +31,7 @@ use super::{
     Setup, Silence, Spec, StartServer, Venue, VenueError, VenueOption,
     kit::{Aim, Form, Names, Subscription, address, frame_count::FrameCount},
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason};
+use crate::market::{Facts, FeedSymbol, Hours, Origin, Reason};
 use event::Event;
 use random_walk::LISTINGS;
 use server::Simulator;
@@ -86,6 +87,7 @@ pub(super) static SPEC: Spec = Spec {
     derive: |symbol| Some(symbol.as_str().to_owned()),
     data_name: |_| None,
     quotes: &[],
+    facts: |_| Facts::default(),
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     delay: |_| None,
@@ -176,7 +178,7 @@ impl Venue for Sim {
                 self.subscription.refused_for_one(id, Reason::NotGranted, &self.names, &mut batch.requests)
             }
             Event::Heartbeat { sent: Some(sent) } if self.frames.has_gap(sent) => Message::Gap,
-            Event::Heartbeat { .. } | Event::Pong => Message::Control,
+            Event::Heartbeat { .. } | Event::Facts | Event::Pong => Message::Control,
             Event::Closing => Message::Closing,
             Event::Other => Message::Other,
         })

@@ -9,48 +9,50 @@ use std::{collections::HashSet, fmt::Write};
 pub(super) struct Listing {
     /// The canonical name.
     pub(super) symbol: &'static str,
+    /// The name for people.
+    name: &'static str,
     /// The first price, in ticks.
     ticks: i64,
     /// How many decimals a tick has.
     scale: u8,
 }
 
-const fn listing(symbol: &'static str, ticks: i64, scale: u8) -> Listing {
-    Listing { symbol, ticks, scale }
+const fn listing(symbol: &'static str, name: &'static str, ticks: i64, scale: u8) -> Listing {
+    Listing { symbol, name, ticks, scale }
 }
 
 /// Well-known symbols: what a gateway without a configuration shows.
 pub(super) const LISTINGS: &[Listing] = &[
-    listing("AAPL", 22_987, 2),
-    listing("MSFT", 41_700, 2),
-    listing("NVDA", 14_195, 2),
-    listing("AMZN", 19_712, 2),
-    listing("GOOGL", 16_476, 2),
-    listing("META", 55_914, 2),
-    listing("TSLA", 35_256, 2),
-    listing("BRK.B", 47_657, 2),
-    listing("JPM", 24_855, 2),
-    listing("V", 30_992, 2),
-    listing("WMT", 9_044, 2),
-    listing("XOM", 12_179, 2),
-    listing("KO", 6_392, 2),
-    listing("DIS", 11_565, 2),
-    listing("NFLX", 89_779, 2),
-    listing("AMD", 13_835, 2),
-    listing("INTC", 2_450, 2),
-    listing("BA", 14_929, 2),
-    listing("GE", 18_003, 2),
-    listing("F", 1_118, 2),
-    listing("SPY", 59_551, 2),
-    listing("QQQ", 50_579, 2),
-    listing("IWM", 23_877, 2),
-    listing("BTC-USDT", 9_899_754, 2),
-    listing("ETH-USDT", 332_711, 2),
-    listing("SOL-USDT", 25_637, 2),
-    listing("XRP-USDT", 14_663, 4),
-    listing("DOGE-USDT", 42_412, 5),
-    listing("ADA-USDT", 10_372, 4),
-    listing("BTC-EUR", 9_504_620, 2),
+    listing("AAPL", "Apple Inc.", 22_987, 2),
+    listing("MSFT", "Microsoft Corporation", 41_700, 2),
+    listing("NVDA", "NVIDIA Corporation", 14_195, 2),
+    listing("AMZN", "Amazon.com, Inc.", 19_712, 2),
+    listing("GOOGL", "Alphabet Inc. Class A", 16_476, 2),
+    listing("META", "Meta Platforms, Inc.", 55_914, 2),
+    listing("TSLA", "Tesla, Inc.", 35_256, 2),
+    listing("BRK.B", "Berkshire Hathaway Inc. Class B", 47_657, 2),
+    listing("JPM", "JPMorgan Chase & Co.", 24_855, 2),
+    listing("V", "Visa Inc.", 30_992, 2),
+    listing("WMT", "Walmart Inc.", 9_044, 2),
+    listing("XOM", "Exxon Mobil Corporation", 12_179, 2),
+    listing("KO", "The Coca-Cola Company", 6_392, 2),
+    listing("DIS", "The Walt Disney Company", 11_565, 2),
+    listing("NFLX", "Netflix, Inc.", 89_779, 2),
+    listing("AMD", "Advanced Micro Devices, Inc.", 13_835, 2),
+    listing("INTC", "Intel Corporation", 2_450, 2),
+    listing("BA", "The Boeing Company", 14_929, 2),
+    listing("GE", "GE Aerospace", 18_003, 2),
+    listing("F", "Ford Motor Company", 1_118, 2),
+    listing("SPY", "SPDR S&P 500 ETF Trust", 59_551, 2),
+    listing("QQQ", "Invesco QQQ Trust", 50_579, 2),
+    listing("IWM", "iShares Russell 2000 ETF", 23_877, 2),
+    listing("BTC-USDT", "Bitcoin", 9_899_754, 2),
+    listing("ETH-USDT", "Ether", 332_711, 2),
+    listing("SOL-USDT", "Solana", 25_637, 2),
+    listing("XRP-USDT", "XRP", 14_663, 4),
+    listing("DOGE-USDT", "Dogecoin", 42_412, 5),
+    listing("ADA-USDT", "Cardano", 10_372, 4),
+    listing("BTC-EUR", "Bitcoin", 9_504_620, 2),
 ];
 
 /// A price may wander between half and twice of where it started: a demo that ran for a month still looks like a
@@ -74,6 +76,7 @@ pub(super) struct RandomWalk {
 #[derive(Debug)]
 struct Instrument {
     symbol: Symbol,
+    name: Option<&'static str>,
     scale: u8,
     size_scale: u8,
     start: i64,
@@ -110,15 +113,16 @@ impl RandomWalk {
         self.instruments.is_empty()
     }
 
-    /// Adds a symbol, known or not; returns all that can be said of it: three messages.
-    pub(super) fn add(&mut self, symbol: Symbol, time: UnixMicros) -> [String; 3] {
+    /// Adds a symbol, known or not; returns all that can be said of it: its facts, and three messages of data.
+    pub(super) fn add(&mut self, symbol: Symbol, time: UnixMicros) -> (String, [String; 3]) {
         self.known.insert(symbol.clone());
         let mut instrument = Instrument::new(symbol, &mut self.random);
         instrument.requote(&mut self.random);
         let trade = instrument.trade(&mut self.random, time);
         let first = [instrument.stats(time), instrument.quote(time), trade];
+        let facts = instrument.facts();
         self.instruments.push(instrument);
-        first
+        (facts, first)
     }
 
     /// The symbol walks no longer. Returns whether it did.
@@ -183,6 +187,7 @@ impl Instrument {
             // Shares are traded whole, coins are not.
             size_scale: if symbol.as_str().contains('-') { 3 } else { 0 },
             symbol,
+            name: known.map(|listing| listing.name),
             start: ticks,
             step,
             bid: open,
@@ -237,6 +242,17 @@ impl Instrument {
         let mut message = self.message("quote", Some(self.quotes), time);
         let _ = write!(message, r#","bid":"{bid}","bid_size":"{bid_size}","ask":"{ask}","ask_size":"{ask_size}"}}"#);
         message
+    }
+
+    /// What is known of it besides its prices. None of it holds what a JSON string would have to escape.
+    fn facts(&self) -> String {
+        let Self { symbol, scale, size_scale, .. } = self;
+        let (currency, kind) =
+            symbol.as_str().rsplit_once('-').map_or(("USD", "stock"), |(_, quote)| (quote, "crypto"));
+        let name = self.name.map_or_else(String::new, |name| format!(r#","name":"{name}""#));
+        format!(
+            r#"{{"op":"facts","symbol":"{symbol}"{name},"currency":"{currency}","kind":"{kind}","price_digits":{scale},"size_digits":{size_scale}}}"#
+        )
     }
 
     fn stats(&self, time: UnixMicros) -> String {

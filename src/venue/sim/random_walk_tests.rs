@@ -12,7 +12,7 @@ fn walked(symbols: &[&str], seed: u64) -> Vec<Update> {
     let mut batch = Batch::default();
     let mut walk = RandomWalk::new(seed);
     let time = |step: i64| UnixMicros(1_732_283_045_000_000 + step);
-    let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0))).collect();
+    let mut messages: Vec<String> = symbols.iter().flat_map(|symbol| walk.add(symbol.clone(), time(0)).1).collect();
     messages.extend((1..5_000).map(|step| walk.step(time(step), |_| true).unwrap()));
     for message in &messages {
         assert_eq!(venue.read(message.as_bytes(), &mut batch), Ok(Message::Data), "{message}");

@@ -182,8 +182,11 @@ impl Client {
         for symbol in symbols.into_iter().flatten() {
             let data = self.stage.asked(&symbol, now).into_iter();
             if !self.stage.refuses(&symbol, now) {
-                let data = data.chain(self.walk.add(symbol, now.unix)).collect();
-                messages.extend(self.unless_mute(data, now));
+                let (facts, first) = self.walk.add(symbol, now.unix);
+                let data = self.unless_mute(data.chain(first).collect(), now);
+                // No data: a heartbeat does not count it.
+                messages.extend((!data.is_empty()).then_some(facts));
+                messages.extend(data);
             }
         }
         messages
@@ -308,7 +311,7 @@ mod tests {
         let mut client = unscripted(rate);
         let now = now();
         let answer = client.answer(r#"{"op":"subscribe","id":4,"symbols":["AAPL","V"]}"#, now);
-        assert_eq!((answer.len(), answer[0].as_str()), (7, r#"{"op":"ack","id":4}"#));
+        assert_eq!((answer.len(), answer[0].as_str()), (9, r#"{"op":"ack","id":4}"#));
         (client, now)
     }
 
@@ -352,7 +355,7 @@ mod tests {
         let (mut client, now) = asked(1.0);
         let answers = client.answer(r#"{"op":"subscribe","id":5,"symbols":["a b","KO"]}"#, now);
         assert_eq!(answers[..2], [r#"{"id":5,"op":"refuse","symbol":"a b"}"#, r#"{"id":5,"op":"ack","symbol":"KO"}"#]);
-        assert_eq!(answers.len(), 5, "and the first three messages of the symbol");
+        assert_eq!(answers.len(), 6, "and the facts and the first three messages of the symbol");
         let answers = client.answer(r#"{"op":"subscribe","id":6,"symbols":["GE","KO"]}"#, now);
         assert_eq!(answers, [r#"{"op":"split","id":6}"#]);
         assert_eq!(client.answer("ping", now), ["pong"]);
@@ -368,7 +371,7 @@ mod tests {
         let sent = client.updates(start.after(Duration::from_millis(900)));
         assert!(sent.len() > 50 && sent.iter().all(|update| update.contains(r#""symbol":"V""#)), "{sent:?}");
         let again = client.answer(r#"{"op":"subscribe","id":6,"symbols":["AAPL"]}"#, start);
-        assert_eq!((again.len(), again[0].as_str()), (4, r#"{"op":"ack","id":6}"#));
+        assert_eq!((again.len(), again[0].as_str()), (5, r#"{"op":"ack","id":6}"#));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    market::{Decimal, Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros, Update},
+    market::{
+        Currency, Decimal, Digits, Field, InstrumentKind, Name, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow,
+        TradeUpdate, UnixMicros, Update,
+    },
     venue::kit::Given,
 };
 use proptest::prelude::*;
@@ -53,6 +56,42 @@ fn every_field_of_a_tick_can_be_said() {
         prev_close: number("2"),
     };
     assert_eq!(batch.updates, [Update { symbol: FeedSymbol(1), stats: Some(stats), ..Update::default() }]);
+}
+
+#[test]
+fn facts_are_told_and_no_data() {
+    let facts = r#"{"op":"facts","symbol":"AAPL","name":"Apple \"Inc.\"","currency":"usd","kind":"stock","price_digits":2,"size_digits":0}"#;
+    let (message, batch) = read(facts);
+    assert_eq!((message, batch.updates.len(), batch.errors.total()), (Ok(Message::Control), 0, 0));
+    let expected = Facts {
+        name: Name::new("Apple \"Inc.\""),
+        currency: Currency::fold("USD"),
+        kind: Some(InstrumentKind::Stock),
+        price_digits: Digits::new(2),
+        size_digits: Digits::new(0),
+    };
+    assert_eq!(batch.facts, [(FeedSymbol(1), expected)]);
+    let (message, batch) = read(r#"{"op":"facts","symbol":"AAPL","name":null,"currency":""}"#);
+    assert_eq!((message, batch.facts.len(), batch.errors.total()), (Ok(Message::Control), 0, 0), "nothing is said");
+    let strange =
+        r#"{"op":"facts","symbol":"AAPL","name":7,"currency":"$","kind":"pet","price_digits":19,"size_digits":-1}"#;
+    let (_, batch) = read(strange);
+    let counts = [DecodeError::Word, DecodeError::Range, DecodeError::Number].map(|reason| batch.errors.of(reason));
+    assert_eq!((batch.facts.len(), counts), (0, [2, 1, 1]), "another kind is one that is not known");
+    assert_eq!(read(r#"{"op":"facts","symbol":"IBM"}"#).0, Err(DecodeError::UnknownSymbol));
+    assert_eq!(read(r#"{"op":"facts"}"#).0, Err(DecodeError::Shape));
+    let mut venue = venue();
+    venue.read(facts.as_bytes(), &mut Batch::default()).unwrap();
+    let heartbeat = br#"{"op":"heartbeat","sent":0}"#;
+    assert_eq!(venue.read(heartbeat, &mut Batch::default()), Ok(Message::Control), "a heartbeat does not count them");
+}
+
+#[test]
+fn rule_10_a_frame_tells_facts_of_so_many_symbols() {
+    let mut batch = Batch::default();
+    let facts = || Facts { currency: Currency::fold("USD"), ..Facts::default() };
+    (0..=Batch::FACTS_MAX).for_each(|_| batch.tell(FeedSymbol(0), facts()));
+    assert_eq!((batch.facts.len(), batch.errors.of(DecodeError::Shape)), (Batch::FACTS_MAX, 1));
 }
 
 #[test]

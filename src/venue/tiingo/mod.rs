@@ -33,7 +33,7 @@ mod event;
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request, Rules, Secret,
     Setup, Silence, Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address},
+    kit::{Aim, Form, Names, Subscription, address, facts},
 };
 use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
 use event::{Answer, Event};
@@ -82,6 +82,7 @@ pub(super) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &[],
+    facts: facts::us_stock,
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,

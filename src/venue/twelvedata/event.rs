@@ -2,13 +2,13 @@
 
 use crate::{
     market::{
-        self, Decimal, FeedSymbol, Field, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, TradeUpdate, UnixMicros,
-        Update,
+        self, Decimal, Facts, FeedSymbol, Field, InstrumentKind, QuoteUpdate, Sequence, StatsUpdate, StatsWindow,
+        TradeUpdate, UnixMicros, Update,
     },
     venue::{
         Batch, DecodeError, ListedSymbol, Message,
         kit::{
-            Names,
+            Names, facts,
             object::{self, Object},
             raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
         },
@@ -172,12 +172,35 @@ fn symbols(
         };
         match found {
             // A list may name a symbol as often as it likes.
-            Ok(symbol) if symbols.len() < names.len() => symbols.push(symbol),
+            Ok(symbol) if symbols.len() < names.len() => {
+                let kind = facts::kind(named.kind, instrument_kind, &mut batch.errors);
+                batch.tell(symbol, Facts { kind, ..Facts::default() });
+                symbols.push(symbol);
+            }
             Ok(_) => {}
             Err(reason) => batch.errors.count(reason),
         }
     })?;
     Ok(symbols)
+}
+
+/// The venue's words for what an instrument is; it has some more, of bonds and the like.
+fn instrument_kind(word: &str) -> Option<InstrumentKind> {
+    match word {
+        "Common Stock"
+        | "Preferred Stock"
+        | "American Depositary Receipt"
+        | "Depositary Receipt"
+        | "REIT"
+        | "Unit"
+        | "ETF"
+        | "Closed-end Fund"
+        | "Mutual Fund" => Some(InstrumentKind::Stock),
+        "Digital Currency" => Some(InstrumentKind::Crypto),
+        "Physical Currency" => Some(InstrumentKind::Forex),
+        "Index" => Some(InstrumentKind::Index),
+        _ => None,
+    }
 }
 
 /// How an element of an answer names its symbol.
@@ -187,6 +210,8 @@ struct Named<'a> {
     symbol: Exact<'a>,
     exchange: Exact<'a>,
     mic_code: Exact<'a>,
+    #[serde(rename = "type")]
+    kind: Exact<'a>,
 }
 
 /// The fields of all messages.
@@ -234,7 +259,8 @@ impl Frame<'_> {
     }
 
     fn price(&self, names: &Names, prices: &mut Prices, batch: &mut Batch) -> Result<(), DecodeError> {
-        let named = Named { symbol: self.symbol, exchange: self.exchange, mic_code: self.mic_code };
+        let named =
+            Named { symbol: self.symbol, exchange: self.exchange, mic_code: self.mic_code, kind: Exact::default() };
         let symbol = prices.symbol(&named, names)?;
         let errors = &mut batch.errors;
         let time = self.timestamp.time(TimeUnit::Seconds, errors);

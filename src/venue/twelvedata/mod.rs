@@ -36,9 +36,9 @@ mod event;
 use super::{
     AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Ping, Request, Rules,
     Setup, Silence, Spec, Venue, VenueError,
-    kit::{Aim, Form, Names, Subscription, address},
+    kit::{Aim, Form, Names, Subscription, address, facts},
 };
-use crate::market::{FeedSymbol, Hours, Origin, Reason, Symbol};
+use crate::market::{Facts, FeedSymbol, Hours, InstrumentKind, Origin, Reason, Symbol};
 use event::{Answer, Event, Prices};
 use std::time::Duration;
 
@@ -83,6 +83,7 @@ pub(super) static SPEC: Spec = Spec {
     derive,
     data_name: |_| None,
     quotes: &[],
+    facts: pair_of,
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,
@@ -254,6 +255,15 @@ fn derive(symbol: &Symbol) -> Option<String> {
             let is_pair = is_one(base) && is_one(quote) && !symbol.contains('.') && quote != "PERP";
             is_pair.then(|| format!("{base}/{quote}"))
         }
+    }
+}
+
+/// Prices of a pair are in its second asset. What kinds of asset they are, the answer to the subscription tells.
+fn pair_of(name: &str) -> Facts {
+    let pair = name.split(':').next().unwrap_or_default();
+    match pair.split_once('/') {
+        Some((base, quote)) => facts::priced_in(quote, facts::is_forex(base, quote).then_some(InstrumentKind::Forex)),
+        None => Facts::default(),
     }
 }
 

@@ -71,6 +71,27 @@ fn a_price_is_a_trade_and_may_bring_a_quote_and_the_days_volume() {
 }
 
 #[test]
+fn the_answer_to_a_subscription_tells_what_each_symbol_is() {
+    let kinds = |types: [&str; 2]| {
+        let [stock, coin] = types;
+        let mut venue = venue();
+        venue.open();
+        let mut batch = Batch::default();
+        let answer = format!(
+            r#"{{"event":"subscribe-status","status":"ok","success":[{{"symbol":"AAPL","exchange":"NASDAQ"{stock}}},{{"symbol":"BTC/USD","exchange":"Coinbase Pro"{coin}}}],"fails":null}}"#
+        );
+        venue.read(answer.as_bytes(), &mut batch).unwrap();
+        let told = batch.facts.iter().map(|(symbol, facts)| (symbol.0, facts.kind.unwrap().word()));
+        (told.collect::<Vec<_>>(), batch.errors.total())
+    };
+    let both = kinds([r#","type":"Common Stock""#, r#","type":"Digital Currency""#]);
+    assert_eq!(both, (vec![(0, "stock"), (1, "crypto")], 0));
+    assert_eq!(kinds([r#","type":"ETF""#, r#","type":"Physical Currency""#]), (vec![(0, "stock"), (1, "forex")], 0));
+    assert_eq!(kinds([r#","type":"Index""#, r#","type":"Warrant""#]), (vec![(0, "index")], 0));
+    assert_eq!(kinds(["", r#","type":7"#]), (vec![], 1));
+}
+
+#[test]
 fn a_us_stock_has_its_session_by_the_time() {
     let session = |frame: &str, time: &str| {
         let (_, batch) = read(frame.replace("1684508045", time).replace("1653116989", time));

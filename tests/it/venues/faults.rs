@@ -378,6 +378,23 @@ fn rule_8_a_venue_that_repeats_itself_or_jumps_in_time() {
             });
         },
         || {
+            Row::new("facts").play(
+                |dialect| dialect.decimals("AAPL").is_some(),
+                |case| {
+                    let line = case.start();
+                    let name = case.name(0);
+                    line.send(move |dialect| dialect.decimals(&name).unwrap());
+                    // What comes after it is there.
+                    case.all_go_on(&line);
+                    let listed = [case.listed(0), case.listed(1)];
+                    assert_eq!([&listed[0]["price_digits"], &listed[0]["size_digits"]], [2, 8], "{listed:?}");
+                    assert!(listed[1].get("price_digits").is_none(), "{listed:?}");
+                    case.is_unseen(0);
+                    case.never_lost();
+                },
+            );
+        },
+        || {
             Row::new("halt").play(
                 |dialect| dialect.halt("AAPL", 1).is_some(),
                 |case| {

@@ -14,6 +14,7 @@ use crate::support::{
 use serde_json::Value;
 use std::{
     cell::Cell,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
     time::{Duration, Instant},
@@ -88,7 +89,8 @@ impl Row {
         let all = venues.iter().chain([&calm]).flat_map(|played| &played.symbols).map(String::as_str);
         let checker = Checker::start(gateway.address, &all.collect::<Vec<_>>().join(","));
         let admin = Mutex::new(Client::connect(gateway.admin));
-        let case = |played| Case { played, checker: &checker, admin: &admin, number: Cell::new(1) };
+        let api = gateway.address;
+        let case = |played| Case { played, checker: &checker, admin: &admin, api, number: Cell::new(1) };
         let calm_case = case(&calm);
         let calm_line = calm_case.start();
         let failed: Vec<&str> = std::thread::scope(|scope| {
@@ -157,6 +159,8 @@ pub(super) struct Case<'a> {
     played: &'a Played,
     checker: &'a Checker<Prices>,
     admin: &'a Mutex<Client>,
+    /// Where clients connect.
+    api: SocketAddr,
     /// Of the next frame.
     number: Cell<u64>,
 }
@@ -318,6 +322,12 @@ impl Case<'_> {
             assert!(Instant::now() < deadline, "{} is not {what}: {report:#}", self.played.feed);
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// The symbol's entry in `/v1/symbols`.
+    pub(super) fn listed(&self, place: usize) -> Value {
+        let symbol = &self.played.symbols[place];
+        Client::connect(self.api).get(&format!("/v1/symbols?symbols={symbol}")).json()["symbols"][0].clone()
     }
 
     pub(super) fn report(&self) -> Value {

@@ -1,7 +1,7 @@
 // The details of one symbol, beside the list: its fields, its chart and its tape.
 
 import { decimals, grouped, percent, signed, subtract } from "../numbers.js";
-import { base, lateness, origin, standing, timeOfDay } from "../words.js";
+import { base, described, lateness, origin, standing, timeOfDay } from "../words.js";
 import { Chart } from "./chart.js";
 import { Styled, Text, element, mark } from "./dom.js";
 import { Tape } from "./tape.js";
@@ -16,6 +16,7 @@ const FACTS = [
 export class Detail {
   #pane = document.getElementById("detail");
   #title = new Text(document.getElementById("detail-symbol"));
+  #described = new Text(document.getElementById("detail-described"));
   #price = new Text(document.getElementById("detail-price"));
   #change = new Styled(document.getElementById("detail-change"));
   #facts = new Map();
@@ -58,13 +59,15 @@ export class Detail {
     mark(this.#pane, "old", (tick.stale ?? []).join(" "));
     this.#title.write(row.symbol);
     const price = (value) => (value === undefined ? NONE : grouped(value, row.decimals));
+    this.#described.write(described(row.facts));
+    const sized = (value) => grouped(value, row.facts.size_digits);
     this.#price.write(price(tick.price));
     this.#drawChange(tick);
-    const withSize = (value, size) => (size === undefined || value === undefined ? price(value) : `${price(value)} × ${grouped(size)}`);
+    const withSize = (value, size) => (size === undefined || value === undefined ? price(value) : `${price(value)} × ${sized(size)}`);
     const write = (id, value) => this.#facts.get(id).write(value);
     write("bid", withSize(tick.bid, tick.bid_size));
     write("ask", withSize(tick.ask, tick.ask_size));
-    write("size", tick.size === undefined ? NONE : `${grouped(tick.size)}${tick.side === undefined ? "" : ` ${tick.side}`}`);
+    write("size", tick.size === undefined ? NONE : `${sized(tick.size)}${tick.side === undefined ? "" : ` ${tick.side}`}`);
     write("volume", tick.volume === undefined ? NONE : grouped(tick.volume));
     for (const [id, value] of [["open", tick.open], ["prev", tick.prev_close], ["high", tick.high], ["low", tick.low]]) write(id, price(value));
     write("ext", withSize(tick.ext_price, tick.ext_size));

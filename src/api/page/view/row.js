@@ -1,7 +1,7 @@
 // One row of the watchlist. Each cell is one text or one attribute, written at most once per frame.
 
 import { compact, compare, decimals, grouped, percent, signed, subtract } from "../numbers.js";
-import { age, base, origin, standing } from "../words.js";
+import { age, base, described, origin, standing } from "../words.js";
 import { Styled, Text, calm, element, mark } from "./dom.js";
 import { lights } from "./lights.js";
 import { drawSparkline } from "./sparkline.js";
@@ -82,6 +82,7 @@ export class RowView {
     const { tick } = row;
     const { word, text } = standing(row);
     this.word = word;
+    this.#entitle(described(row.facts));
     this.isOld = false;
     mark(this.line, "state", word);
     // A symbol may be live while an outage has left one of its parts old.
@@ -110,6 +111,11 @@ export class RowView {
     if (word === "live") return;
     this.#flash?.cancel();
     for (const column of ["last", "bid", "ask"]) mark(this.#cells[column], "flash", "");
+  }
+
+  /** The name of a symbol is shown with the pointer on it. */
+  #entitle(name) {
+    if (this.button.title !== name) this.button.title = name;
   }
 
   #drawOrigin(name) {

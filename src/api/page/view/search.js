@@ -6,7 +6,7 @@ const SHOWN = 8;
 /** The pause in typing, in ms, after which the gateway is asked. */
 const PAUSE_MILLIS = 120;
 
-/** The symbols that contain this, those that begin with it first. */
+/** The symbols that contain this, or whose names do, those that begin with it first. */
 async function find(typed, signal) {
   const answer = await fetch(`/v1/symbols?limit=${SHOWN}&q=${encodeURIComponent(typed)}`, { signal });
   if (!answer.ok) throw new Error(`/v1/symbols answers ${answer.status}`);
@@ -63,10 +63,10 @@ export class Search {
 
   #open(found, more, typed) {
     this.#found = found;
-    const options = found.map(({ symbol, feed, state, access }, index) => {
+    const options = found.map(({ symbol, name, feed, state, access }, index) => {
       const listed = this.#on.listed(symbol);
       return element("li", { id: `found-${index}`, role: "option", ariaSelected: "false" },
-        element("b", {}, symbol), element("span", {}, feed),
+        element("b", {}, symbol), element("span", {}, name ?? feed),
         element("i", {}, listed ? "on the list" : access === "denied" ? "not entitled" : state));
     });
     if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No symbol found with ${typed.toUpperCase()}`));
@@ -103,7 +103,8 @@ export class Search {
     } else if (event.key === "Enter") {
       const chosen = this.#found[this.#active];
       // The list may still be that of an earlier input.
-      if (chosen !== undefined && !this.#list.hidden && bare(chosen.symbol).includes(bare(this.#input.value))) {
+      const isFound = [chosen?.symbol, chosen?.name].some((text) => bare(text ?? "").includes(bare(this.#input.value)));
+      if (chosen !== undefined && !this.#list.hidden && isFound) {
         this.#take(chosen);
       } else if (this.#input.value.trim() !== "") {
         this.#take({ symbol: this.#input.value });

@@ -21,12 +21,12 @@ export class Tape {
     const fresh = row.tape.filter(({ number }) => number > this.#shown);
     if (fresh.length === 0) return;
     this.#shown = row.tapeLines;
-    this.#body.prepend(...fresh.reverse().map((entry) => line(entry, row.decimals)));
+    this.#body.prepend(...fresh.reverse().map((entry) => line(entry, row)));
     while (this.#body.rows.length > LINES) this.#body.lastElementChild.remove();
   }
 }
 
-function line(entry, decimals) {
+function line(entry, { decimals, facts }) {
   if (entry.gap !== undefined) {
     const text = entry.gap === null ? "the gateway restarted" : `${entry.gap} ${entry.gap === 1 ? "trade" : "trades"} not shown`;
     return element("tr", { className: "gap" }, element("td", { colSpan: 4 }, text));
@@ -36,6 +36,6 @@ function line(entry, decimals) {
   return element("tr", { className: entry.side },
     element("td", {}, timeOfDay(Number(entry.time) / 1000, true)),
     element("td", { className: `price ${entry.move ?? ""}` }, entry.price === undefined ? "–" : grouped(entry.price, decimals)),
-    element("td", {}, entry.size === undefined ? "–" : grouped(entry.size)),
+    element("td", {}, entry.size === undefined ? "–" : grouped(entry.size, facts.size_digits)),
     element("td", { className: "side" }, side));
 }
