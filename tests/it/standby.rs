@@ -246,6 +246,8 @@ struct Chaos {
     clients: usize,
     /// The updates of each venue in a second.
     rate: f64,
+    /// The longest time between two faults.
+    calm: Duration,
     late: Duration,
 }
 
@@ -332,7 +334,7 @@ impl Seen {
 /// is never far, and what is shown as stale is so for a moment: the standby always has a young price.
 #[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
 fn chaos(chaos: Chaos) {
-    let Chaos { seed, lasts, clients, rate, late } = chaos;
+    let Chaos { seed, lasts, clients, rate, calm, late } = chaos;
     let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate })).unwrap();
     let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];
     spare.command(Command::Clock(-i64::try_from(BEHIND.as_micros()).unwrap()));
@@ -353,10 +355,17 @@ fn chaos(chaos: Chaos) {
     config.fanout.max_lag = Duration::from_secs(30);
     config.fanout.ring_age = Duration::from_secs(60);
     config.fanout.ring = 65_536;
-    // A venue that refuses the key is asked again at once, and not after minutes: the primary would be away to the end.
-    let timing = Timing { denied: Duration::from_secs(1), ..Timing::default() };
-    let gateway = Running::start_with(&config, timing);
+    // A venue that has failed, or has refused the key, is asked again at once, and not after minutes: the primary would be
+    // away to the end.
+    let soon = Duration::from_millis(100);
+    let backoff = Timing { backoff_first: soon, backoff_max: soon, between_connects: Some(soon), ..Timing::default() };
+    let gateway = Running::start_with(&config, Timing { denied: Duration::from_secs(1), ..backoff });
     let target = format!("/v1/stream?symbols={}", SYMBOLS.join(","));
+    for symbol in SYMBOLS {
+        let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{symbol}"));
+        stream.named("hello");
+        while stream.tick().text("state") != "live" {}
+    }
     let ends = Instant::now() + lasts;
     thread::scope(|scope| {
         let follow = || {
@@ -386,9 +395,10 @@ fn chaos(chaos: Chaos) {
             thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
             main.command(Command::Door(Door::Open));
             main.command(Command::Flow(Flow::Steady));
-            thread::sleep(Duration::from_millis(random.random_range(0..2_000)));
+            thread::sleep(random.random_range(Duration::ZERO..calm));
         }
-        let (mut longest, mut stalest, mut shortest, mut most) = (Duration::ZERO, Duration::ZERO, Duration::MAX, 0);
+        let [mut longest, mut stalest] = [Duration::ZERO; 2];
+        let (mut shortest, mut most) = (None, 0);
         for client in clients {
             let seen = client.join().unwrap();
             assert_eq!(seen.len(), SYMBOLS.len());
@@ -397,7 +407,7 @@ fn chaos(chaos: Chaos) {
                 let silent = live.map_or(Duration::MAX, |live| ends.saturating_duration_since(live));
                 longest = longest.max(gap).max(silent);
                 stalest = stalest.max(stale);
-                shortest = shortest.min(back.unwrap_or(Duration::MAX));
+                shortest = shortest.into_iter().chain(back).min();
                 most = most.max(switches);
                 assert!(switches > 0, "seed {seed}: nothing of {symbol} has failed");
             }
@@ -419,9 +429,13 @@ fn whatever_the_primary_does_clients_see_one_feed_at_a_time_and_no_gap() {
         // Each client reads every tick, in a debug build.
         Ok(rounds) => {
             let minute = Duration::from_secs(60);
-            let round = |seed| Chaos { seed, lasts: minute, clients: 500, rate: 20.0, late: LATE_IDLE };
+            let calm = FAILBACK_AFTER * 3;
+            let round = |seed| Chaos { seed, lasts: minute, clients: 500, rate: 20.0, calm, late: LATE_IDLE };
             (0..rounds.parse().unwrap()).map(round).for_each(chaos);
         }
-        Err(_) => chaos(Chaos { seed: 1, lasts: Duration::from_secs(8), clients: 10, rate: 200.0, late: LATE }),
+        Err(_) => {
+            let [lasts, calm] = [8, 2].map(Duration::from_secs);
+            chaos(Chaos { seed: 1, lasts, clients: 10, rate: 200.0, calm, late: LATE });
+        }
     }
 }
