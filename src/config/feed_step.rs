@@ -44,6 +44,7 @@ impl FeedStep {
             Self::Tell => None,
         }
     }
+
     /// What it does, as reports say it.
     pub fn what(&self) -> String {
         match self {

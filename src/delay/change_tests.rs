@@ -70,3 +70,19 @@ fn lines_start_and_end() {
     world.run_for(DELAY + STEP * 2);
     assert!(shows(&world, 1));
 }
+
+/// As where the line was not told that it left.
+#[test]
+fn a_symbol_that_comes_back_to_a_line_that_has_it_begins_again() {
+    let mut world = World::new(1, DELAY, STEP, 1_000);
+    world.trade(0);
+    world.run_for(STEP * 2);
+    assert_eq!(world.lines.notes(), 1);
+    let again = followed(&world, &[0]);
+    world.lines.change(LineChange::Follow("x".into(), again));
+    assert_eq!(world.lines.notes(), 0, "what was noted before is never shown");
+    world.run_for(STEP * 2);
+    assert_eq!(world.lines.notes(), 1, "it is followed once");
+    world.run_for(DELAY);
+    assert!(shows(&world, 0));
+}

@@ -21,7 +21,7 @@ const CHANGES_MAX: usize = 64;
 const CHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// A change, and where its end is told.
-type Asked = (LineChange, oneshot::Sender<()>);
+pub(super) type Asked = (LineChange, oneshot::Sender<()>);
 
 /// The task of the delay lines, from the first line on.
 #[derive(Default)]
@@ -62,6 +62,12 @@ impl DelayTask {
     #[cfg(test)]
     pub(super) fn runtime(&self) -> Option<&tokio::runtime::Handle> {
         self.0.as_ref().map(|running| running.runtime.handle())
+    }
+
+    /// Takes another way of changes, and returns the one before. A way whose other end is gone takes none.
+    #[cfg(test)]
+    pub(super) fn replace_way(&mut self, way: mpsc::Sender<Asked>) -> mpsc::Sender<Asked> {
+        std::mem::replace(&mut self.0.as_mut().unwrap().changes_tx, way)
     }
 
     /// Ends the task, and waits for its end.

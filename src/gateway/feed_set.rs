@@ -297,6 +297,14 @@ impl FeedSet {
         self.state.try_lock().unwrap().delay.runtime().unwrap().clone()
     }
 
+    /// The way of changes to the delay lines is another one, as [`DelayTask::replace_way`] has it.
+    pub(super) fn replace_way_to_delay(
+        &self,
+        way: tokio::sync::mpsc::Sender<super::delay::Asked>,
+    ) -> tokio::sync::mpsc::Sender<super::delay::Asked> {
+        self.state.try_lock().unwrap().delay.replace_way(way)
+    }
+
     /// Begins the delay lines before the feeds.
     pub(super) async fn begin_delay(&self) {
         let mut state = self.state.lock().await;

@@ -20,6 +20,9 @@ use std::{
 };
 use tokio::{sync::mpsc, task::yield_now, time::timeout};
 
+#[path = "feed_set_delay_tests.rs"]
+mod delay_lines;
+
 type Changes = mpsc::Receiver<Vec<ListChange<Arc<crate::cache::SymbolState>>>>;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -171,21 +174,6 @@ async fn between_two_steps_a_gateway_is_not_shown_without_feeds() {
     set.stop().await;
 }
 
-#[tokio::test]
-async fn a_delay_line_follows_a_list_that_is_replaced() {
-    let set = set();
-    let line = config::DelayLine { delay: Duration::from_secs(9), step: Duration::from_secs(1) };
-    let main = config::Feed { tier: config::FeedTier::LiveAndDelayed(line), ..feed("main", "AAPL") };
-    let config = Config { feeds: vec![main.clone()], ..Config::default() };
-    let delayed = || ["AAPL", "MSFT"].map(|symbol| set.cache.delayed(&symbol.parse().unwrap()).is_some());
-    assert_eq!(set.apply(vec![FeedStep::Start(main)], &config).await, []);
-    assert_eq!(delayed(), [true, false]);
-    let remove = FeedStep::Remove { feed: "main".to_owned(), symbols: vec!["AAPL".parse().unwrap()] };
-    assert_eq!(set.apply(vec![remove, add("main", "MSFT"), FeedStep::Tell], &config).await, []);
-    assert_eq!(delayed(), [false, true]);
-    set.stop().await;
-}
-
 /// A standby of the feed `main`.
 fn standby(symbols: &[&str]) -> config::Feed {
     let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(5) };
@@ -246,6 +234,28 @@ async fn a_standby_ends_with_its_primary_whose_restart_fails_and_both_start_agai
     assert!(set.cache.get(held.symbol()).is_none());
     assert_eq!(set.apply(start(), &old).await, []);
     assert_eq!(set.in_force(&old).await, old.feeds);
+    set.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_whose_restart_finds_a_new_symbol_taken_ends_and_its_streams_are_told() {
+    let set = set();
+    let old = Config { feeds: vec![feed("main", "AAPL")], ..Config::default() };
+    assert_eq!(set.apply(vec![FeedStep::Start(old.feeds[0].clone())], &old).await, []);
+    let held = state_of(&set, "AAPL");
+    let taken = set.cache.register("MSFT".parse().unwrap(), "none".into(), Origin::Market, Now::read()).unwrap();
+    let main = config::Feed { symbols: vec![listed("AAPL"), listed("MSFT")], ..old.feeds[0].clone() };
+    let new = Config { feeds: vec![config::Feed { mute_after: Some(Duration::from_secs(9)), ..main }], ..old };
+    let twice = RegisterError::Twice(taken.symbol().clone());
+    let failed = [failed("main", &twice.to_string())];
+    assert_eq!(set.apply(vec![FeedStep::Restart(new.feeds[0].clone())], &new).await, failed);
+    assert_eq!(held.newest().snapshot.state(), Shown::Refused);
+    assert!(set.cache.get(held.symbol()).is_none());
+    assert!(Arc::ptr_eq(&state_of(&set, "MSFT"), &taken), "it is not this feed's");
+    assert_eq!(set.in_force(&new).await, []);
+    set.cache.retire(taken.symbol(), taken.tier());
+    assert_eq!(set.apply(vec![FeedStep::Start(new.feeds[0].clone())], &new).await, []);
+    assert_eq!(set.in_force(&new).await, new.feeds);
     set.stop().await;
 }
 

@@ -148,6 +148,28 @@ fn while_the_primary_is_gone_the_standby_s_prices_are_shown() {
     rig.gateway.stop().unwrap();
 }
 
+/// The simulated venue leaves a frame out, which its heartbeat gives away.
+#[test]
+fn a_gap_in_the_primary_s_frames_makes_the_standby_s_prices_shown() {
+    let gap = "[[feed.event]]\nat = \"1s\"\ndo = \"gap\"\n";
+    let feeds = format!(
+        "[[feed]]\nname = \"main\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\n{gap}\
+         [[feed]]\nname = \"spare\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\nstandby_for = \"main\"\n"
+    );
+    let gateway = Running::start(&config("standby-gap", &feeds));
+    let mut stream = Stream::open(gateway.address, "/v1/stream/AAPL");
+    stream.named("hello");
+    let mut tick = stream.tick();
+    while tick.text("source") == "main" {
+        tick = stream.tick();
+    }
+    assert_eq!(["kind", "state", "source"].map(|field| tick.text(field)), ["status", "live", "spare"], "{tick:?}");
+    let metrics = Client::connect(gateway.admin).get("/metrics").body;
+    let line = "tickfan_feed_failovers_total{from=\"main\",to=\"spare\",reason=\"gap\"} 1\n";
+    assert!(metrics.contains(line), "no {line}");
+    gateway.stop().unwrap();
+}
+
 #[test]
 fn an_old_price_of_the_standby_is_not_shown_and_its_next_one_is() {
     let mut rig = Rig::start("standby-age", "standby_age = \"100ms\"");
@@ -209,11 +231,34 @@ fn a_standby_that_does_not_fit_stops_the_start() {
 /// How long the primary of the chaos may be silent.
 const MUTE_AFTER: Duration = Duration::from_secs(2);
 const FAILBACK_AFTER: Duration = Duration::from_secs(2);
-/// A machine that is busy is late.
+/// How late the gateway and its clients may be on a machine that is busy with other tests, and on one that is idle.
 const LATE: Duration = Duration::from_secs(5);
+const LATE_IDLE: Duration = Duration::from_millis(500);
 /// How far behind the standby's clock is.
 const BEHIND: Duration = Duration::from_secs(20);
 const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
+
+/// How long the primary fails, and who looks.
+#[derive(Clone, Copy)]
+struct Chaos {
+    seed: u64,
+    lasts: Duration,
+    clients: usize,
+    /// The updates of each venue in a second.
+    rate: f64,
+    /// The longest time between two faults.
+    calm: Duration,
+    late: Duration,
+}
+
+impl Chaos {
+    /// The longest time without an update that is shown as live: the primary is mute, and a symbol has its update of the
+    /// standby. Venues draw which symbol moves, so an update may take many times the mean.
+    fn gap_max(&self) -> Duration {
+        let mean = SYMBOLS.len() as f64 / self.rate;
+        MUTE_AFTER + Duration::from_secs_f64(15.0 * mean) + self.late
+    }
+}
 
 /// What one client sees of a symbol.
 #[derive(Default)]
@@ -228,6 +273,9 @@ struct Seen {
     switches: usize,
     /// The longest time without a live tick.
     gap: Duration,
+    /// When it was shown as stale, and for how long at most.
+    stale_since: Option<Instant>,
+    stale: Duration,
     /// The shortest time after which the primary was back.
     back: Option<Duration>,
 }
@@ -251,11 +299,15 @@ impl Seen {
             }
             (self.since, self.switches) = (Some(now), self.switches + 1);
         }
-        if tick.text("state") == "live" {
-            let gap = self.live.map_or(Duration::ZERO, |live| now - live);
-            assert!(gap <= MUTE_AFTER + LATE, "nothing live for {gap:?}: {tick:?}");
-            self.gap = self.gap.max(gap);
-            self.live = Some(now);
+        match tick.text("state") {
+            "live" => {
+                let since = |before: Option<Instant>| before.map_or(Duration::ZERO, |before| now - before);
+                self.gap = self.gap.max(since(self.live));
+                self.stale = self.stale.max(since(self.stale_since.take()));
+                self.live = Some(now);
+            }
+            "stale" => _ = self.stale_since.get_or_insert(now),
+            _ => {}
         }
         (self.seq, self.trades) = (seq, trades);
         source.clone_into(&mut self.source);
@@ -278,10 +330,11 @@ impl Seen {
 }
 
 /// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
-/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, and something
-/// live is never far.
+/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, something live
+/// is never far, and what is shown as stale is so for a moment: the standby always has a young price.
 #[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
-fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
+fn chaos(chaos: Chaos) {
+    let Chaos { seed, lasts, clients, rate, calm, late } = chaos;
     let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate })).unwrap();
     let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];
     spare.command(Command::Clock(-i64::try_from(BEHIND.as_micros()).unwrap()));
@@ -302,10 +355,17 @@ fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
     config.fanout.max_lag = Duration::from_secs(30);
     config.fanout.ring_age = Duration::from_secs(60);
     config.fanout.ring = 65_536;
-    // A venue that refuses the key is asked again at once, and not after minutes: the primary would be away to the end.
-    let timing = Timing { denied: Duration::from_secs(1), ..Timing::default() };
-    let gateway = Running::start_with(&config, timing);
+    // A venue that has failed, or has refused the key, is asked again at once, and not after minutes: the primary would be
+    // away to the end.
+    let soon = Duration::from_millis(100);
+    let backoff = Timing { backoff_first: soon, backoff_max: soon, between_connects: Some(soon), ..Timing::default() };
+    let gateway = Running::start_with(&config, Timing { denied: Duration::from_secs(1), ..backoff });
     let target = format!("/v1/stream?symbols={}", SYMBOLS.join(","));
+    for symbol in SYMBOLS {
+        let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{symbol}"));
+        stream.named("hello");
+        while stream.tick().text("state") != "live" {}
+    }
     let ends = Instant::now() + lasts;
     thread::scope(|scope| {
         let follow = || {
@@ -335,24 +395,29 @@ fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
             thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
             main.command(Command::Door(Door::Open));
             main.command(Command::Flow(Flow::Steady));
-            thread::sleep(Duration::from_millis(random.random_range(0..2_000)));
+            thread::sleep(random.random_range(Duration::ZERO..calm));
         }
-        let (mut longest, mut shortest, mut most) = (Duration::ZERO, Duration::MAX, 0);
+        let [mut longest, mut stalest] = [Duration::ZERO; 2];
+        let (mut shortest, mut most) = (None, 0);
         for client in clients {
             let seen = client.join().unwrap();
             assert_eq!(seen.len(), SYMBOLS.len());
-            for (symbol, Seen { switches, live, gap, back, .. }) in seen {
-                longest = longest.max(gap);
-                shortest = shortest.min(back.unwrap_or(Duration::MAX));
+            for (symbol, Seen { switches, live, gap, stale, back, .. }) in seen {
+                // The test ends within a gap, too.
+                let silent = live.map_or(Duration::MAX, |live| ends.saturating_duration_since(live));
+                longest = longest.max(gap).max(silent);
+                stalest = stalest.max(stale);
+                shortest = shortest.into_iter().chain(back).min();
                 most = most.max(switches);
                 assert!(switches > 0, "seed {seed}: nothing of {symbol} has failed");
-                let silent = live.map_or(Duration::MAX, |live| live.elapsed());
-                assert!(silent <= MUTE_AFTER + LATE, "seed {seed}: nothing of {symbol} was live for {silent:?}");
             }
         }
         eprintln!(
-            "seed {seed}: nothing live for {longest:?} at most, back after {shortest:?} at least, {most} changes"
+            "seed {seed}: nothing live for {longest:?} at most, stale for {stalest:?} at most, back after {shortest:?} at \
+             least, {most} changes"
         );
+        assert!(longest <= chaos.gap_max(), "seed {seed}: nothing was live for {longest:?}");
+        assert!(stalest <= late, "seed {seed}: stale for {stalest:?}");
     });
     gateway.stop().unwrap();
 }
@@ -362,7 +427,15 @@ fn chaos(seed: u64, lasts: Duration, clients: usize, rate: f64) {
 fn whatever_the_primary_does_clients_see_one_feed_at_a_time_and_no_gap() {
     match std::env::var("TEST_STANDBY_ROUNDS") {
         // Each client reads every tick, in a debug build.
-        Ok(rounds) => (0..rounds.parse().unwrap()).for_each(|seed| chaos(seed, Duration::from_secs(60), 500, 20.0)),
-        Err(_) => chaos(1, Duration::from_secs(8), 10, 200.0),
+        Ok(rounds) => {
+            let minute = Duration::from_secs(60);
+            let calm = FAILBACK_AFTER * 3;
+            let round = |seed| Chaos { seed, lasts: minute, clients: 500, rate: 20.0, calm, late: LATE_IDLE };
+            (0..rounds.parse().unwrap()).map(round).for_each(chaos);
+        }
+        Err(_) => {
+            let [lasts, calm] = [8, 2].map(Duration::from_secs);
+            chaos(Chaos { seed: 1, lasts, clients: 10, rate: 200.0, calm, late: LATE });
+        }
     }
 }

@@ -118,11 +118,14 @@ impl Played {
         self.lines.lock().await.last().unwrap().send(|dialect| dialect.planned_end().unwrap());
     }
 
-    /// Checks that clients have seen each trade once, in order, and no outage.
+    /// Checks that clients have seen each trade once, in order, and no outage; where `TEST_ROTATION_RATE` is set, on a
+    /// machine that is idle, also that there were so many updates a second.
     #[expect(clippy::print_stderr, reason = "how fast it was")]
     fn saw_all(&self) {
         let rate = 2.0 * self.number as f64 / self.begun.elapsed().as_secs_f64();
         eprintln!("{}: {} trades of each symbol, {rate:.0} updates a second", self.manner.venue, self.number);
+        let rate_min = std::env::var("TEST_ROTATION_RATE").map_or(0.0, |rate| rate.parse().unwrap());
+        assert!(rate >= rate_min, "{}: {rate:.0} updates a second", self.manner.venue);
         assert_eq!(self.clients.lost, [], "{}", self.manner.venue);
         let all: Vec<String> = (1..=self.number).map(|number| format!("{number}.5")).collect();
         for symbol in [0, 1] {

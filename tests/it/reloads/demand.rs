@@ -35,7 +35,8 @@ fn a_symbol_that_streams_have_on_demand_moves_to_the_feed_that_lists_it() {
     rig.gateway.stop().unwrap();
 }
 
-/// Its venue grants nothing, so it has no verdict for as long as the test lasts.
+/// The venue of the feeds that come does not answer, so they have no verdict for as long as the test lasts. A gateway
+/// that is older than `FIRST_VERDICTS_MAX` would be ready anyway; the test beside `HealthInputs` has no clock.
 #[test]
 fn a_gateway_that_is_ready_stays_so_while_feeds_come_and_go() {
     let venue = Venue::bind();
