@@ -8,7 +8,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 use tickfan::{
     config::{self, CaFile, Config},
     dial::LookUp,
@@ -16,7 +19,7 @@ use tickfan::{
     market::{Now, Symbol},
     venue,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 use venue_sim::{PATIENCE, within};
@@ -52,16 +55,20 @@ async fn venue() -> (SocketAddr, CertificateDer<'static>) {
     (address, ca.der().clone())
 }
 
-/// A try of a feed at `wss://venue.test`, or to another name, at this address.
-async fn try_out(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -> Trial {
+/// A feed at `wss://venue.test`, or at another name.
+fn feed(host: &str, ca_file: Option<CaFile>) -> Feed {
     let symbol: Symbol = "BTC-USDT".parse().unwrap();
     let config = config::Feed {
         url: Some(format!("wss://{host}/ws")),
         ca_file,
         ..config::Feed::new(venue::find("binance").unwrap(), vec![symbol.into()])
     };
-    let feed = Feed::new(&config, &Config::default().limits, Now::read()).unwrap();
-    let feed = feed.with_look_up(LookUp::new(move |_, _| Ok(vec![address])));
+    Feed::new(&config, &Config::default().limits, Now::read()).unwrap()
+}
+
+/// A try of it at this address.
+async fn try_out(host: &str, address: SocketAddr, ca_file: Option<CaFile>) -> Trial {
+    let feed = feed(host, ca_file).with_look_up(LookUp::new(move |_, _| Ok(vec![address])));
     within("the try ends", feed.try_out(PATIENCE)).await
 }
 
@@ -83,4 +90,26 @@ async fn a_feed_trusts_the_private_ca_of_its_ca_file() {
         let error = trial.outcome.unwrap_err();
         assert!(error.starts_with(&format!("tls {why}")), "{host}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_venue_that_has_moved_to_another_address_is_found_by_the_next_attempt() {
+    let (moved, ca) = venue().await;
+    // It is bound and does not listen.
+    let left = TcpSocket::new_v4().unwrap();
+    left.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let left_address = left.local_addr().unwrap();
+    let found = Arc::new(Mutex::new(left_address));
+    let look_up = {
+        let found = found.clone();
+        LookUp::new(move |_, _| Ok(vec![*found.lock().unwrap()]))
+    };
+    let ca_file = CaFile { path: "ca.pem".to_owned(), certificates: vec![ca] };
+    let feed = feed("venue.test", Some(ca_file)).with_look_up(look_up);
+    let next = feed.again();
+    let trial = within("the try ends", feed.try_out(PATIENCE)).await;
+    assert_eq!((trial.outcome.is_err(), trial.tried), (true, format!("{left_address} refused")));
+    *found.lock().unwrap() = moved;
+    let trial = within("the try ends", next.try_out(PATIENCE)).await;
+    assert_eq!((trial.outcome, trial.tried), (Ok(0), format!("{moved} connected")));
 }

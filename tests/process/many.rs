@@ -72,6 +72,39 @@ fn ten_thousand_streams_open_at_once_get_the_newest_and_then_every_tick() {
     gateway.metric_when("tickfan_streams", "", |streams| streams == 0);
 }
 
+/// Each client resumes with the id of its last tick, as a browser does.
+#[test]
+fn thousands_of_clients_come_back_to_a_gateway_that_was_killed() {
+    const RETURNING: usize = 3_000;
+    raise_descriptors();
+    let venue = Venue::bind();
+    let config = config(&venue, "");
+    let gateway = Process::start("killed-many", &config);
+    let mut connection = venue.grant(&["btcusdt"]);
+    connection.send(&trade("BTCUSDT", 7, "61837.63000000"));
+    gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+    let mut crowd = Crowd::new(TARGET);
+    crowd.join(gateway.address, RETURNING, STORM_PATIENCE, |member| has_seq(member, 1));
+    let (_, tick) = crowd.members[0].text.rsplit_once("id: ").unwrap();
+    let last = tick.lines().next().unwrap().to_owned();
+    let address = gateway.address;
+    gateway.kill();
+    crowd.wait(STORM_PATIENCE, |member| member.ended);
+    drop(crowd);
+
+    let gateway = Process::start_on("killed-many", &config, address);
+    // The venue counts on where it was.
+    let mut connection = venue.grant(&["btcusdt"]);
+    connection.send(&trade("BTCUSDT", 8, "61840.00000000"));
+    gateway.metric_when("tickfan_feed_symbols", "state=\"live\"", |live| live == 1);
+    let mut crowd = Crowd::new(&format!("{TARGET}?last_event_id={last}"));
+    crowd.join(address, RETURNING, STORM_PATIENCE, |member| has_seq(member, 1));
+    for Member { text, .. } in &crowd.members {
+        assert!(text.contains("61840") && !text.contains("61837") && !text.contains(&last), "{text}");
+    }
+    assert_eq!(gateway.metric("tickfan_stream_ticks_missed_total", ""), 0);
+}
+
 #[test]
 fn rule_10_under_a_limit_of_descriptors_the_excess_is_told_to_come_back_and_the_others_go_on() {
     const DESCRIPTORS: u32 = 256;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod faults;
 mod modules;
 mod text;
 
