@@ -9,7 +9,7 @@ export function connect(url: string, options: Options & { numbers: "string" }): 
 export function connect(url: string, options?: Options): Ticks<number>;
 
 export interface Options {
-  /** The token of the operator's login, or what gets one: asked at the first stream, before a token ends, and after a 401. */
+  /** The token of the operator's login, or what gets one: asked at the first stream, before a token ends, and after a 401. What it returns is taken for a token. */
   token?: string | (() => string | Promise<string>);
   /** Ticks may come as patches, which are less than half as long. Handlers still get whole ticks. */
   patch?: boolean;
@@ -63,7 +63,7 @@ export interface Watch {
   readonly symbols: string[];
   add(...symbols: (string | readonly string[])[]): void;
   remove(...symbols: (string | readonly string[])[]): void;
-  /** Replaces the list. */
+  /** Replaces the list. The same list asks the gateway again for symbols that are `unknown`. */
   set(symbols: readonly string[]): void;
   stop(): void;
 }
@@ -89,7 +89,7 @@ export interface Events {
   symbols: SymbolList;
   heartbeat: { now: Micros };
   bye: { reason: string };
-  /** A change of the list has to wait, and is sent again: the gateway is busy, or over a limit. */
+  /** A change of the list has to wait, and is sent again: the gateway is busy, or over a limit, or refuses the token. */
   waits: { status: number; kind?: string; detail?: string };
 }
 
@@ -99,7 +99,8 @@ export interface State {
    * - `live`: it is open.
    * - `silent`: it is open and says nothing, not even heartbeats.
    * - `lost`: it has ended; the next attempt is in `retryIn` ms.
-   * - `refused`: the gateway does not answer this request with a stream; the next attempt is in `retryIn` ms, a minute or more.
+   * - `refused`: the gateway does not answer this request with a stream; the next attempt is in `retryIn` ms, a minute or more;
+   *   sooner after a token that a function returned.
    * - `idle`: nothing is watched, the page is hidden, or all is closed.
    */
   connection: "connecting" | "live" | "silent" | "lost" | "refused" | "idle";
@@ -157,10 +158,11 @@ export interface Tick<Decimal extends number | string = number> {
   kind: "correction" | "trade" | "quote" | "stats" | "status";
   /**
    * Whether the price may be trusted: only `live` is a live price, and only for parts that `stale` does not list. The library
-   * adds `lost` (the line is down or silent, or the list has left the symbol out for the moment), `unknown` (no feed has the symbol) and `denied`.
+   * adds `lost` (the line is down or silent, or the list has left the symbol out for the moment), `unknown` (no feed had the symbol when the list was sent) and `denied`.
    */
   state: "waiting" | "live" | "stale" | "halted" | "closed" | "refused" | "lost" | "unknown" | "denied";
   since?: Micros;
+  /** Of `lost`: that of the connection's `State`, else `connecting` or `silent`; `removed`: the list has left the symbol out. */
   reason?: string;
   stale?: Part[];
   origin?: "sim" | "delayed" | "replay";

@@ -11,7 +11,7 @@ export const NOTHING_MISSED = { missedTicks: 0, missedTrades: 0, restarted: fals
  */
 export function bookOf(take, isExact, gap = () => {}) {
   const parse = isExact ? parseExact : JSON.parse;
-  /** By symbol: its tick, the same as shown, whether it is lost, its last seq and trades in this epoch, and whether it is delayed. */
+  /** By symbol: its tick, the same as shown, whether it is lost or absent, its last seq and trades in this epoch, and whether it is delayed. */
   const rows = new Map();
   let epoch;
 
@@ -51,7 +51,7 @@ export function bookOf(take, isExact, gap = () => {}) {
     for (const symbol of symbols) {
       const row = rowOf(symbol);
       if (row.shown?.state === state) continue;
-      Object.assign(row, blank(row.isDelayed));
+      Object.assign(row, blank(row.isDelayed), { isLost: true });
       show(row, { symbol, seq: 0, kind: "status", state });
     }
   }

@@ -4,12 +4,12 @@ import { backoff } from "./backoff.js";
 
 /** The wait before a change is sent again, in ms, if the gateway does not say. It doubles with each failure. */
 const WAIT = 1_000;
-/** Answers after which the same request may succeed. */
-const PASSING = [429, 503];
+/** Answers after which the same request may succeed: with another token, or later. */
+const PASSING = [401, 429, 503];
 
 /**
  * `post(body)` resolves to an answer's status and its `after`. `on` has waits(answer), for a change that is sent again
- * later, and failed(status); then the changes have ended.
+ * later, and failed(); then the changes have ended.
  */
 export function changesOf(post, on, random) {
   let rev = 0;
@@ -52,7 +52,7 @@ export function changesOf(post, on, random) {
       on.waits(answer);
     } else {
       end();
-      on.failed(status);
+      on.failed();
     }
   }
 

@@ -65,6 +65,7 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
         const list = symbols.map(fold);
         watch.remove(...watch.symbols.filter((symbol) => !list.includes(symbol)));
         watch.add(list);
+        sync();
       },
       stop: () => watch.remove(...watched),
     };

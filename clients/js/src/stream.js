@@ -76,6 +76,8 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
   /** The promise of the token that is used until it ends or is refused. */
   let promised;
   let wasRefusedToken;
+  /** Whether the stream lacks a symbol that no feed had: one may have it by now. */
+  let isPartial;
   /** How far the gateway's clock is ahead of ours, in ms. */
   let ahead;
 
@@ -87,7 +89,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     if (symbols.length === 0) {
       close();
       say("idle");
-    } else if (before !== `${symbols}`) follow();
+    } else if (before !== `${symbols}` || isPartial) follow();
   }
 
   /** Takes other values of maxRate and on. */
@@ -187,12 +189,14 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
 
   /** Resolves to the status and JSON of an answer that is not a stream. */
   async function ask(path, method, body) {
+    let status = 401; // No token could be had.
     try {
       const init = initOf(await getToken(), body && { "content-type": "application/json" });
+      status = undefined;
       const answer = await world.fetch(url + path, { ...init, method, body, signal: AbortSignal.timeout(REQUEST_MAX) });
       return answer.ok ? { ...(await answer.json()), status: answer.status } : await refusal(answer);
     } catch {
-      return {}; // Not reachable.
+      return { status }; // Not reachable.
     }
   }
 
@@ -217,6 +221,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     if (name === "message" || name === "patch") return on.event(name, data, id);
     const current = attempt;
     const told = JSON.parse(data);
+    if (told.unknown) isPartial = told.unknown.length > 0;
     if (name === "bye") bye = told.reason || bye;
     else if (name === "symbols") renewBefore(told.until);
     on.event(name, data, id);
@@ -236,12 +241,13 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     isLive = true;
     if (control) {
       changes ??= changesOf((body) => ask(`/v1/streams/${control}`, "POST", body), {
-        waits: (answer) => on.event("waits", JSON.stringify(answer), ""),
-        // A new stream tells all others: where it cannot be opened either, its answer says why.
-        failed: (status) => {
-          if (status === 401) promised = undefined;
-          connect();
+        waits: (answer) => {
+          // The stream itself goes on until its own token ends.
+          if (answer.status === 401) promised = undefined;
+          on.event("waits", JSON.stringify(answer), "");
         },
+        // A new stream replaces it: where that cannot be opened either, the answer says why.
+        failed: connect,
       }, world.random);
     }
     renewBefore(hello.until);
@@ -302,7 +308,9 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
   function wait(connection, reason, { after, ...more } = {}) {
     drop();
     isRefused = connection === "refused";
-    const retryIn = Math.round(backoff({ failures, retry, after, isBusy: reason === "busy", isRefused }, world.random()));
+    // The page's function may return a better token soon.
+    const isFinal = isRefused && !(more.status === 401 && typeof token === "function");
+    const retryIn = Math.round(backoff({ failures, retry, after, isBusy: reason === "busy", isRefused: isFinal }, world.random()));
     failures += 1;
     retryTimer = setTimeout(connect, retryIn);
     say(connection, { reason, retryIn, ...more });

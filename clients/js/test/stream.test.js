@@ -439,18 +439,73 @@ test("a token goes along in a header, is asked for once, and again after a 401",
   await want("A", "B");
   assert.equal(seen.asked[3].headers.authorization, "Bearer t2");
   await answer(401, problem("expired-token"));
-  assert.equal(seen.asked[4].headers.authorization, "Bearer t3");
-  const other = await opens();
-  await other.write('retry: 1000\nevent: hello\ndata: {"symbols":["A","B"],"unknown":[],"now":0,"epoch":"e1"}\n\nevent: bye\ndata: {"reason":"expired"}\n\n');
-  await other.end();
+  await pass(1_000);
+  assert.deepEqual([seen.asked[4].url, seen.asked[4].headers.authorization], ["http://g/v1/streams/c1", "Bearer t3"], "the stream goes on");
+  await answer(200);
+  await write('event: bye\ndata: {"reason":"expired"}\n\n');
+  await end();
   assert.deepEqual(state(), { connection: "lost", reason: "expired", retryIn: 1_000 });
   await pass(1_000);
   assert.equal(seen.asked[5].headers.authorization, "Bearer t4");
   await answer(401, problem("bad-token"));
   await answer(401, problem("bad-token", "not signed by us"));
-  assert.deepEqual([state().connection, state().reason], ["refused", "bad-token"], "not for ever");
-  assert.equal(tokens, 5);
-  await end();
+  assert.deepEqual([state().connection, state().reason, tokens], ["refused", "bad-token", 5]);
+});
+
+test("a token that a function gave and the gateway refuses is asked for again soon, a fixed one after a minute", async (t) => {
+  for (const [token, waits] of [[() => "<h1>Internal error</h1>", [1_500, 3_000, 6_000]], ["expired", [60_000, 60_000, 60_000]]]) {
+    const { seen, want, answer, state, pass } = streamOf(t, { isNative: false, token });
+    await want("A");
+    await answer(401, problem("bad-token"));
+    for (const wait of waits) {
+      await answer(401, problem("bad-token"));
+      assert.deepEqual([state().connection, state().retryIn], ["refused", wait], `${token}`);
+      await pass(wait);
+    }
+    assert.equal(seen.asked.length, 5, `${token}`);
+  }
+});
+
+test("a renewal whose token is refused does not end the stream, and is sent again with the next token", async (t) => {
+  const page = async () => "<h1>Internal error</h1>";
+  for (const [then, login] of [["another page", page], ["an error", async () => { throw new Error("no login"); }]]) {
+    let token = async () => "good";
+    const { seen, want, answer, event, hello, lives, ends, pass, state } = streamOf(t, { isNative: true, token: () => token() });
+    await want("A");
+    await answer(201, { ticket: "abc" });
+    hello(["A"], { until: 100_000_000 });
+    token = page;
+    await lives(70_000);
+    await answer(401, problem("bad-token"));
+    token = login;
+    await lives(1_000);
+    if (login === page) await answer(401, problem("bad-token"));
+    token = async () => "better";
+    await lives(2_000);
+    assert.deepEqual([state().connection, seen.sources.length], ["live", 1], then);
+    assert.equal(seen.asked.at(-1).headers.authorization, "Bearer better", then);
+    await answer(200);
+    event("symbols", { rev: 3, symbols: ["A"], unknown: [], until: 1_000_000_000 });
+    await lives(60_000);
+    assert.deepEqual([state().connection, seen.sources.length], ["live", 1], then);
+    event("bye", { reason: "expired" });
+    ends();
+    await pass(1_500);
+    assert.equal(seen.asked.at(-1).url, "http://g/v1/tickets", "the gateway ended it");
+  }
+});
+
+test("a list that is set again is sent again while a symbol of it is unknown", async (t) => {
+  const { seen, want, hello, event, answer } = streamOf(t);
+  await want("A", "B");
+  hello(["A"], { unknown: ["B"] });
+  event("heartbeat");
+  await want("A", "B");
+  assert.deepEqual(seen.posts.map(([, { symbols }]) => symbols), [["A", "B"]]);
+  await answer(200);
+  event("symbols", { rev: 1, symbols: ["A", "B"], unknown: [] });
+  await want("A", "B");
+  assert.equal(seen.posts.length, 1, "the stream has all of them");
 });
 
 test("a token that cannot be had is tried for again", async (t) => {
