@@ -59,6 +59,8 @@ pub struct Ingest {
     symbols: Vec<Option<Arc<SymbolState>>>,
     /// Since when each place has its symbol.
     listed: Vec<UnixMicros>,
+    /// When a place was last told the state of its symbol because it was asked for, rather than by the stream.
+    told: HashMap<FeedSymbol, UnixMicros>,
     /// Whether the feed is closed, if that is known.
     closed: Option<bool>,
     /// Which of the symbols' feeds the connection belongs to.
@@ -79,6 +81,7 @@ impl Ingest {
         Self {
             symbols: Vec::new(),
             listed: Vec::new(),
+            told: HashMap::new(),
             closed: None,
             source: Source::Primary,
             has_standby: false,
@@ -145,6 +148,7 @@ impl Sink for Ingest {
             self.listed.resize(place.index() + 1, now.unix);
         }
         self.listed[place.index()] = now.unix;
+        self.told.remove(&place);
         self.symbols[place.index()] = Some(state.clone());
         // What the venue refuses, it says again; what the gateway itself has refused, it lists now.
         let is_ours = |reason| matches!(reason, Reason::Removed | Reason::Limit | Reason::SymbolLimit);
@@ -179,6 +183,9 @@ impl Sink for Ingest {
         for update in updates {
             // A symbol that was removed has none.
             let Some(state) = &self.symbols[update.symbol.index()] else { continue };
+            if update.is_snapshot {
+                self.told.insert(update.symbol, now.unix);
+            }
             match state.through(tap(&self.outlet)).of(self.source).publish(update, now) {
                 Published::Tick { interest } => {
                     ticks += 1;
@@ -222,8 +229,12 @@ impl Sink for Ingest {
     }
 
     fn unheard(&self, since: UnixMicros, listed_by: UnixMicros) -> Unheard {
-        let listed = self.symbols.iter().zip(&self.listed).filter(|(_, since)| **since <= listed_by);
-        unheard(listed.filter_map(|(state, _)| state.as_ref()), self.source, since)
+        let places = FeedSymbol::all(self.symbols.len()).zip(&self.symbols).zip(&self.listed);
+        let listed = places.filter(|(_, since)| **since <= listed_by).filter_map(|((place, state), _)| {
+            let told = self.told.get(&place).copied().filter(|told| *told >= since);
+            state.as_ref().map(|state| (state, told))
+        });
+        unheard(listed, self.source, since)
     }
 
     fn closed(&mut self, closed: bool, now: Now) {
@@ -322,14 +333,20 @@ fn are_halted<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: S
     }) && is_any_halted
 }
 
-/// The symbols without data since then: those that wait, and those that have been stale for longer.
-fn unheard<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: Source, since: UnixMicros) -> Unheard {
+/// The symbols without data since then: those that wait, those that have been stale for longer, and those that the
+/// stream has said nothing new of since they were told at this time.
+fn unheard<'s>(
+    symbols: impl Iterator<Item = (&'s Arc<SymbolState>, Option<UnixMicros>)>,
+    source: Source,
+    since: UnixMicros,
+) -> Unheard {
     let mut unheard = Unheard::default();
-    for state in symbols {
+    for (state, told) in symbols {
         let snapshot = state.said_by(source);
         let is_unheard = match (snapshot.state(), snapshot.not_live_since()) {
             (State::Waiting, _) => true,
             (State::Stale, Some((stale_since, _))) => stale_since <= since,
+            (State::Live, _) => told.is_some_and(|told| snapshot.recv.is_none_or(|recv| recv <= told)),
             _ => false,
         };
         if is_unheard {

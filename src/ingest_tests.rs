@@ -28,7 +28,7 @@ fn halt(symbol: &SymbolState) {
 fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unheard() {
     let symbols = symbols();
     let names = |since: Now| {
-        let unheard = unheard(symbols.iter(), Source::Primary, since.unix);
+        let unheard = unheard(symbols.iter().map(|symbol| (symbol, None)), Source::Primary, since.unix);
         let names: Vec<_> = unheard.examples.iter().map(|symbol| symbol.as_str().to_owned()).collect();
         assert_eq!(unheard.count, names.len());
         names.concat()
@@ -46,6 +46,20 @@ fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unhear
     assert_eq!(names(again), "CD", "A was heard, and is mute");
     symbols[2].set_closed(true, later);
     assert_eq!(names(again), "D");
+}
+
+#[test]
+fn a_symbol_whose_state_was_asked_for_is_unheard_until_the_stream_says_something_new() {
+    let symbols = &symbols()[..1];
+    let begin = Now::read();
+    trade(&symbols[0], begin);
+    let count = |told: Option<Now>| {
+        let told = told.map(|told| told.unix);
+        unheard(symbols.iter().map(|symbol| (symbol, told)), Source::Primary, begin.unix).count
+    };
+    assert_eq!((count(None), count(Some(begin))), (0, 1));
+    trade(&symbols[0], begin.after(Duration::from_secs(1)));
+    assert_eq!(count(Some(begin)), 0);
 }
 
 #[test]

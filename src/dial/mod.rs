@@ -1,11 +1,13 @@
 //! Opens TCP connections to other hosts: name look-up, race of a name's addresses, proxy; and whom TLS trusts there.
-//! Feeds open websockets over them, and the issuer's keys are fetched over them.
+//! Feeds open websockets over them. The issuer's keys, and the snapshots of venues, are fetched over them
+//! ([`Dialer::get`]).
 //!
 //! The race is our own (`race`): tokio's `TcpStream::connect` tries addresses in turn, and hyper-util's `HttpConnector`
 //! races one family against the other, but tries the addresses within a family in turn.
 
 mod connect;
 mod error;
+mod get;
 mod look_up;
 mod proxy;
 mod race;
@@ -13,6 +15,7 @@ mod record;
 mod tls;
 
 pub use error::DialError;
+pub use get::{Get, GetError, request, shown};
 pub use look_up::LookUp;
 pub use proxy::ProxyError;
 pub use tls::explain;

@@ -1,6 +1,8 @@
 //! The counts of the hot loop, in plain integers, published now and then.
 
-use super::{ConnectResult, DisconnectReason, FeedMetrics, MessageKind, RotationResult, status::FeedCounts};
+use super::{
+    ConnectResult, DisconnectReason, FeedMetrics, MessageKind, RotationResult, SnapshotResult, status::FeedCounts,
+};
 use crate::{
     market::{Now, UnixMicros, Update},
     telemetry::labels::Tally,
@@ -140,6 +142,12 @@ impl FeedCounters {
     pub(super) fn rotated(&mut self, result: RotationResult) {
         self.metrics.rotations.count(result);
         self.counts.rotations.count(result);
+    }
+
+    /// Counts what came of a request for the latest state of symbols.
+    pub(super) fn snapshot(&mut self, result: SnapshotResult) {
+        self.metrics.snapshots.count(result);
+        self.counts.snapshots.count(result);
     }
 
     /// No connection is up any more. Returns whether one was.

@@ -1,6 +1,6 @@
 //! The metrics of a feed: label values and registered handles.
 
-use super::DisconnectReason;
+use super::{DisconnectReason, SnapshotResult};
 use crate::{
     telemetry::{
         catalog,
@@ -128,6 +128,8 @@ pub struct FeedMetrics {
     pub gaps: Counter,
     /// Planned changes of connection.
     pub rotations: Counters<RotationResult>,
+    /// Requests for the latest state of symbols.
+    pub snapshots: Counters<SnapshotResult>,
     /// From the venue's event time to our receive time, in seconds, not below zero.
     pub lag: Histogram,
     /// The same, signed, of the last message.
@@ -151,6 +153,7 @@ impl FeedMetrics {
             }),
             gaps: catalog::FEED_GAPS.handle([feed.clone()]),
             rotations: Counters::register(|result| catalog::FEED_ROTATIONS.handle([feed.clone(), result.into()])),
+            snapshots: Counters::register(|result| catalog::FEED_SNAPSHOTS.handle([feed.clone(), result.into()])),
             lag: catalog::FEED_LAG.handle([feed.clone()]),
             implausible_times: catalog::FEED_IMPLAUSIBLE_TIMES.handle([feed.clone()]),
             clock_skew: catalog::FEED_CLOCK_SKEW.handle([feed]),

@@ -1,7 +1,7 @@
 //! Reports the events of a connection to operators: a log line each, and the status on the admin listener.
 
 use super::{
-    DisconnectReason, FeedState, Unheard,
+    DisconnectReason, FeedState, SnapshotResult, Unheard,
     dial::without_query,
     status::{FeedCounts, StatusWriter},
 };
@@ -34,6 +34,8 @@ pub(super) struct Reporter {
     messages: LogLimit,
     clock: LogLimit,
     unheard: LogLimit,
+    /// Whether the last request for snapshots failed.
+    lacks_snapshots: bool,
     /// Details of the failure that is about to be logged.
     detail: Option<String>,
     /// The addresses of the attempt that is about to be logged, with what came of each.
@@ -49,6 +51,7 @@ impl Reporter {
             messages: LogLimit::new(MESSAGE_LOG_EVERY),
             clock: LogLimit::new(CLOCK_LOG_EVERY),
             unheard: LogLimit::new(UNHEARD_LOG_EVERY),
+            lacks_snapshots: false,
             detail: None,
             tried: None,
         }
@@ -110,6 +113,16 @@ impl Reporter {
     pub(super) fn part_mute(&self, parts: Parts) {
         let parts = parts.iter().map(Part::name).collect::<Vec<_>>().join(",");
         warn!(feed = self.name, parts, "mute: these data have stopped while others flow; they are stale");
+    }
+
+    /// What came of a request for the latest state of symbols. Of failures in a row the first is told.
+    pub(super) fn snapshot(&mut self, result: SnapshotResult, why: &str) {
+        let has_failed = result != SnapshotResult::Read;
+        if has_failed && !self.lacks_snapshots {
+            let why = self.status.redactor.show(why.as_bytes(), why.len(), WHY_CHARACTERS_MAX);
+            warn!(feed = self.name, %result, why, "no snapshot of the latest state: symbols wait for the stream");
+        }
+        self.lacks_snapshots = has_failed;
     }
 
     /// The symbols without data since the connection subscribed, and none where it is too early to say.

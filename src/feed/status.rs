@@ -1,7 +1,7 @@
 //! The status of a feed: its state, and for operators its last messages and its counts.
 
 use super::{
-    ConnectResult, DisconnectReason, FeedState, MessageKind, RotationResult, Unheard,
+    ConnectResult, DisconnectReason, FeedState, MessageKind, RotationResult, SnapshotResult, Unheard,
     redactor::Redactor,
     state::{Board, worst},
 };
@@ -73,6 +73,8 @@ pub struct FeedCounts {
     pub disconnects: Tally<DisconnectReason>,
     /// Planned changes of connection.
     pub rotations: Tally<RotationResult>,
+    /// Requests for the latest state of symbols.
+    pub snapshots: Tally<SnapshotResult>,
     /// Updates and messages.
     pub messages: Tally<MessageKind>,
     /// What could not be read.
@@ -244,6 +246,7 @@ impl FeedCounts {
         self.connects.merge(&other.connects);
         self.disconnects.merge(&other.disconnects);
         self.rotations.merge(&other.rotations);
+        self.snapshots.merge(&other.snapshots);
         self.messages.merge(&other.messages);
         self.decode_errors.merge(&other.decode_errors);
         self.at = self.at.max(other.at);

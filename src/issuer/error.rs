@@ -45,12 +45,6 @@ pub enum FetchError {
     Secret(#[from] KeyFault),
 }
 
-impl From<DialError> for FetchError {
-    fn from(error: DialError) -> Self {
-        Self::Dial(Box::new(error))
-    }
-}
-
 impl FetchError {
     /// What it is counted as.
     pub fn outcome(&self) -> Outcome {

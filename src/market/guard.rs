@@ -57,6 +57,11 @@ impl Guard {
         Self { id, time, low: None }
     }
 
+    /// Whether any event has had a place.
+    pub(super) fn is_reached(&self) -> bool {
+        self.id.is_some() || self.time.is_some()
+    }
+
     /// Judges an event at this place. If it is newer, its place is the highest from now on.
     ///
     /// Id and time are kept apart: neither one wild time nor a restart of the venue's ids may shut a part for ever.

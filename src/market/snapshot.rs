@@ -75,6 +75,7 @@ pub struct Applied {
 /// The order guard's decisions about one update.
 struct Admission {
     now: Now,
+    is_snapshot: bool,
     admitted: Parts,
     late: Parts,
     /// The parts whose ids seem to have restarted: what is shown of them may be old.
@@ -85,6 +86,18 @@ impl Admission {
     /// Returns the event's time if the part is admitted. A time that no venue can mean counts as missing.
     fn admit(&mut self, part: Part, guard: &mut Guard, sequence: Sequence) -> Option<Option<UnixMicros>> {
         let time = sequence.time.and_then(|time| time.plausible(self.now.unix));
+        if self.is_snapshot && guard.is_reached() {
+            let has_order = matches!(part, Part::Trade | Part::Quote);
+            if time.is_none() {
+                self.late.insert(part);
+                return None;
+            }
+            if has_order && guard.time == time {
+                // The venue confirms what is known: it is not old, and nothing about it changes.
+                self.admitted.insert(part);
+                return None;
+            }
+        }
         match guard.judge(Sequence { time, ..sequence }, self.now) {
             Judgement::Newer => {
                 self.admitted.insert(part);
@@ -120,7 +133,13 @@ impl Snapshot {
     pub fn apply(&mut self, update: &Update, guards: &mut Guards, now: Now) -> Applied {
         let status_before = self.status;
         let mut changed = Parts::NONE;
-        let mut admission = Admission { now, admitted: Parts::NONE, late: Parts::NONE, restarting: Parts::NONE };
+        let mut admission = Admission {
+            now,
+            is_snapshot: update.is_snapshot,
+            admitted: Parts::NONE,
+            late: Parts::NONE,
+            restarting: Parts::NONE,
+        };
         if let Some(trade) = &update.trade
             && let Some(time) = admission.admit(Part::Trade, &mut guards.trade, trade.sequence)
         {

@@ -161,3 +161,39 @@ fn visible(snapshot: &Snapshot) -> impl PartialEq + use<> {
 fn whole(price: Decimal) -> i64 {
     price.to_string().parse().unwrap()
 }
+
+/// The answer to a question for the latest trade.
+fn asked_for(time: Option<UnixMicros>, price: i64) -> Update {
+    Update { is_snapshot: true, ..trade(None, time, price) }
+}
+
+#[test]
+fn rule_8_a_snapshot_moves_a_trade_only_if_it_is_newer_and_confirms_the_one_that_is_known() {
+    for (name, time, price, trades, is_stale) in [
+        ("newer", at(1), 7, 2, false),
+        ("the known one", at(0), 5, 1, false),
+        ("another of the same moment: the stream may be ahead", at(0), 7, 1, false),
+        ("older", at(-1), 7, 1, true),
+        ("of no time", None, 7, 1, true),
+    ] {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        let mut streamed = trade(None, at(0), 5);
+        streamed.trade.as_mut().unwrap().sequence.by_arrival = true;
+        snapshot.apply(&streamed, &mut guards, now());
+        snapshot.outage(Reason::ConnectionLost, &mut guards, now());
+        snapshot.apply(&asked_for(time, price), &mut guards, now());
+        let shown = if trades == 2 { price } else { 5 };
+        assert_eq!((snapshot.trades, whole(snapshot.trade.price.unwrap())), (trades, shown), "{name}");
+        assert_eq!(snapshot.stale() != Parts::NONE, is_stale, "{name}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_the_first_word_of_a_symbol_whatever_its_time() {
+    for time in [at(0), None] {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        snapshot.apply(&asked_for(time, 5), &mut Guards::default(), now());
+        assert_eq!((snapshot.state(), snapshot.trades), (State::Live, 1));
+    }
+}

@@ -50,6 +50,21 @@ fn a_correction_of_the_last_trade_replaces_it_and_a_cancel_clears_it() {
 }
 
 #[test]
+fn a_snapshot_of_the_venue_brings_no_trade_back_that_was_cancelled_or_corrected() {
+    for (name, now_is, price) in
+        [("cancelled", None, None), ("corrected", Some((11, TradingSession::Regular)), Some(11))]
+    {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        snapshot.apply(&print(TradingSession::Regular, at(-9), 10, 1), &mut guards, now());
+        snapshot.apply(&correction(1, now_is), &mut guards, now());
+        let asked = Update { is_snapshot: true, ..print(TradingSession::Regular, at(-9), 10, 1) };
+        snapshot.apply(&asked, &mut guards, now());
+        assert_eq!((last_prices(&snapshot), snapshot.trades), ((price, None), 1), "{name}");
+    }
+}
+
+#[test]
 fn a_correction_goes_to_streams_that_want_trades_and_does_not_count_as_one() {
     let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
     let mut guards = Guards::default();

@@ -19,6 +19,9 @@ pub struct Update {
     pub status: Option<StatusUpdate>,
     /// The correction or the cancel of an earlier trade.
     pub correction: Option<Correction>,
+    /// Whether it answers a question for the latest state, rather than tells an event as it happens. The stream may be
+    /// ahead of such an answer: a trade or a quote that is not newer than the latest known one moves nothing.
+    pub is_snapshot: bool,
 }
 
 impl Update {

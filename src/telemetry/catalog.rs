@@ -68,6 +68,10 @@ catalog! {
         FEED_ROTATIONS: Counter "tickfan_feed_rotations_total" Count [feed, result in ["seamless", "gap"]],
             "Planned changes of connection, by whether the new connection had taken over before the old one was dropped.",
             details "Only where the venue lets a feed have both at a time; elsewhere each planned end is a gap.";
+        FEED_SNAPSHOTS: Counter "tickfan_feed_snapshots_total" Count [feed, result in [
+            "read", "io", "tls", "timeout", "denied", "rate_limited", "server_error", "http", "oversize", "unreadable"]],
+            "Requests to the venue for the latest state of symbols, by result.",
+            details "Only where the venue's stream does not begin with it. All but `read` change nothing: the stream brings the state later.";
         FEED_LAST_MESSAGE: Gauge "tickfan_feed_last_message_timestamp_seconds" Seconds [feed],
             "When the venue's last message with data arrived, in seconds since 1970.",
             details "Published once a second.";

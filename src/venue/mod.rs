@@ -31,9 +31,11 @@ pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
 pub use listed_symbol::ListedSymbol;
-pub use protocol::{Batch, Change, Failure, Message, Ping, Played, Request, Rules, Silence, Venue};
+pub use protocol::{Batch, Change, Failure, Message, Ping, Played, Request, Rules, Silence, SnapshotRequest, Venue};
 pub use script::{Act, Script, ScriptedEvent};
-pub use spec::{AssetClass, LocalServer, Options, Playback, Setup, Spec, Speed, StartServer, VenueOption};
+pub use spec::{
+    AssetClass, LocalServer, Options, Playback, Setup, SnapshotRule, Spec, Speed, StartServer, VenueOption,
+};
 
 /// All venues, in the order of the documentation. The first one needs neither a key nor a network: it serves feeds
 /// that name no venue.

@@ -1,6 +1,6 @@
 //! What a feed and a venue say to each other.
 
-use super::{DecodeError, ListedSymbol};
+use super::{DecodeError, ListedSymbol, Secret};
 use crate::{
     market::{Decimal, Facts, FeedSymbol, Field, Reason, Update},
     telemetry::labels::Tally,
@@ -21,7 +21,8 @@ pub trait Venue: Send {
 
     /// Reads one text or binary frame. Appends its updates to the batch, oldest first; a field that cannot be read is
     /// left out and counted there. A frame with more updates than fit is read in slices: the venue sets
-    /// [`Batch::read_on`], and is called again with the same frame.
+    /// [`Batch::read_on`], and is called again with the same frame. It also reads the answer to a
+    /// [`SnapshotRequest`] as if it were a frame, in one piece: a recording has both.
     ///
     /// # Errors
     /// [`DecodeError`] for a frame that is dropped as a whole. The caller counts it. Updates that were appended before
@@ -41,6 +42,22 @@ pub trait Venue: Send {
     /// refused it after [`Silence::Accepts`] without naming it. Called before [`Venue::refused`]; the kit's
     /// `refused(Some(id), …)` records it.
     fn unanswered(&mut self, _id: u64) {}
+
+    /// The request for the latest state of these symbols, which the venue has named in [`Batch::snapshots`]: at most
+    /// [`SnapshotRule::symbols_max`](super::SnapshotRule) of them. `None` where none of them can be asked for. The
+    /// updates of its answer are [snapshots](Update::is_snapshot).
+    fn snapshots(&self, _symbols: &[FeedSymbol]) -> Option<SnapshotRequest> {
+        None
+    }
+}
+
+/// A `GET` for the latest state of symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRequest {
+    /// The address: `http://` or `https://`.
+    pub url: String,
+    /// The fields of its head that show who asks.
+    pub fields: Vec<(&'static str, Secret)>,
 }
 
 /// How an open connection learns that its list has changed.
@@ -63,6 +80,8 @@ pub struct Batch {
     pub requests: Vec<Request>,
     /// The earlier answers of the same frame, where it answers several requests, oldest first.
     pub answers: Vec<Message>,
+    /// The symbols whose latest state is to be asked for.
+    pub snapshots: Vec<FeedSymbol>,
     /// Whether the frame refuses a symbol, so that operators see the venue's words.
     pub refuses_symbol: bool,
     /// The number of trades that may not set the last price, by their conditions.

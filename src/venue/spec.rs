@@ -52,10 +52,23 @@ pub struct Spec {
     pub origin: fn(Option<&str>) -> Origin,
     /// How late the data are by contract, by the address that the configuration sets; `None` where they are live.
     pub delay: fn(Option<&str>) -> Option<Duration>,
+    /// How the latest state of symbols is asked for, where the venue's stream does not begin with it.
+    pub snapshots: Option<SnapshotRule>,
     /// The venue's side of one connection.
     pub new: fn(&Setup<'_>) -> Result<Box<dyn Venue>, VenueError>,
     /// The server of this venue inside the process, if there is one.
     pub local_server: Option<StartServer>,
+}
+
+/// A venue's limits on requests for the latest state of symbols, over HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotRule {
+    /// The most symbols of a request.
+    pub symbols_max: usize,
+    /// The shortest time between two requests of a connection.
+    pub between_requests: Duration,
+    /// The longest answer that is read, in bytes.
+    pub answer_bytes_max: usize,
 }
 
 /// Starts a venue's server inside the process.

@@ -49,6 +49,37 @@ const STOCK_CHANNELS: [(&str, &str); 7] = [
 ];
 const COIN_CHANNELS: [(&str, &str); 3] = [("trades", "trades"), ("quotes", "quotes"), ("dailyBars", "dailyBars")];
 
+/// The symbols of a request for snapshots, by its head.
+///
+/// # Panics
+///
+/// If the venue would not answer it: another path or feed, another key, or no symbol.
+#[must_use]
+pub fn asked(head: &str) -> Vec<String> {
+    let target = head.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let names = target.strip_prefix("/v2/stocks/snapshots?feed=iex&symbols=");
+    let names = names.or_else(|| target.strip_prefix("/v1beta3/crypto/us/snapshots?symbols="));
+    let names = names.unwrap_or_else(|| panic!("{target} is asked for"));
+    let has = |field: String| head.to_ascii_lowercase().contains(&field.to_ascii_lowercase());
+    assert!(has(format!("\r\napca-api-key-id: {KEY}\r\n")), "{head}");
+    assert!(has(format!("\r\napca-api-secret-key: {SECRET}\r\n")), "{head}");
+    assert!(!names.is_empty(), "{head}");
+    names.split("%2C").map(|name| name.replace("%2F", "/")).collect()
+}
+
+/// A venue's answer about these symbols of the stream of stocks: a trade and a quote of the time of this number, and a
+/// day's figures with the close before.
+#[must_use]
+pub fn snapshots(names: &[String], number: u64, price: &str, close: &str) -> String {
+    let time = rfc3339(time_of(number));
+    let state = |name: &String| {
+        format!(
+            r#""{name}":{{"dailyBar":{{"c":{price},"h":200,"l":100,"n":9,"o":150,"t":"2024-08-08T04:00:00Z","v":1000,"vw":150}},"latestQuote":{{"ap":171.3,"as":2,"ax":"V","bp":171.2,"bs":1,"bx":"V","c":["R"],"t":"{time}","z":"C"}},"latestTrade":{{"c":["@"],"i":{number},"p":{price},"s":100,"t":"{time}","x":"V","z":"C"}},"minuteBar":{{"c":1,"h":1,"l":1,"n":1,"o":1,"t":"{time}","v":1,"vw":1}},"prevDailyBar":{{"c":{close},"h":1,"l":1,"n":1,"o":1,"t":"2024-08-07T04:00:00Z","v":1,"vw":1}}}}"#
+        )
+    };
+    format!("{{{}}}", names.iter().map(state).collect::<Vec<_>>().join(","))
+}
+
 /// A connection.
 struct Alpaca {
     channels: &'static [(&'static str, &'static str)],

@@ -1,6 +1,6 @@
 //! The venue's end of websockets.
 
-use crate::within;
+use crate::{http::Answers, within};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
@@ -11,6 +11,7 @@ pub struct Venue {
     /// Where a feed connects.
     pub url: String,
     listener: TcpListener,
+    answers: Answers,
 }
 
 impl Venue {
@@ -22,7 +23,13 @@ impl Venue {
     pub async fn bind() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the address of a listener");
-        Self { url: format!("ws://{address}"), listener }
+        Self { url: format!("ws://{address}"), listener, answers: Answers::default() }
+    }
+
+    /// Sets what requests for snapshots are answered with, by their heads, while connections are accepted: 404 before;
+    /// `None` never answers.
+    pub fn answer(&self, write: impl Fn(&str) -> Option<String> + Send + Sync + 'static) {
+        self.answers.set(write);
     }
 
     /// The next connection, before its handshake: for a venue that refuses it, or does not answer.
@@ -40,9 +47,13 @@ impl Venue {
     ///
     /// If the system accepts no connections any more.
     pub async fn next_tcp(&self) -> TcpStream {
-        let (tcp, _) = self.listener.accept().await.expect("a connection");
-        tcp.set_nodelay(true).expect("a socket that is open");
-        tcp
+        loop {
+            let (tcp, _) = self.listener.accept().await.expect("a connection");
+            tcp.set_nodelay(true).expect("a socket that is open");
+            if let Some(tcp) = self.answers.unless_asked(tcp).await {
+                return tcp;
+            }
+        }
     }
 
     /// The next connection, after its handshake.

@@ -24,10 +24,12 @@ pub mod twelvedata;
 pub mod time;
 
 mod connection;
+mod http;
 mod serve;
 
 pub use connection::{Connection, Venue};
 pub use dialect::{DIALECTS, Dialect, Manner, Part};
+pub use http::reply;
 pub use serve::{Line, line, serve};
 
 use std::{future::Future, time::Duration};

@@ -61,7 +61,7 @@ fn followed(sources: &DebugSources, place: usize) -> Option<String> {
 }
 
 fn feed(feed: &DebugFeed, report: &FeedReport, followed: Option<&str>) -> Value {
-    let FeedCounts { connects, disconnects, rotations, messages, decode_errors, at } = &report.counts;
+    let FeedCounts { connects, disconnects, rotations, snapshots, messages, decode_errors, at } = &report.counts;
     json!({
         "feed": &*feed.name,
         "venue": feed.venue,
@@ -85,6 +85,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport, followed: Option<&str>) -> Value 
             "connects": tallied(connects),
             "disconnects": tallied(disconnects),
             "rotations": tallied(rotations),
+            "snapshots": tallied(snapshots),
             "messages": tallied(messages),
             "decode_errors": tallied(decode_errors),
             "at": at.0,

@@ -82,6 +82,7 @@ impl<S: Sink> Connection<S> {
 
     pub(super) fn opened(&mut self, opened: Result<Socket, SocketError>) -> Event {
         self.attempt = None;
+        self.snapshots.reset();
         let result = if opened.is_ok() { ConnectResult::Connected } else { ConnectResult::Failed };
         self.counters.connect(result);
         match opened {
@@ -230,6 +231,7 @@ impl<S: Sink> Connection<S> {
     }
 
     pub(super) async fn close_socket(&mut self, why: &'static str) {
+        self.snapshots.reset();
         if let Some(mut socket) = self.socket.take() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.closed(why, Now::read());

@@ -150,6 +150,7 @@ impl<S: Sink> Connection<S> {
             self.places.rest_until(newest);
             self.events.push_back(Event::Ask(std::mem::take(&mut self.batch.requests)));
         }
+        self.snapshots.schedule.want(self.batch.snapshots.drain(..));
         for answer in std::mem::take(&mut self.batch.answers) {
             self.note_failure(answer, frame, now);
             self.events.push_back(Event::Message(answer));

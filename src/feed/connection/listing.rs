@@ -35,6 +35,10 @@ impl MessageLimit {
         Self { set, spec, open: (0, 0) }
     }
 
+    pub(super) fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
     pub(super) fn of(&self, symbols: &[ListedSymbol]) -> usize {
         self.set.unwrap_or_else(|| self.spec.message_bytes_max(symbols))
     }

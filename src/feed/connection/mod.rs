@@ -8,6 +8,7 @@ mod actions;
 mod frames;
 mod listing;
 mod predecessor;
+mod snapshots;
 
 use super::{
     FeedMetrics, Sink, Timing,
@@ -33,6 +34,7 @@ use crate::{
 use futures_util::StreamExt;
 pub(super) use listing::{MessageLimit, Relisting};
 use predecessor::Predecessor;
+use snapshots::{Asked, SnapshotTask};
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -77,6 +79,7 @@ pub(super) struct Connection<S: Sink> {
     predecessor: Option<Predecessor>,
     /// Reused from batch to batch.
     batch: Batch,
+    snapshots: SnapshotTask,
     /// The events of the last frame that the session has not taken yet.
     events: VecDeque<Event>,
     /// A frame that came just as the sink no longer took updates.
@@ -120,6 +123,7 @@ enum Input<T> {
     Relist(Option<Relisting<T>>),
     /// The sink takes updates again: these were read before.
     HandOn,
+    Snapshot(Asked),
     Frame(NextFrame),
     /// The predecessor's.
     OldFrame(NextFrame),
@@ -186,6 +190,7 @@ impl<S: Sink> Connection<S> {
             refused_symbols: 0,
             applied: setup.applied,
             relistings: setup.relistings,
+            snapshots: SnapshotTask::new(setup.message_limit.spec().snapshots, &setup.dialing, setup.timing),
             dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
             message_limit: setup.message_limit,
             overlaps: setup.overlaps,
@@ -260,6 +265,10 @@ impl<S: Sink> Connection<S> {
                     self.hand_on(Now::read());
                     continue;
                 }
+                Input::Snapshot(asked) => {
+                    self.take_snapshot(asked);
+                    continue;
+                }
                 Input::Frame(frame) => {
                     self.gave_way();
                     self.take_ready(frame)
@@ -297,7 +306,7 @@ impl<S: Sink> Connection<S> {
         };
         // What is not read yet waits in the socket: with the next frame `take_ready` asks.
         let old_held = self.predecessor.as_ref().is_some_and(|old| old.held.is_some());
-        let has_held = self.held.is_some() || old_held || !self.batch.updates.is_empty();
+        let has_held = self.held.is_some() || old_held || self.snapshots.has_kept() || !self.batch.updates.is_empty();
         let may_take = !has_held || self.sink.may_take();
         let frame = async {
             if !may_take {
@@ -319,6 +328,7 @@ impl<S: Sink> Connection<S> {
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
             relisting = self.relistings.recv() => Input::Relist(relisting),
+            asked = self.snapshots.next(may_take) => Input::Snapshot(asked),
             opened = opened => Input::Opened(Box::new(opened)),
             frame = frame => frame,
         }

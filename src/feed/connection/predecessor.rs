@@ -151,6 +151,7 @@ impl<S: Sink> Connection<S> {
             self.hand_on_facts();
             // It asks for nothing any more.
             self.batch.requests.clear();
+            self.batch.snapshots.clear();
             self.batch.refuses_symbol = false;
             let answers = std::mem::take(&mut self.batch.answers);
             let last = read.map_or(Event::Unreadable, Event::Message);

@@ -5,6 +5,7 @@ mod retry_after;
 mod target;
 
 pub(super) use error::SocketError;
+pub(super) use retry_after::retry_after;
 pub(super) use target::without_query;
 
 use crate::{

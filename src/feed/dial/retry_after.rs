@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 /// Reads seconds, or a date in any of HTTP's three forms; a date that has passed is a wait of zero. Of several headers
 /// the longest wait counts, and what cannot be read is ignored. A date counts from the answer's own `Date`, since this
 /// host's clock may be wrong; without one, from `now`.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(in crate::feed) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let now = texts(headers, DATE).find_map(|text| httpdate::parse_http_date(text).ok()).unwrap_or(now);
     texts(headers, RETRY_AFTER).filter_map(|text| wait(text, now)).max()
 }

@@ -50,11 +50,13 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     check_url: endpoint::check_coins,
     origin: |_| crate::market::Origin::Market,
     delay: |_| None,
+    snapshots: Some(snapshot::RULE),
     new: |setup| Ok(Box::new(Alpaca::new(&MARKET, setup)?)),
     local_server: None,
 };
 
-pub(super) static MARKET: Market = Market { spec: &SPEC, path: PATH, extras: Channels::Bars, has_one_clock: true };
+pub(super) static MARKET: Market =
+    Market { spec: &SPEC, path: PATH, extras: Channels::Bars, has_one_clock: true, read_snapshots: snapshot::coins };
 
 /// `BTC-USD` is `BTC/USD` there.
 fn derive(symbol: &Symbol) -> Option<String> {

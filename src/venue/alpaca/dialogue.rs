@@ -4,7 +4,7 @@
 use crate::{
     market::{FeedSymbol, Reason},
     venue::{
-        Failure, ListedSymbol, Message, Request, Silence,
+        Batch, Failure, ListedSymbol, Message, Request, Silence,
         kit::{Aim, Form, Names, Subscription},
     },
 };
@@ -96,26 +96,21 @@ impl Dialogue {
 
     /// The answer to the oldest request; `is_listed` says whether it lists a name in all of the request's channels.
     /// Asks again for the symbols that it lacks, up to some rounds.
-    pub(super) fn answered(
-        &mut self,
-        is_listed: impl Fn(&str) -> bool,
-        names: &Names,
-        requests: &mut Vec<Request>,
-    ) -> Message {
-        let message = self.subscription.listed(is_listed, names, requests);
-        self.go_on(names, requests).unwrap_or(message)
+    pub(super) fn answered(&mut self, is_listed: impl Fn(&str) -> bool, names: &Names, batch: &mut Batch) -> Message {
+        let message = self.subscription.listed(is_listed, names, &mut batch.requests);
+        self.go_on(names, batch).unwrap_or(message)
     }
 
     /// The oldest request is refused as a whole. One name of a bad form does not cost the others: they are asked for
     /// again in halves.
-    pub(super) fn refused(&mut self, reason: Reason, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
+    pub(super) fn refused(&mut self, reason: Reason, names: &Names, batch: &mut Batch) -> Option<Message> {
         let is_for_one = self.awaits()? == Channels::Prices && reason == Reason::NotGranted;
         let message = if is_for_one {
-            self.subscription.refused_for_one(None, reason, names, requests)
+            self.subscription.refused_for_one(None, reason, names, &mut batch.requests)
         } else {
             self.subscription.refused(None, reason)
         };
-        Some(self.go_on(names, requests).unwrap_or(message))
+        Some(self.go_on(names, batch).unwrap_or(message))
     }
 
     /// The symbols that are refused, and why.
@@ -123,9 +118,9 @@ impl Dialogue {
         self.subscription.refusals()
     }
 
-    /// Once all prices have their answer: asks for the extras of the granted symbols. Where none of the first list is
+    /// Once all prices have their answer: asks for the extras of the granted symbols, and for their latest state. Where none of the first list is
     /// granted, that is a failure.
-    fn go_on(&mut self, names: &Names, requests: &mut Vec<Request>) -> Option<Message> {
+    fn go_on(&mut self, names: &Names, batch: &mut Batch) -> Option<Message> {
         if !self.subscription.is_answered() {
             return None;
         }
@@ -138,7 +133,8 @@ impl Dialogue {
             return Some(Message::Failed(Failure::Fatal(*reason)));
         }
         granted.retain(|symbol| self.has_extras.insert(*symbol));
-        requests.extend(self.subscription.ask(self.extras, &granted, names));
+        batch.requests.extend(self.subscription.ask(self.extras, &granted, names));
+        batch.snapshots.extend(granted);
         None
     }
 }

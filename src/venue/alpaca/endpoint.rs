@@ -4,6 +4,7 @@ use crate::{
     market::{Hours, Origin},
     venue::{VenueError, kit::address},
 };
+use http::Uri;
 use std::time::Duration;
 
 /// What an address carries.
@@ -63,6 +64,30 @@ fn of(url: Option<&str>) -> Endpoint {
     url.and_then(|url| endpoint(url).ok()).unwrap_or(Endpoint::Stocks)
 }
 
+/// Where the latest state of symbols is asked for, by the address of their stream: on the venue's host for requests, or
+/// on another host itself. `None` where nothing answers, as beside the venue's simulator.
+pub(super) fn snapshots(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = if uri.scheme_str() == Some("wss") { "https" } else { "http" };
+    let authority = uri.authority()?.as_str().rsplit('@').next()?;
+    let (host, segments) = address::parts(url);
+    let is_its_own = address::is_within(&host, DOMAIN);
+    let authority = match authority.split_once('.') {
+        Some((first, rest)) if is_its_own && first.eq_ignore_ascii_case("stream") => rest,
+        _ => authority,
+    };
+    let (before, path) = match segments.as_slice() {
+        [before @ .., "v1beta3", "crypto", location] => (before, format!("v1beta3/crypto/{location}/snapshots")),
+        [before @ .., "v2", feed @ ("iex" | "sip" | "delayed_sip" | "otc")]
+        | [before @ .., "v1beta1", feed @ ("overnight" | "boats")] => {
+            (before, format!("v2/stocks/snapshots?feed={feed}"))
+        }
+        _ => return None,
+    };
+    let before: String = before.iter().map(|segment| format!("{segment}/")).collect();
+    Some(format!("{scheme}://{authority}/{before}{path}"))
+}
+
 /// Rejects an address without data of stocks.
 pub(super) fn check(url: &str) -> Result<(), VenueError> {
     let found = endpoint(url).and_then(|endpoint| match endpoint {
@@ -112,6 +137,37 @@ pub(super) fn origin(url: Option<&str>) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn snapshots_are_asked_for_beside_the_stream_and_of_the_same_feed() {
+        for (stream, asked) in [
+            ("wss://stream.data.alpaca.markets/v2/iex", "https://data.alpaca.markets/v2/stocks/snapshots?feed=iex"),
+            (
+                "wss://STREAM.data.sandbox.alpaca.markets/v2/delayed_sip?a=b",
+                "https://data.sandbox.alpaca.markets/v2/stocks/snapshots?feed=delayed_sip",
+            ),
+            (
+                "wss://stream.data.sandbox.alpaca.markets:443/v1beta1/boats/",
+                "https://data.sandbox.alpaca.markets:443/v2/stocks/snapshots?feed=boats",
+            ),
+            (
+                "wss://stream.data.alpaca.markets/v1beta1/overnight",
+                "https://data.alpaca.markets/v2/stocks/snapshots?feed=overnight",
+            ),
+            (
+                "wss://stream.data.alpaca.markets/v1beta3/crypto/us",
+                "https://data.alpaca.markets/v1beta3/crypto/us/snapshots",
+            ),
+            ("ws://127.0.0.1:9/v2/sip", "http://127.0.0.1:9/v2/stocks/snapshots?feed=sip"),
+            ("ws://user@[::1]:9/a/b/v2/sip", "http://[::1]:9/a/b/v2/stocks/snapshots?feed=sip"),
+            ("wss://stream.other.example/v2/sip", "https://stream.other.example/v2/stocks/snapshots?feed=sip"),
+        ] {
+            assert_eq!(snapshots(stream).as_deref(), Some(asked), "{stream}");
+        }
+        for stream in ["wss://stream.data.alpaca.markets/v2/test", "ws://127.0.0.1:9/ticks", "ws://127.0.0.1:9"] {
+            assert_eq!(snapshots(stream), None, "{stream}");
+        }
+    }
 
     #[test]
     fn hours_and_origin_follow_the_endpoint() {

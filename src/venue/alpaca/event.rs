@@ -2,12 +2,13 @@
 
 use super::{
     conditions::{self, Tape},
+    days::Days,
     dialogue::Channels,
     status,
 };
 use crate::market::{
-    Corrected, Correction, Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
-    TradeUpdate, TradingSession, Update,
+    Corrected, Correction, FeedSymbol, Field, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate,
+    TradeKey, TradeUpdate, TradingSession, Update,
 };
 use crate::venue::{
     Batch, DecodeError, Message,
@@ -44,7 +45,7 @@ pub(super) struct Event<'a> {
     x: Exact<'a>,
     p: Exact<'a>,
     s: Exact<'a>,
-    c: Exact<'a>,
+    pub(super) c: Exact<'a>,
     // Of coins: the taker's side.
     tks: Exact<'a>,
     // Quotes.
@@ -92,6 +93,7 @@ impl<'a> Event<'a> {
         kind: &str,
         has_one_clock: bool,
         names: &Names,
+        days: &mut Days,
         batch: &mut Batch,
     ) -> Result<Message, DecodeError> {
         if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {
@@ -109,7 +111,7 @@ impl<'a> Event<'a> {
                 }
             },
             "q" => Update { quote: Some(self.quote(by_arrival, batch)), ..update },
-            "d" => Update { stats: Some(self.bar(batch)), ..update },
+            "d" => Update { stats: Some(self.streamed_bar(symbol, days, batch)), ..update },
             "s" => Update { status: Some(self.status(batch)), ..update },
             "c" => Update { correction: self.correction(batch), ..update },
             "x" => {
@@ -123,7 +125,7 @@ impl<'a> Event<'a> {
         Ok(Message::Data)
     }
 
-    fn trade(&self, by_arrival: bool, batch: &mut Batch) -> Option<TradeUpdate> {
+    pub(super) fn trade(&self, by_arrival: bool, batch: &mut Batch) -> Option<TradeUpdate> {
         let session = self.session(self.c)?;
         // Coins trade on one exchange, which names neither itself nor corrections.
         let key = if self.x.is_there() || self.z.is_there() { key(self.x, self.i, batch) } else { None };
@@ -141,7 +143,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn quote(&self, by_arrival: bool, batch: &mut Batch) -> QuoteUpdate {
+    pub(super) fn quote(&self, by_arrival: bool, batch: &mut Batch) -> QuoteUpdate {
         let errors = &mut batch.errors;
         let (bid, bid_size) = side_of_quote(self.bp, self.bs, errors);
         let (ask, ask_size) = side_of_quote(self.ap, self.ask_size, errors);
@@ -149,8 +151,17 @@ impl<'a> Event<'a> {
         QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
     }
 
+    /// A bar of the stream: on a new day the close before the last one is not the previous one any more.
+    fn streamed_bar(&self, symbol: FeedSymbol, days: &mut Days, batch: &mut Batch) -> StatsUpdate {
+        let bar = self.bar(batch);
+        let Some(day) = bar.sequence.time else { return bar };
+        let (prev_close, is_new) = days.streamed(symbol, day);
+        batch.snapshots.extend(is_new.then_some(symbol));
+        StatsUpdate { prev_close, ..bar }
+    }
+
     /// A bar of the day so far. Its time is the day's beginning: the venue gives no other.
-    fn bar(&self, batch: &mut Batch) -> StatsUpdate {
+    pub(super) fn bar(&self, batch: &mut Batch) -> StatsUpdate {
         let errors = &mut batch.errors;
         StatsUpdate {
             sequence: Sequence { time: self.t.rfc3339(errors), ..Sequence::default() },

@@ -14,18 +14,21 @@
 //! ```
 //! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by
 //! then. Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of
-//! their arrival. [`coins`] says in what the stream of coins differs.
+//! their arrival. The stream does not begin with the state of a symbol: [`snapshot`] asks for it beside. [`coins`] says in
+//! what the stream of coins differs.
 
 mod coins;
 mod conditions;
+mod days;
 mod dialogue;
 mod endpoint;
 mod event;
+mod snapshot;
 mod status;
 
 use super::{
     AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request,
-    Rules, Secret, Setup, Spec, Venue, VenueError,
+    Rules, Secret, Setup, SnapshotRequest, Spec, Venue, VenueError,
     kit::{
         self, Names, address, keep_both,
         raw::{self, Value},
@@ -33,6 +36,7 @@ use super::{
 };
 use crate::market::{FeedSymbol, Reason};
 pub(super) use coins::SPEC as COINS;
+use days::Days;
 use dialogue::{Channels, Dialogue, LOGIN, WELCOME};
 use event::Event;
 use std::time::Duration;
@@ -77,6 +81,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: endpoint::delay,
+    snapshots: Some(snapshot::RULE),
     new: |setup| Ok(Box::new(Alpaca::new(&STOCKS, setup)?)),
     local_server: None,
 };
@@ -95,9 +100,16 @@ struct Market {
     extras: Channels,
     /// Whether trades and quotes have times of one clock. Else their order is that of arrival.
     has_one_clock: bool,
+    read_snapshots: snapshot::ReadAnswer,
 }
 
-static STOCKS: Market = Market { spec: &SPEC, path: PATH, extras: Channels::Extras, has_one_clock: false };
+static STOCKS: Market = Market {
+    spec: &SPEC,
+    path: PATH,
+    extras: Channels::Extras,
+    has_one_clock: false,
+    read_snapshots: snapshot::stocks,
+};
 
 /// The longest answer to a subscription.
 fn message_bytes(symbols: &[ListedSymbol]) -> usize {
@@ -114,6 +126,9 @@ struct Alpaca {
     key: Secret,
     secret: Secret,
     stage: Stage,
+    /// Where the latest state of symbols is asked for.
+    snapshots: Option<String>,
+    days: Days,
 }
 
 /// The stage of a connection.
@@ -133,7 +148,8 @@ impl Alpaca {
         let Some(Credentials { key, secret: Some(secret) }) = setup.credentials.cloned() else {
             return Err(VenueError::NoCredentials { venue: market.spec.name, rule: CREDENTIALS });
         };
-        Ok(Self { market, url, names, key, secret, stage: Stage::Connected })
+        let snapshots = endpoint::snapshots(&url);
+        Ok(Self { market, url, names, key, secret, stage: Stage::Connected, snapshots, days: Days::default() })
     }
 
     fn success(&mut self, message: &str, batch: &mut Batch) -> Message {
@@ -160,7 +176,7 @@ impl Alpaca {
         let Some(channels) = dialogue.awaits() else { return Ok(Message::Other) };
         let lists = event.lists(channels).ok_or(DecodeError::Shape)?;
         let is_listed = |name: &str| lists.iter().all(|list| list.contains(name) || list.contains("*"));
-        Ok(dialogue.answered(is_listed, &self.names, &mut batch.requests))
+        Ok(dialogue.answered(is_listed, &self.names, batch))
     }
 
     fn error(&mut self, code: u64, batch: &mut Batch) -> Message {
@@ -174,7 +190,7 @@ impl Alpaca {
             _ => None,
         };
         if let (Some(reason), Stage::Subscribed(dialogue)) = (refused, &mut self.stage)
-            && let Some(message) = dialogue.refused(reason, &self.names, &mut batch.requests)
+            && let Some(message) = dialogue.refused(reason, &self.names, batch)
         {
             return message;
         }
@@ -201,7 +217,7 @@ impl Alpaca {
                 let code = event.code.id(&mut batch.errors).unwrap_or_default();
                 Ok(self.error(code, batch))
             }
-            data => event.read(data, self.market.has_one_clock, &self.names, batch),
+            data => event.read(data, self.market.has_one_clock, &self.names, &mut self.days, batch),
         }
     }
 }
@@ -217,10 +233,14 @@ impl Venue for Alpaca {
 
     fn open(&mut self) -> Vec<Request> {
         self.stage = Stage::Connected;
+        self.days.reconnect();
         vec![Request::wait_for(WELCOME)]
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
+        if frame.first() == Some(&b'{') {
+            return self.read_snapshots(frame, batch);
+        }
         let mut most = Message::Other;
         let from = std::mem::take(&mut batch.read_on);
         let read = raw::each_from(frame, from, |event: Event<'_>| {
@@ -247,6 +267,7 @@ impl Venue for Alpaca {
     }
 
     fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
+        removed.iter().for_each(|symbol| self.days.remove(*symbol));
         Change::Requests(match &mut self.stage {
             Stage::Subscribed(dialogue) => dialogue.change(added, removed, &mut self.names),
             // The list is asked for after the login.
@@ -256,6 +277,10 @@ impl Venue for Alpaca {
                 Vec::new()
             }
         })
+    }
+
+    fn snapshots(&self, symbols: &[FeedSymbol]) -> Option<SnapshotRequest> {
+        self.snapshot_request(symbols)
     }
 
     fn unanswered(&mut self, id: u64) {

@@ -64,6 +64,18 @@ fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
 }
 
 #[test]
+fn a_size_may_be_a_fraction_of_a_share() {
+    for (size, expected) in [("0.000000001", "0.000000001"), ("12.50", "12.5"), ("\"0.25\"", "0.25")] {
+        let (_, updates, counted) = read(TRADE.replace("100", size));
+        assert_eq!((updates[0].trade.unwrap().size, counted), (number(expected), vec![]), "{size}");
+        let (_, updates, counted) = read(CORRECTION.replace(r#""cs":440000"#, &format!(r#""cs":{size}"#)));
+        assert_eq!((updates[0].correction.unwrap().now.unwrap().size, counted), (number(expected), vec![]), "{size}");
+        let (_, updates, counted) = read(BAR.replace("68847136", size));
+        assert_eq!((updates[0].stats.unwrap().volume, counted), (number(expected), vec![]), "{size}");
+    }
+}
+
+#[test]
 fn conditions_decide_what_a_trade_moves() {
     for (conditions, session) in [
         (r#"["@"]"#, Some(TradingSession::Regular)),
@@ -192,7 +204,7 @@ fn rule_9_bad_bytes_are_dropped_and_counted_by_a_closed_set_of_reasons() {
     for (frame, reason) in [
         (&b""[..], DecodeError::Json),
         (&TRADE.as_bytes()[..100], DecodeError::Json),
-        (b"{}", DecodeError::Shape),
+        (b"{\"T\":\"t\"}", DecodeError::Shape),
         (b"[1]", DecodeError::Shape),
         (b"null", DecodeError::Shape),
     ] {

@@ -55,6 +55,7 @@ pub(in crate::venue) static SPEC: Spec = Spec {
     check_url: check,
     origin,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Binance::new(&FUTURES, setup)?)),
     local_server: None,
 };

@@ -75,6 +75,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Bitstamp::new(setup)?)),
     local_server: None,
 };

@@ -101,6 +101,7 @@ macro_rules! spec {
             check_url: |url| endpoint::check(Category::$category, url),
             origin: endpoint::origin,
             delay: |_| None,
+            snapshots: None,
             new: |setup| Ok(Box::new(Bybit::new(Category::$category, setup)?)),
             local_server: None,
         }

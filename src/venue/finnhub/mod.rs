@@ -73,6 +73,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Finnhub::new(setup)?)),
     local_server: None,
 };

@@ -102,6 +102,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: endpoint::check,
     origin: |_| Origin::Market,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Kraken::new(setup)?)),
     local_server: None,
 };

@@ -86,6 +86,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: endpoint::delay,
+    snapshots: None,
     new: |setup| Ok(Box::new(Massive::new(setup)?)),
     local_server: None,
 };

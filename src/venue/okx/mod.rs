@@ -90,6 +90,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: endpoint::check,
     origin: endpoint::origin,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Okx::new(setup)?)),
     local_server: None,
 };

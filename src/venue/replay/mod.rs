@@ -59,6 +59,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: |_| Ok(()),
     origin: |_| Origin::Replay,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Replay::new(setup)?)),
     local_server: Some(StartServer::Player(|playback| server::start(playback.clone()))),
 };

@@ -91,6 +91,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url: |_| Ok(()),
     origin: |_| Origin::Sim,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Sim::new(setup)?)),
     local_server: Some(StartServer::Simulator(|options: &Options, script| {
         Simulator::bind(options.get(&RATE), rand::random(), script)?.into_local_server()

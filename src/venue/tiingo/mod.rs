@@ -86,6 +86,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(Tiingo::new(setup)?)),
     local_server: None,
 };

@@ -87,6 +87,7 @@ pub(super) static SPEC: Spec = Spec {
     check_url,
     origin: |_| Origin::Market,
     delay: |_| None,
+    snapshots: None,
     new: |setup| Ok(Box::new(TwelveData::new(setup)?)),
     local_server: None,
 };

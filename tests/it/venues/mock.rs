@@ -42,7 +42,24 @@ fn runtime() -> &'static Runtime {
 impl Mock {
     /// Listens; the first handshakes get these answers, and then each connection has a new dialect.
     pub(super) fn start(new: impl Fn() -> Box<dyn Dialect> + Send + 'static, handshakes: &[&'static str]) -> Self {
+        Self::listening(runtime().block_on(Venue::bind()), new, handshakes)
+    }
+
+    /// The same, and requests for snapshots get this answer; `None` never answers.
+    pub(super) fn answering(
+        new: impl Fn() -> Box<dyn Dialect> + Send + 'static,
+        answer: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         let venue = runtime().block_on(Venue::bind());
+        venue.answer(answer);
+        Self::listening(venue, new, &[])
+    }
+
+    fn listening(
+        venue: Venue,
+        new: impl Fn() -> Box<dyn Dialect> + Send + 'static,
+        handshakes: &[&'static str],
+    ) -> Self {
         let handshakes = Mutex::new(handshakes.iter().copied().collect());
         let shared = Arc::new(Shared { handshakes, ..Shared::default() });
         let (lines_tx, lines) = mpsc::channel();

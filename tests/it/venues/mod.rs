@@ -9,6 +9,7 @@ mod record_replay;
 mod recordings;
 mod relist;
 mod row;
+mod snapshots;
 mod symbols;
 
 use tickfan::{
