@@ -7,7 +7,7 @@ use crate::{
         TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
-    venue::kit::Given,
+    venue::kit::{CONDITIONS, Given, Moves},
 };
 use proptest::prelude::*;
 
@@ -61,6 +61,24 @@ fn a_trade_is_exact_and_its_order_is_that_of_arrival() {
         key: Some(TradeKey { exchange: b'D', id: 96_921 }),
     };
     assert_eq!(read(TRADE), data(Update { symbol: FeedSymbol(0), trade: Some(trade), ..Update::default() }));
+}
+
+#[test]
+fn each_known_condition_moves_on_its_tape_what_it_may() {
+    for (_, about, cta, utp, moves) in CONDITIONS {
+        for (tape, letter) in [("A", cta), ("B", cta), ("C", utp), ("O", utp)] {
+            for conditions in letter.iter().flat_map(|letter| [vec![*letter], vec!["@", letter, "F"]]) {
+                let conditions = serde_json::json!(conditions);
+                let trade = TRADE
+                    .replace(r#"["@"]"#, &conditions.to_string())
+                    .replace(r#""z":"C""#, &format!(r#""z":"{tape}""#));
+                let mut batch = Batch::default();
+                assert_eq!(venue().read(trade.as_bytes(), &mut batch), Ok(Message::Data), "{trade}");
+                let found = (Moves::of(&batch), batch.ineligible);
+                assert_eq!(found, (*moves, u64::from(*moves == Moves::Neither)), "{about}: {trade}");
+            }
+        }
+    }
 }
 
 #[test]

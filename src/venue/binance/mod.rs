@@ -108,6 +108,7 @@ static SPOT: Market = Market {
         lifetime: Some(LIFETIME),
         ping: None,
         heartbeat_timeout: None,
+        eviction: None,
     },
 };
 
