@@ -27,7 +27,7 @@ mod connection;
 mod serve;
 
 pub use connection::{Connection, Venue};
-pub use dialect::{DIALECTS, Dialect, Manner, Part};
+pub use dialect::{Account, DIALECTS, Dialect, Manner, Part};
 pub use serve::{Line, line, serve};
 
 use std::{future::Future, time::Duration};
