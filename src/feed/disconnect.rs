@@ -27,6 +27,8 @@ labels! {
         Refused = "refused",
         /// The venue denies access: a wrong key, or an account without these data.
         Denied = "denied",
+        /// The account has no connection left: the venue refused this one, or closed it for a newer one.
+        ConnectionLimit = "connection_limit",
         /// The venue reported a failure that will pass.
         Failed = "failed",
         /// The venue did not answer a request in time.

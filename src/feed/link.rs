@@ -176,6 +176,9 @@ impl Link {
             Message::Failed(Failure::Passing { retry_after }) => {
                 return Err(Ending { reason: DisconnectReason::Failed, retry_after });
             }
+            Message::Failed(Failure::ConnectionLimit { retry_after }) => {
+                return Err(Ending { reason: DisconnectReason::ConnectionLimit, retry_after: Some(retry_after) });
+            }
             Message::Closing => return Err(DisconnectReason::Closing.into()),
             Message::Gap => return Err(DisconnectReason::Gap.into()),
             Message::Played(Played::Hole) | Message::Control | Message::Other => return Ok(Action::Nothing),

@@ -27,10 +27,9 @@ impl Redactor {
 
     /// Hides these secrets too.
     pub(super) fn hide(&self, secrets: &[Secret]) {
-        let plain = secrets
-            .iter()
-            .map(|secret| secret.expose())
-            .map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
+        // A venue that wants its key in the address may echo it from there.
+        let forms = secrets.iter().flat_map(|secret| [secret.expose().to_owned(), secret.in_address()]);
+        let plain = forms.map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for secret in plain.filter(|secret| !secret.is_empty()) {
             if !all.contains(&secret) {
@@ -146,6 +145,9 @@ mod tests {
         for echo in [r#"hu"sh/"#, r#"hu\"sh/"#, r#"hu\"sh\/"#, r#"hu\\\"sh\\\/"#, r#"h\u0075\u0022sh\u002F"#] {
             assert_eq!(show(format!("[{echo}]").as_bytes()), "[(hidden)]");
         }
+        let in_the_address = redactor("KEY&1/x", "s");
+        let echo = b"GET /?token=KEY%261%2Fx&a=KEY&1/x 403";
+        assert_eq!(in_the_address.show(echo, echo.len(), MAX), "GET /?token=(hidden)&a=(hidden) 403");
         assert_eq!(show(br"\u00zz hu"), r"\u00zz hu", "a part of it is its own concern");
         let one_begins_another = redactor("PK", "PKTEST");
         assert_eq!(one_begins_another.show(b"PKTEST PK", 9, MAX), "(hidden) (hidden)");

@@ -200,6 +200,7 @@ impl Reporter {
     }
 
     pub(super) fn left(&mut self, reason: DisconnectReason, retry_in: Duration, now: Now) {
+        self.status.waits_until(now.after(retry_in).unix);
         let mut detail = self.detail.take().unwrap_or_default();
         if reason == DisconnectReason::Oversize {
             detail.push_str("; raise `venue_message_bytes` in [limits]");
@@ -211,10 +212,18 @@ impl Reporter {
         }
         let why = format!("{reason} {detail}").trim_end().to_owned();
         self.status.set(FeedState::Failed, Some(why), now.unix);
-        if reason == DisconnectReason::Denied {
-            error!(feed = self.name, detail, ?retry_in, "access denied: check the key and the account");
-        } else {
-            warn!(feed = self.name, %reason, detail, tried, ?retry_in, "not connected");
+        match reason {
+            DisconnectReason::Denied => {
+                error!(feed = self.name, detail, ?retry_in, "access denied: check the key and the account");
+            }
+            DisconnectReason::ConnectionLimit => warn!(
+                feed = self.name,
+                %reason,
+                detail,
+                ?retry_in,
+                "the account has no connection left: look for another program with the same key"
+            ),
+            _ => warn!(feed = self.name, %reason, detail, tried, ?retry_in, "not connected"),
         }
     }
 
@@ -255,6 +264,10 @@ impl Reporter {
 mod tests {
     use super::*;
     use crate::{feed::FeedStatus, market::UnixMicros};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
 
     #[test]
     fn a_feed_is_mute_from_a_silence_until_data_come_or_its_hours_end() {
@@ -287,5 +300,47 @@ mod tests {
         is(FeedState::Quiet);
         reporter.hours(false, now);
         is(FeedState::Live);
+    }
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_says_what_to_look_for_and_the_status_when_the_feed_tries_again() {
+        let (mut writers, status) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
+        let mut reporter = Reporter::new("x".to_owned(), writers.remove(0));
+        let now = Now::read();
+        let mut line = |reason, retry_in| {
+            let lines = Lines::default();
+            let log = tracing_subscriber::fmt().with_ansi(false).with_writer({
+                let lines = lines.clone();
+                move || lines.clone()
+            });
+            let log = log.finish();
+            tracing::subscriber::with_default(log, || reporter.left(reason, retry_in, now));
+            assert_eq!(status.report().next_attempt, Some(now.after(retry_in).unix));
+            let bytes = std::mem::take(&mut *lines.0.lock().unwrap());
+            String::from_utf8(bytes).unwrap()
+        };
+        let minute = Duration::from_secs(60);
+        let crowded = line(DisconnectReason::ConnectionLimit, minute);
+        assert!(crowded.contains("look for another program with the same key") && crowded.contains("60s"), "{crowded}");
+        let denied = line(DisconnectReason::Denied, 4 * minute);
+        assert!(denied.contains("check the key and the account") && denied.contains("240s"), "{denied}");
+        let closed = line(DisconnectReason::Closed, Duration::ZERO);
+        assert!(closed.contains("not connected") && closed.contains("closed"), "{closed}");
+        reporter.connected("ws://127.0.0.1:9", "");
+        assert_eq!(status.report().next_attempt, None);
     }
 }

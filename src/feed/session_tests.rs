@@ -14,6 +14,7 @@ pub(super) const RULES: Rules = Rules {
     lifetime: Some(Duration::from_secs(1_000)),
     ping: None,
     heartbeat_timeout: None,
+    eviction: None,
 };
 
 pub(super) const PATIENCE: Patience = Patience { mute_after: Duration::from_secs(30), part_mute_after: None };

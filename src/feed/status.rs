@@ -48,6 +48,7 @@ struct Journal {
     tried: String,
     since: UnixMicros,
     reason: Option<String>,
+    next_attempt: Option<UnixMicros>,
     last_message: Option<UnixMicros>,
     counts: FeedCounts,
     messages: VecDeque<Kept>,
@@ -92,6 +93,8 @@ pub struct FeedReport {
     pub since: UnixMicros,
     /// Why the last connection or attempt ended, unless it is live.
     pub reason: Option<String>,
+    /// When that connection tries again, unless it is open.
+    pub next_attempt: Option<UnixMicros>,
     /// The address, without its query; empty before the first connection.
     pub url: String,
     /// The network addresses that the last attempt tried, with what came of each.
@@ -204,6 +207,7 @@ impl FeedStatus {
             state,
             since: UnixMicros::default(),
             reason: None,
+            next_attempt: None,
             url: String::new(),
             tried: String::new(),
             connections: states.iter().flatten().count(),
@@ -224,6 +228,7 @@ impl FeedStatus {
                 oldest = Some(journal.since);
                 report.since = journal.since;
                 report.reason.clone_from(&journal.reason);
+                report.next_attempt = journal.next_attempt;
                 report.tried.clone_from(&journal.tried);
             }
             if !journal.url.is_empty() {
@@ -295,7 +300,14 @@ impl StatusWriter {
 
     /// A websocket is open.
     pub(super) fn connected(&self, url: &str) {
-        url.clone_into(&mut lock(self.journal()).url);
+        let mut journal = lock(self.journal());
+        url.clone_into(&mut journal.url);
+        journal.next_attempt = None;
+    }
+
+    /// The connection waits until this moment.
+    pub(super) fn waits_until(&self, next_attempt: UnixMicros) {
+        lock(self.journal()).next_attempt = Some(next_attempt);
     }
 
     /// An attempt has tried these network addresses.

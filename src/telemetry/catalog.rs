@@ -57,7 +57,7 @@ catalog! {
             "Attempts to connect to the venue, by result.";
         FEED_DISCONNECTS: Counter "tickfan_feed_disconnects_total" Count [feed, reason in [
             "io", "connect_timeout", "tls", "proxy", "http", "protocol", "oversize", "closed", "closing", "refused", "denied",
-            "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
+            "connection_limit", "failed", "unacknowledged", "no_pong", "no_data", "no_heartbeat", "gap", "stuck",
             "relisted", "lifetime"]],
             "Connections to the venue, and attempts to connect, that ended, by reason.",
             details "Planned ends, `lifetime` and `closing`, count where they leave a gap.";

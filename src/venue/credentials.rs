@@ -16,6 +16,19 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The same as it stands in the query of an address: all but letters, digits, `-`, `_` and `.` is percent-encoded
+    /// (RFC 3986, section 2.1).
+    pub fn in_address(&self) -> String {
+        let mut encoded = String::new();
+        for byte in self.0.bytes() {
+            match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+                _ => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        encoded
+    }
 }
 
 impl fmt::Debug for Secret {

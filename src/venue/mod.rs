@@ -31,7 +31,9 @@ pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
 pub use listed_symbol::ListedSymbol;
-pub use protocol::{Batch, Change, Failure, Message, Ping, Played, Request, Rules, Silence, SnapshotRequest, Venue};
+pub use protocol::{
+    Batch, Change, Eviction, Failure, Message, Ping, Played, Request, Rules, Silence, SnapshotRequest, Venue,
+};
 pub use script::{Act, Script, ScriptedEvent};
 pub use spec::{
     AssetClass, LocalServer, Options, Playback, Setup, SnapshotRule, Spec, Speed, StartServer, VenueOption,

@@ -222,6 +222,28 @@ pub struct Rules {
     /// The longest time without any text or binary frame, where the venue sends heartbeats once it has granted
     /// something. They prove the transport, not the data; websocket pongs do not count.
     pub heartbeat_timeout: Option<Duration>,
+    /// How the venue closes a connection for a newer one of the same account.
+    pub eviction: Option<Eviction>,
+}
+
+impl Rules {
+    /// The code of a close frame without one (RFC 6455, section 7.1.5).
+    pub const NO_CLOSE_CODE: u16 = 1005;
+
+    /// The wait before the next attempt, where the venue closes a connection with this code for a newer one.
+    pub fn evicted(&self, close_code: u16) -> Option<Duration> {
+        self.eviction.filter(|eviction| eviction.close_codes.contains(&close_code)).map(|eviction| eviction.wait)
+    }
+}
+
+/// How a venue closes a connection when the account opens one more than its plan allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eviction {
+    /// The codes of the close frame, [`Rules::NO_CLOSE_CODE`] for a frame without one.
+    pub close_codes: &'static [u16],
+    /// The wait before the next attempt. Two gateways with one key close each other's connection: without the wait
+    /// they would do so as fast as they connect.
+    pub wait: Duration,
 }
 
 /// A ping of the venue's own protocol.
@@ -282,5 +304,10 @@ pub enum Failure {
     Passing {
         /// The earliest time for a retry.
         retry_after: Option<Duration>,
+    },
+    /// The account has no connection left: another program holds it, or an old session has not expired yet.
+    ConnectionLimit {
+        /// The earliest time for a retry.
+        retry_after: Duration,
     },
 }

@@ -1,7 +1,7 @@
 //! What a venue declares of itself. The configuration, the feeds and the documentation read it; none of them names a
 //! venue.
 
-use super::{Credentials, CredentialsRule, ListedSymbol, Script, Venue, VenueError};
+use super::{Credentials, CredentialsRule, ListedSymbol, Script, Secret, Venue, VenueError};
 use crate::market::{Facts, Hours, Origin, Symbol};
 use std::{fmt, io, ops::RangeInclusive, path::PathBuf, pin::Pin, time::Duration};
 
@@ -192,6 +192,17 @@ pub struct Setup<'a> {
     pub credentials: Option<&'a Credentials>,
     /// The recording, where the venue plays one.
     pub playback: Option<&'a Playback>,
+}
+
+impl<'a> Setup<'a> {
+    /// The key of a venue that requires one.
+    ///
+    /// # Errors
+    /// [`VenueError::NoCredentials`] without one.
+    pub(super) fn key(&self, spec: &Spec) -> Result<&'a Secret, VenueError> {
+        let missing = VenueError::NoCredentials { venue: spec.name, rule: spec.credentials };
+        self.credentials.map(|credentials| &credentials.key).ok_or(missing)
+    }
 }
 
 /// A recording of a venue's frames, and how to play it.

@@ -8,9 +8,11 @@ from digits import Unreadable, plain, read_json, rfc3339, whole
 from model import CLEAR, KEEP, Frame
 
 # Conditions whose trade does not set the consolidated last price: odd lots, average prices, other settlements, official
-# prices, out of sequence.
-INELIGIBLE = set("CHIMNPQRVWZ4" + "7")
-EXTENDED = set("TU")  # outside the regular session
+# prices, out of sequence. Some letters mean so on one tape alone: A and B are CTA's, C and O have those of UTP.
+INELIGIBLE = set("CHIMNPQRUVZ47")
+CTA_ALONE = set("B")
+UTP_ALONE = set("GW3")
+EXTENDED = "T"  # outside the regular session
 OTHER = ("b", "u", "l", "i", "o")
 
 
@@ -44,11 +46,16 @@ class Reader:
 
     @staticmethod
     def session(conditions):
-        return "extended" if EXTENDED & set(conditions or ()) else "regular"
+        return "extended" if EXTENDED in (conditions or ()) else "regular"
+
+    @staticmethod
+    def is_ineligible(conditions, event):
+        alone = CTA_ALONE if event.get("z") in ("A", "B") else UTP_ALONE if event.get("z") in ("C", "O") else set()
+        return (INELIGIBLE | alone) & set(conditions)
 
     def trade(self, frame, symbol, event):
         conditions = event.get("c") or []
-        if INELIGIBLE & set(conditions):
+        if self.is_ineligible(conditions, event):
             frame.ineligible += 1
             return
         time = frame.read(rfc3339, event.get("t", KEEP))
@@ -68,7 +75,7 @@ class Reader:
 
     def correction(self, frame, symbol, event):
         conditions = event.get("cc") or []
-        price = CLEAR if INELIGIBLE & set(conditions) else frame.price(event.get("cp", CLEAR))
+        price = CLEAR if self.is_ineligible(conditions, event) else frame.price(event.get("cp", CLEAR))
         frame.add(
             symbol,
             "correction",

@@ -201,8 +201,10 @@ class Venues(unittest.TestCase):
         self.assertEqual(run("twelvedata", {"A": "A"}, *frames)[1]["A"]["trades"], 3)
 
     def test_twelvedata__an_exchange_tells_two_stocks_of_one_name_apart(self):
+        granted = '{"event":"subscribe-status","success":[{"symbol":"A","exchange":"TSX"},{"symbol":"A","exchange":"NYSE"}]}'
         price = '{{"event":"price","symbol":"A","exchange":"{}","timestamp":1767366001,"price":{}}}'.format
-        _, states = run("twelvedata", {"A": "A", "A:TSX": "A.TO"}, price("TSX", 5), price("NYSE", 6))
+        frames = granted, price("TSX", 5), price("NYSE", 6), price("Toronto", 7)
+        _, states = run("twelvedata", {"A": "A", "A:TSX": "A.TO"}, *frames)
         self.assertEqual((states["A.TO"]["price"], states["A"]["price"]), ("5", "6"))
 
 

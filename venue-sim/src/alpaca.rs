@@ -2,7 +2,7 @@
 
 use crate::{
     Connection,
-    dialect::{Dialect, Held, Manner, Part, begins},
+    dialect::{Account, Dialect, Held, Manner, Part, begins},
     time::{rfc3339, time_of},
 };
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ pub const SECRET: &str = "hush";
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "alpaca",
+    query: "",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     checks_names: true,
@@ -26,6 +27,7 @@ pub const MANNER: Manner = Manner {
 /// How to play its stream of coins, after its documentation of real-time crypto data.
 pub const CRYPTO: Manner = Manner {
     venue: "alpaca-crypto",
+    query: "",
     symbols: [("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")],
     refused: ("BAD-USD", "BAD/USD"),
     checks_names: true,
@@ -82,6 +84,7 @@ pub fn snapshots(names: &[String], number: u64, price: &str, close: &str) -> Str
 
 /// A connection.
 struct Alpaca {
+    account: Option<Account>,
     channels: &'static [(&'static str, &'static str)],
     refused: Vec<String>,
     is_logged_in: bool,
@@ -92,11 +95,23 @@ struct Alpaca {
 impl Alpaca {
     fn boxed(channels: &'static [(&'static str, &'static str)], refused: &[&str]) -> Box<dyn Dialect> {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();
-        Box::new(Self { channels, refused, is_logged_in: false, listed: vec![String::new(); channels.len()] })
+        Box::new(Self {
+            account: None,
+            channels,
+            refused,
+            is_logged_in: false,
+            listed: vec![String::new(); channels.len()],
+        })
     }
 
     fn has_coins(&self) -> bool {
         self.channels.len() == COIN_CHANNELS.len()
+    }
+
+    /// How many trades are subscribed with those that this request adds.
+    fn listed_with(&self, request: &Value) -> usize {
+        let before = self.listed[0].split(',').filter(|name| !name.is_empty()).count();
+        before + request["trades"].as_array().map_or(0, Vec::len)
     }
 
     /// The answer lists all that is subscribed by then, in all channels, and leaves out what is refused.
@@ -121,7 +136,21 @@ impl Alpaca {
     }
 }
 
+fn error(code: u16, words: &str) -> String {
+    format!(r#"[{{"T":"error","code":{code},"msg":"{words}"}}]"#)
+}
+
 impl Dialect for Alpaca {
+    fn handshake(&mut self, target: &str) -> u16 {
+        assert_eq!(target, if self.has_coins() { "/v1beta3/crypto/us" } else { "/v2/iex" });
+        101
+    }
+
+    fn account(&mut self, account: Account) -> bool {
+        self.account = Some(account);
+        true
+    }
+
     fn greeting(&mut self) -> Vec<String> {
         vec![WELCOME.to_owned()]
     }
@@ -129,15 +158,32 @@ impl Dialect for Alpaca {
     fn answer(&mut self, request: &str) -> Vec<String> {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         if !self.is_logged_in {
-            assert_eq!(parsed, json!({ "action": "auth", "key": KEY, "secret": SECRET }));
-            self.is_logged_in = true;
-            return vec![LOGGED_IN.to_owned()];
+            let [key, secret] = [&parsed["key"], &parsed["secret"]];
+            assert_eq!(parsed, json!({ "action": "auth", "key": key, "secret": secret }));
+            let answer = match self.account {
+                _ if key != KEY || secret != SECRET => error(402, "auth failed"),
+                Some(Account::NoConnectionLeft) => error(406, "connection limit exceeded"),
+                Some(Account::WithoutStream) => error(409, "insufficient subscription"),
+                _ => LOGGED_IN.to_owned(),
+            };
+            self.is_logged_in = answer == LOGGED_IN;
+            return vec![answer];
         }
         let keys = parsed.as_object().into_iter().flat_map(serde_json::Map::keys);
         let is_known =
             |key: &str| key == "action" || self.channels.iter().any(|(channel, by)| key == *channel && by == channel);
         keys.for_each(|key| assert!(is_known(key), "{key} in {request}"));
-        begins(&parsed["action"], ["subscribe", "unsubscribe"], request);
+        let begins = begins(&parsed["action"], ["subscribe", "unsubscribe"], request);
+        match self.account {
+            // What was subscribed before stays so.
+            Some(Account::Symbols(limit)) if begins && self.listed_with(&parsed) > limit => {
+                return vec![error(405, "symbol limit exceeded")];
+            }
+            Some(Account::TradesOnly) if begins && parsed["trades"].is_null() => {
+                return vec![error(410, "invalid subscribe action for this feed")];
+            }
+            _ => {}
+        }
         vec![self.list_all_channels(&parsed)]
     }
 
@@ -193,11 +239,11 @@ impl Dialect for Alpaca {
     }
 
     fn fatal_error(&mut self) -> Option<String> {
-        Some(r#"[{"T":"error","code":402,"msg":"auth failed"}]"#.to_owned())
+        Some(error(402, "auth failed"))
     }
 
     fn passing_error(&mut self) -> Option<String> {
-        Some(r#"[{"T":"error","code":407,"msg":"slow client"}]"#.to_owned())
+        Some(error(407, "slow client"))
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashSet};
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "binance",
+    query: "",
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
     checks_names: true,

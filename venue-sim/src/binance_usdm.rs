@@ -9,6 +9,7 @@ use crate::{
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "binance-usdm",
+    query: "",
     symbols: [("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     refused: ("BAD-USDT-PERP", "BADUSDT"),
     checks_names: true,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "bitstamp",
+    query: "",
     symbols: [("BTC-USD", "btcusd"), ("ETH-USD", "ethusd")],
     refused: ("BAD-USD", "badusd"),
     checks_names: true,

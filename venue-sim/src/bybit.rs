@@ -10,6 +10,7 @@ use std::collections::HashSet;
 /// How to play the spot market.
 pub const SPOT: Manner = Manner {
     venue: "bybit-spot",
+    query: "",
     symbols: [("BTC-USDT", "BTCUSDT"), ("ETH-USDT", "ETHUSDT")],
     refused: ("BAD-USDT", "BADUSDT"),
     checks_names: true,
@@ -20,6 +21,7 @@ pub const SPOT: Manner = Manner {
 /// How to play contracts that are settled in USDT.
 pub const LINEAR: Manner = Manner {
     venue: "bybit-linear",
+    query: "",
     symbols: [("BTC-USDT-PERP", "BTCUSDT"), ("ETH-USDT-PERP", "ETHUSDT")],
     refused: ("BAD-USDT-PERP", "BADUSDT"),
     checks_names: true,
@@ -30,6 +32,7 @@ pub const LINEAR: Manner = Manner {
 /// How to play contracts that are settled in coins.
 pub const INVERSE: Manner = Manner {
     venue: "bybit-inverse",
+    query: "",
     symbols: [("BTC-USD-PERP", "BTCUSD"), ("ETH-USD-PERP", "ETHUSD")],
     refused: ("BAD-USD-PERP", "BADUSD"),
     checks_names: true,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "coinbase",
+    query: "",
     symbols: [("BTC-USD", "BTC-USD"), ("ETH-USD", "ETH-USD")],
     refused: ("BAD-USD", "BAD-USD"),
     checks_names: true,

@@ -2,6 +2,10 @@
 //! against every venue.
 
 use std::collections::BTreeSet;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 
 use crate::{
     alpaca, binance, binance_usdm, bitstamp, bybit, coinbase, finnhub, kraken, massive, okx, sim, tiingo,
@@ -13,6 +17,20 @@ use crate::{
 ///
 /// Frames are sent in the order in which they are written, so that a dialect may number them.
 pub trait Dialect: Send {
+    /// The status of the answer to a handshake for this path and query: 101 opens the websocket.
+    ///
+    /// # Panics
+    ///
+    /// If the venue has no such path.
+    fn handshake(&mut self, _target: &str) -> u16 {
+        101
+    }
+
+    /// The client's account is of this kind from here on. False where the venue's documentation knows of none.
+    fn account(&mut self, _account: Account) -> bool {
+        false
+    }
+
     /// What the venue sends before it is asked for anything.
     fn greeting(&mut self) -> Vec<String> {
         Vec::new()
@@ -44,8 +62,8 @@ pub trait Dialect: Send {
     /// it is as new as the quote.
     fn quote(&mut self, name: &str, number: u64, bid: &str, ask: &str) -> Option<String>;
 
-    /// The statistics of a window, with this high. `None` where the venue has none. Where one frame has both, bid and
-    /// ask are this high.
+    /// The statistics of a window, with this high, or with this volume where the venue has no high. `None` where it has
+    /// none. Where one frame has both, bid and ask are this high.
     fn statistics(&mut self, _name: &str, _number: u64, _high: &str) -> Option<String> {
         None
     }
@@ -53,6 +71,11 @@ pub trait Dialect: Send {
     /// Says that prices of the symbol have 2 decimals, and sizes 8. `None` where the venue does not tell that.
     fn decimals(&mut self, _name: &str) -> Option<String> {
         None
+    }
+
+    /// The parts that stand in each frame of a trade too.
+    fn beside_trades(&self) -> &'static [Part] {
+        &[]
     }
 
     /// The venue's heartbeat. `None` where it has none.
@@ -75,6 +98,11 @@ pub trait Dialect: Send {
     /// cannot show one.
     fn lose_a_frame(&mut self) -> bool {
         false
+    }
+
+    /// How the venue ends this connection because the account has opened another one. `None` where it documents none.
+    fn eviction(&mut self) -> Option<Vec<Message>> {
+        None
     }
 
     /// An error that only a person can mend.
@@ -122,6 +150,24 @@ pub(crate) fn begins(word: &serde_json::Value, [begin, end]: [&str; 2], request:
     *word == begin
 }
 
+/// An account that lacks something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// Its plan allows so many symbols.
+    Symbols(usize),
+    /// Its plan lacks what the address has.
+    WithoutStream,
+    /// Its plan has trades, and nothing that comes beside them.
+    TradesOnly,
+    /// Its other connections are as many as the plan allows. They hold their places.
+    NoConnectionLeft,
+}
+
+/// A close frame with this code.
+pub(crate) fn close(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() }))
+}
+
 /// What of a symbol has an order of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -138,6 +184,8 @@ pub enum Part {
 pub struct Manner {
     /// The name of its spec.
     pub venue: &'static str,
+    /// The query of its address, where that says what it sends.
+    pub query: &'static str,
     /// Two canonical symbols, and the names that the venue's frames of data have for them.
     pub symbols: [(&'static str, &'static str); 2],
     /// A canonical symbol, and the name that the venue is asked for and refuses.
@@ -167,5 +215,6 @@ pub const DIALECTS: &[Manner] = &[
     massive::MANNER,
     finnhub::MANNER,
     tiingo::MANNER,
+    tiingo::WITH_QUOTES,
     twelvedata::MANNER,
 ];

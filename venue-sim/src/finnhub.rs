@@ -1,28 +1,48 @@
 //! Finnhub's stream of trades, after its documentation and its recorded frames. The key stands in the address.
 
-use crate::dialect::{Dialect, Held, Manner, begins};
+use crate::{
+    alpaca::KEY,
+    dialect::{Account, Dialect, Held, Manner, begins},
+};
 use serde_json::{Value, json};
 
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "finnhub",
+    query: "",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     checks_names: true,
     by_arrival: &[],
     new: |refused| {
         let refused = refused.iter().map(|&name| name.to_owned()).collect();
-        Box::new(Finnhub { refused, held: Held::default() })
+        Box::new(Finnhub { account: None, refused, held: Held::default() })
     },
 };
 
 /// A connection.
 struct Finnhub {
+    account: Option<Account>,
     refused: Vec<String>,
     held: Held,
 }
 
 impl Dialect for Finnhub {
+    /// A second connection with a key is one request too many.
+    fn handshake(&mut self, target: &str) -> u16 {
+        let key = target.strip_prefix("/?token=").unwrap_or_else(|| panic!("no key in {target}"));
+        match self.account {
+            _ if key != KEY => 401,
+            Some(Account::NoConnectionLeft) => 429,
+            _ => 101,
+        }
+    }
+
+    fn account(&mut self, account: Account) -> bool {
+        self.account = Some(account);
+        matches!(account, Account::Symbols(_) | Account::NoConnectionLeft)
+    }
+
     fn answer(&mut self, request: &str) -> Vec<String> {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         let name = parsed["symbol"].as_str().unwrap_or_else(|| panic!("no symbol in {request}"));
@@ -30,6 +50,13 @@ impl Dialect for Finnhub {
         assert_eq!(parsed, json!({ "type": parsed["type"], "symbol": name }));
         if begins && self.refused.iter().any(|refused| refused == name) {
             return vec![format!(r#"{{"msg":"Invalid symbol {name}","type":"error"}}"#)];
+        }
+        if begins
+            && let Some(Account::Symbols(limit)) = self.account
+            && self.held.names(1).len() == limit
+        {
+            // It does not say which.
+            return vec![r#"{"msg":"Subscribing to too many symbols","type":"error"}"#.to_owned()];
         }
         // What it accepts it does not answer.
         self.held.set(name, "trade", begins);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "kraken",
+    query: "",
     symbols: [("BTC-USD", "BTC/USD"), ("ETH-USD", "ETH/USD")],
     refused: ("BAD-USD", "BAD/USD"),
     checks_names: true,

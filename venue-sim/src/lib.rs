@@ -28,7 +28,7 @@ mod http;
 mod serve;
 
 pub use connection::{Connection, Venue};
-pub use dialect::{DIALECTS, Dialect, Manner, Part};
+pub use dialect::{Account, DIALECTS, Dialect, Manner, Part};
 pub use http::reply;
 pub use serve::{Line, line, serve};
 

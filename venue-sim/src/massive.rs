@@ -2,26 +2,29 @@
 
 use crate::{
     alpaca::KEY,
-    dialect::{Dialect, Held, Manner, Part, begins},
+    dialect::{Account, Dialect, Held, Manner, Part, begins, close},
     time::time_of,
 };
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "massive",
+    query: "",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     checks_names: false,
     // The feed is consolidated, and each exchange numbers its trades for itself.
     by_arrival: &[Part::Trade, Part::Quote],
-    new: |_| Box::new(Massive { is_logged_in: false, held: Held::default() }),
+    new: |_| Box::new(Massive { account: None, is_logged_in: false, held: Held::default() }),
 };
 
 const CHANNELS: [&str; 4] = ["T", "Q", "A", "LULD"];
 
 /// A connection.
 struct Massive {
+    account: Option<Account>,
     is_logged_in: bool,
     held: Held,
 }
@@ -30,7 +33,34 @@ fn status(status: &str, words: &str) -> String {
     format!(r#"[{{"ev":"status","status":"{status}","message":"{words}"}}]"#)
 }
 
+/// It comes after the login, and a close frame follows.
+fn too_many_connections() -> String {
+    status("max_connections", "Maximum number of websocket connections exceeded. ")
+}
+
+impl Massive {
+    /// Whether the plan has this channel.
+    fn has(&self, channel: &str) -> bool {
+        match self.account {
+            Some(Account::WithoutStream) => false,
+            Some(Account::TradesOnly) => channel == "T",
+            _ => true,
+        }
+    }
+}
+
 impl Dialect for Massive {
+    fn handshake(&mut self, target: &str) -> u16 {
+        assert_eq!(target, "/stocks");
+        101
+    }
+
+    /// Stocks have no limit on symbols.
+    fn account(&mut self, account: Account) -> bool {
+        self.account = Some(account);
+        !matches!(account, Account::Symbols(_))
+    }
+
     fn greeting(&mut self) -> Vec<String> {
         vec![status("connected", "Connected Successfully")]
     }
@@ -38,7 +68,11 @@ impl Dialect for Massive {
     fn answer(&mut self, request: &str) -> Vec<String> {
         let parsed: Value = serde_json::from_str(request).unwrap_or_else(|_| panic!("{request} is not JSON"));
         if !self.is_logged_in {
-            assert_eq!(parsed, json!({ "action": "auth", "params": KEY }));
+            let key = &parsed["params"];
+            assert_eq!(parsed, json!({ "action": "auth", "params": key }));
+            if key != KEY {
+                return vec![status("auth_failed", "authentication failed")];
+            }
             self.is_logged_in = true;
             return vec![status("auth_success", "authenticated")];
         }
@@ -51,10 +85,15 @@ impl Dialect for Massive {
         for topic in topics.split(',') {
             let (channel, name) = topic.split_once('.').unwrap_or_else(|| panic!("{topic} in {request}"));
             assert!(CHANNELS.contains(&channel), "{topic} in {request}");
+            if begins && !self.has(channel) {
+                answers.push(status("error", "not authorized"));
             // A topic that is held already gets no answer.
-            if self.held.set(name, channel, begins) {
+            } else if self.held.set(name, channel, begins) {
                 answers.push(status("success", &format!("{word} to: {topic}")));
             }
+        }
+        if self.account == Some(Account::NoConnectionLeft) {
+            answers.push(too_many_connections());
         }
         answers
     }
@@ -77,6 +116,14 @@ impl Dialect for Massive {
         ))
     }
 
+    /// Only the volume and the open are of the day.
+    fn statistics(&mut self, name: &str, number: u64, volume: &str) -> Option<String> {
+        let millis = time_of(number) / 1_000;
+        Some(format!(
+            r#"[{{"ev":"A","sym":"{name}","v":100,"av":{number},"op":1.5,"vw":1,"o":1,"c":1,"h":1,"l":1,"a":1,"z":62,"s":{millis},"e":{millis},"dav":"{volume}"}}]"#
+        ))
+    }
+
     fn halt(&mut self, name: &str, number: u64) -> Option<[String; 2]> {
         let limits = |number: u64, indicator: u8| {
             let micros = time_of(number);
@@ -85,6 +132,10 @@ impl Dialect for Massive {
             )
         };
         Some([limits(number, 17), limits(number + 1, 18)])
+    }
+
+    fn eviction(&mut self) -> Option<Vec<Message>> {
+        Some(vec![close(1008, "policy violation")])
     }
 
     fn fatal_error(&mut self) -> Option<String> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "okx",
+    query: "",
     symbols: [("BTC-USDT", "BTC-USDT"), ("ETH-USDT-PERP", "ETH-USDT-SWAP")],
     refused: ("BAD-USDT", "BAD-USDT"),
     checks_names: true,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 /// How to play it.
 pub const MANNER: Manner = Manner {
     venue: "sim",
+    query: "",
     symbols: [("AAPL", "AAPL"), ("MSFT", "MSFT")],
     refused: ("NOPE", "NOPE"),
     checks_names: true,

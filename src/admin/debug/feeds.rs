@@ -72,6 +72,7 @@ fn feed(feed: &DebugFeed, report: &FeedReport, followed: Option<&str>) -> Value 
         "state": followed.map_or(report.state.name(), |_| FOLLOWING),
         "since": report.since.0,
         "reason": followed.or(report.reason.as_deref()),
+        "next_attempt": report.next_attempt.map(|at| at.0),
         "last_message": report.last_message.map(|at| at.0),
         "symbols": feed.listed().len(),
         "on_demand": feed.on_demand.get().and_then(|on_demand| on_demand.usage(&feed.name)).map(|usage| json!({"symbols": usage.symbols, "limit": usage.limit})),

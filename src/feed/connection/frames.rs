@@ -10,10 +10,10 @@ use crate::{
     market::{Now, Parts},
     recording,
     telemetry::labels::Label,
-    venue::{DecodeError, Failure, Message, Played},
+    venue::{DecodeError, Failure, Message, Played, Rules},
 };
 use futures_util::{FutureExt, StreamExt};
-use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::{Message as Frame, protocol::CloseFrame};
 
 /// The most messages whose updates are handed on together. A long burst goes out in batches, a single message at once.
 pub(super) const MESSAGES_PER_BATCH: usize = 64;
@@ -106,11 +106,7 @@ impl<S: Sink> Connection<S> {
             Some(Ok(Frame::Text(text))) => self.read(text.as_bytes(), now),
             Some(Ok(Frame::Binary(bytes))) => self.read(&bytes, now),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Event::Pong,
-            Some(Ok(Frame::Close(why))) => {
-                let why = why.map(|why| format!("{} {}", u16::from(why.code), why.reason));
-                self.reporter.explain(why.as_deref());
-                Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None }
-            }
+            Some(Ok(Frame::Close(why))) => self.closed(why),
             Some(Err(error)) => self.failed(&error.into()),
             None => Event::Disconnected { reason: DisconnectReason::Closed, retry_after: None },
         };
@@ -119,6 +115,16 @@ impl<S: Sink> Connection<S> {
         }
         self.events.push_back(event);
         self.session.on_all(&mut self.events, now.instant)
+    }
+
+    /// The venue closes the connection: some do so for a newer one of the account.
+    fn closed(&mut self, why: Option<CloseFrame>) -> Event {
+        let code = why.as_ref().map_or(Rules::NO_CLOSE_CODE, |why| why.code.into());
+        let words = why.map(|why| format!("{code} {}", why.reason));
+        self.reporter.explain(words.as_deref());
+        let retry_after = self.venue.rules().evicted(code);
+        let reason = retry_after.map_or(DisconnectReason::Closed, |_| DisconnectReason::ConnectionLimit);
+        Event::Disconnected { reason, retry_after }
     }
 
     /// Reads a frame and returns its last event; earlier ones go into the queue. What one slice of a long frame says is
@@ -208,7 +214,7 @@ impl<S: Sink> Connection<S> {
         self.reporter.failure(frame, now);
         self.denied = match failure {
             Failure::Fatal(reason) => Some(reason),
-            Failure::Passing { .. } => None,
+            Failure::Passing { .. } | Failure::ConnectionLimit { .. } => None,
         };
     }
 }

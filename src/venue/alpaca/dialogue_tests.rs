@@ -189,20 +189,20 @@ fn a_feed_without_statuses_is_still_one_with_prices() {
 
 #[test]
 fn errors_are_fatal_passing_or_none() {
-    let passing = |seconds: Option<u64>| Failure::Passing { retry_after: seconds.map(Duration::from_secs) };
+    let passing = || Failure::Passing { retry_after: None };
     for (code, failure) in [
-        (400, passing(None)),
-        (401, passing(None)),
+        (400, passing()),
+        (401, passing()),
         (402, Failure::Fatal(Reason::Unauthorized)),
-        (404, passing(None)),
-        (405, passing(None)),
-        (406, passing(Some(90))),
-        (407, passing(None)),
+        (404, passing()),
+        (405, passing()),
+        (406, Failure::ConnectionLimit { retry_after: Duration::from_secs(90) }),
+        (407, passing()),
         (409, Failure::Fatal(Reason::NotEntitled)),
         (410, Failure::Fatal(Reason::NotEntitled)),
         (411, Failure::Fatal(Reason::NotEntitled)),
-        (500, passing(None)),
-        (999, passing(None)),
+        (500, passing()),
+        (999, passing()),
     ] {
         let mut dialogue = Dialogue::begin(&["AAPL"]);
         dialogue.says(r#"[{"T":"success","msg":"connected"}]"#);

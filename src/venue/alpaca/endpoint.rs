@@ -109,7 +109,7 @@ pub(super) fn check_coins(url: &str) -> Result<(), VenueError> {
 }
 
 fn refusal(url: &str, (why, instead): (&'static str, &'static str)) -> VenueError {
-    VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead }
+    address::wrong(url, why, instead)
 }
 
 pub(super) fn hours(url: Option<&str>) -> Hours {

@@ -29,10 +29,7 @@ mod status;
 use super::{
     AssetClass, Batch, Change, Credentials, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request,
     Rules, Secret, Setup, SnapshotRequest, Spec, Venue, VenueError,
-    kit::{
-        self, Names, address, keep_both,
-        raw::{self, Value},
-    },
+    kit::{self, Names, address, raw::Value},
 };
 use crate::market::{FeedSymbol, Reason};
 pub(super) use coins::SPEC as COINS;
@@ -199,7 +196,7 @@ impl Alpaca {
             408..=411 => Failure::Fatal(Reason::NotEntitled),
             // Logged in already: then all is well.
             403 => return Message::Other,
-            406 => Failure::Passing { retry_after: Some(OLD_SESSION) },
+            406 => Failure::ConnectionLimit { retry_after: OLD_SESSION },
             // Not logged in, not in time, too slow, a fault of the venue's, or a code of tomorrow.
             _ => Failure::Passing { retry_after: None },
         })
@@ -241,22 +238,7 @@ impl Venue for Alpaca {
         if frame.first() == Some(&b'{') {
             return self.read_snapshots(frame, batch);
         }
-        let mut most = Message::Other;
-        let from = std::mem::take(&mut batch.read_on);
-        let read = raw::each_from(frame, from, |event: Event<'_>| {
-            match self.event(&event, batch) {
-                Ok(message) => most = keep_both(most, message, &mut batch.answers),
-                // The others of its frame stand.
-                Err(reason) => batch.errors.count(reason),
-            }
-            !batch.is_full()
-        });
-        match read {
-            Err(reason) if most == Message::Other => return Err(reason),
-            Err(reason) => batch.errors.count(reason),
-            Ok(rest) => batch.read_on = rest,
-        }
-        Ok(most)
+        kit::read_each(frame, batch, |event: &Event<'_>, batch| self.event(event, batch))
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {

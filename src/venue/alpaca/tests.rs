@@ -7,7 +7,7 @@ use crate::{
         TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
-    venue::kit::Given,
+    venue::kit::{CONDITIONS, Given, Moves},
 };
 use proptest::prelude::*;
 
@@ -72,6 +72,24 @@ fn a_size_may_be_a_fraction_of_a_share() {
         assert_eq!((updates[0].correction.unwrap().now.unwrap().size, counted), (number(expected), vec![]), "{size}");
         let (_, updates, counted) = read(BAR.replace("68847136", size));
         assert_eq!((updates[0].stats.unwrap().volume, counted), (number(expected), vec![]), "{size}");
+    }
+}
+
+#[test]
+fn each_known_condition_moves_on_its_tape_what_it_may() {
+    for (_, about, cta, utp, moves) in CONDITIONS {
+        for (tape, letter) in [("A", cta), ("B", cta), ("C", utp), ("O", utp)] {
+            for conditions in letter.iter().flat_map(|letter| [vec![*letter], vec!["@", letter, "F"]]) {
+                let conditions = serde_json::json!(conditions);
+                let trade = TRADE
+                    .replace(r#"["@"]"#, &conditions.to_string())
+                    .replace(r#""z":"C""#, &format!(r#""z":"{tape}""#));
+                let mut batch = Batch::default();
+                assert_eq!(venue().read(trade.as_bytes(), &mut batch), Ok(Message::Data), "{trade}");
+                let found = (Moves::of(&batch), batch.ineligible);
+                assert_eq!(found, (*moves, u64::from(*moves == Moves::Neither)), "{about}: {trade}");
+            }
+        }
     }
 }
 

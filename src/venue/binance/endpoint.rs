@@ -21,8 +21,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !DOMAINS.iter().any(|domain| address::is_within(&host, domain)) {
         return Ok(());
     }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    let wrong = |why, instead| Err(address::wrong(url, why, instead));
     let label = host.split('.').next().unwrap_or_default();
     if matches!(label, "dstream" | "dapi" | "ws-dapi") {
         return wrong("carries coin-margined futures, which no venue here supports", SPOT);
@@ -42,10 +41,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !matches!(path.as_slice(), [] | ["ws", ..] | ["stream"]) {
         return wrong("has a path without streams", "write the address without its path, or with /stream or /ws");
     }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    address::check_tls(url)
 }
 
 /// What the data are.

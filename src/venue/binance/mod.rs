@@ -110,6 +110,7 @@ static SPOT: Market = Market {
         lifetime: Some(LIFETIME),
         ping: None,
         heartbeat_timeout: None,
+        eviction: None,
     },
 };
 

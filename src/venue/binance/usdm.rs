@@ -73,6 +73,7 @@ pub(super) static FUTURES: Market = Market {
         lifetime: Some(Duration::from_secs(23 * 3_600)),
         ping: None,
         heartbeat_timeout: None,
+        eviction: None,
     },
 };
 
@@ -113,8 +114,7 @@ fn check(url: &str) -> Result<(), VenueError> {
     {
         return Ok(());
     }
-    let wrong =
-        |why| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead: ADDRESS });
+    let wrong = |why| Err(address::wrong(url, why, ADDRESS));
     if host.starts_with("dstream.") {
         return wrong("carries coin-margined futures, which no venue here supports");
     }

@@ -16,18 +16,14 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !address::is_within(&host, DOMAIN) {
         return Ok(());
     }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    let wrong = |why, instead| Err(address::wrong(url, why, instead));
     if host.split('.').next() != Some("ws") {
         return wrong("is not a host of its streams", SPOT);
     }
     if !path.is_empty() {
         return wrong("has a path without streams", "write the address without its path");
     }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    address::check_tls(url)
 }
 
 /// What the data are.

@@ -21,8 +21,7 @@ pub(super) fn check(category: Category, url: &str) -> Result<(), VenueError> {
         Category::Linear => "write wss://stream.bybit.com/v5/public/linear",
         Category::Inverse => "write wss://stream.bybit.com/v5/public/inverse",
     };
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    let wrong = |why, instead| Err(address::wrong(url, why, instead));
     if !matches!(host.split('.').next(), Some("stream" | TEST_LABEL)) {
         return wrong("is not a host of its public streams", right);
     }
@@ -40,10 +39,7 @@ pub(super) fn check(category: Category, url: &str) -> Result<(), VenueError> {
         ["v5", "private" | "trade", ..] => return wrong("carries no market data", right),
         _ => return wrong("has a path without such streams", right),
     }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    address::check_tls(url)
 }
 
 /// What the data are.

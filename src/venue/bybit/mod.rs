@@ -194,6 +194,7 @@ impl Venue for Bybit {
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
+            eviction: None,
         }
     }
 

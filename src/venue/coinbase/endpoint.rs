@@ -12,8 +12,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !address::is_within(&host, DOMAIN) {
         return Ok(());
     }
-    let wrong =
-        |why| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead: RIGHT });
+    let wrong = |why| Err(address::wrong(url, why, RIGHT));
     if host == "advanced-trade-ws-user.coinbase.com" {
         return wrong("carries the orders of a user");
     }

@@ -7,6 +7,7 @@
 
 use crate::{
     market::{FeedSymbol, Field, Reason, Sequence, TradeUpdate, TradingSession, UnixMicros, Update},
+    telemetry::labels::Tally,
     venue::{
         Batch, DecodeError, Message,
         kit::{
@@ -98,21 +99,27 @@ fn refusal(words: &str, names: &Names) -> Result<Refusal, DecodeError> {
     })
 }
 
-/// The trades of a frame, from this place of the list on, oldest first.
-fn trades(list: Exact<'_>, from: usize, names: &Names, batch: &mut Batch) -> Result<(), DecodeError> {
-    let first = batch.updates.len();
-    let read = list.each_from(from, |trade: Trade<'_>| {
+/// The trades of a frame, oldest first. Of a frame with more than fit, so many of the oldest were read before.
+fn trades(list: Exact<'_>, before: usize, names: &Names, batch: &mut Batch) -> Result<(), DecodeError> {
+    let mut all: Vec<(Option<UnixMicros>, Trade<'_>)> = Vec::new();
+    let read = list.each(|trade: Trade<'_>| {
+        // What is wrong with a time is counted when the trade is read.
+        all.push((trade.t.time(TimeUnit::Millis, &mut Tally::default()), trade));
+    });
+    // Equal times keep their order. A whole frame is sorted before any of it is read.
+    all.sort_by_key(|(time, _)| *time);
+    let room = Batch::UPDATES_MAX.saturating_sub(batch.updates.len()).max(1);
+    for (_, trade) in all.iter().skip(before).take(room) {
         if let Err(reason) = trade.read(names, batch) {
             // The others of its frame stand.
             batch.errors.count(reason);
         }
-        !batch.is_full()
-    });
-    batch.updates[first..].sort_by_key(|update| update.trade.and_then(|trade| trade.sequence.time));
+    }
     match read {
-        Ok(rest) => batch.read_on = rest,
-        Err(reason) if batch.updates.len() == first => return Err(reason),
+        _ if before + room < all.len() => batch.read_on = before + room,
+        Err(reason) if all.is_empty() => return Err(reason),
         Err(reason) => batch.errors.count(reason),
+        Ok(()) => {}
     }
     Ok(())
 }

@@ -36,7 +36,6 @@ use event::{Event, Refusal};
 use std::time::Duration;
 
 const BASE_URL: &str = "wss://ws.finnhub.io";
-const DOMAIN: &str = "finnhub.io";
 
 /// The free plan has 50, the venue documents no limit for others. A symbol takes a request, so this many take 50 s.
 const SYMBOLS_MAX: usize = 500;
@@ -70,7 +69,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     quotes: &[],
     facts: stock_of,
-    check_url,
+    check_url: |url| HOME.check(url),
     origin: |_| Origin::Market,
     delay: |_| None,
     snapshots: None,
@@ -88,22 +87,13 @@ static FORM: Form<()> = Form {
     is_required: |()| true,
 };
 
-/// Rejects what can never carry the stream. Another host than the venue's own has paths of its own.
-fn check_url(url: &str) -> Result<(), VenueError> {
-    let (host, path) = address::parts(url);
-    if !address::is_within(&host, DOMAIN) {
-        return Ok(());
-    }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
-    if host.split('.').next() != Some("ws") || !path.is_empty() {
-        return wrong("is not the address of its stream", "write wss://ws.finnhub.io, without the key");
-    }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
-}
+static HOME: address::Home = address::Home {
+    domain: "finnhub.io",
+    host: "ws",
+    path: &[],
+    why: "is not the address of its stream",
+    instead: "write wss://ws.finnhub.io, without the key",
+};
 
 /// A plain name is a stock of the United States. Another exchange stands before a colon: `BINANCE:BTCUSDT`.
 fn stock_of(name: &str) -> Facts {
@@ -124,10 +114,8 @@ impl Finnhub {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let base = address::join(setup.url.unwrap_or(BASE_URL), "/")?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let Some(credentials) = setup.credentials else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
-        };
-        let url = address::with_field(&base, "token", credentials.key.expose());
+        let key = setup.key(&SPEC)?;
+        let url = address::with_key(&base, "token", key);
         let subscription = Subscription::new(&FORM, &names);
         Ok(Self { url, names, subscription, refusal: Reason::NotGranted })
     }

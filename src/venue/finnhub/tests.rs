@@ -143,14 +143,14 @@ fn ends_are_not_awaited_and_not_refused() {
 #[test]
 fn an_address_that_can_never_carry_the_stream_is_refused() {
     for url in ["wss://ws.finnhub.io", "wss://WS.finnhub.io:443/", "ws://127.0.0.1:9", "wss://proxy.example/api/v1"] {
-        assert_eq!(check_url(url), Ok(()), "{url}");
+        assert_eq!(HOME.check(url), Ok(()), "{url}");
     }
     for (url, expected) in [
         ("wss://finnhub.io/api/v1", "not the address of its stream"),
         ("wss://ws.finnhub.io/v1?token=hush", "not the address of its stream"),
         ("ws://ws.finnhub.io", "TLS"),
     ] {
-        let error = check_url(url).unwrap_err().to_string();
+        let error = HOME.check(url).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("hush"), "{error}");
     }
 }
@@ -182,20 +182,25 @@ fn rule_9_a_bad_field_is_counted_and_costs_no_other_trade() {
 }
 
 #[test]
-fn rule_10_a_long_frame_is_read_in_slices() {
-    let list = vec![r#"{"p":1,"s":"AAPL","t":1,"v":1}"#; 3_000].join(",");
+fn rule_10_a_long_frame_is_read_in_slices_and_sorted_as_a_whole() {
+    let trade = |time: usize| format!(r#"{{"p":1,"s":"AAPL","t":{time},"v":100}}"#);
+    let list: Vec<_> = (1..=3_000).rev().map(trade).collect();
+    let list = list.join(",");
     let frame = format!(r#"{{"data":[{list}],"type":"trade"}}"#);
     let mut venue = venue();
     let mut batch = Batch::default();
-    let mut slices = Vec::new();
+    let (mut slices, mut times) = (Vec::new(), Vec::new());
     loop {
         assert_eq!(venue.read(frame.as_bytes(), &mut batch), Ok(Message::Data));
-        slices.push(batch.updates.drain(..).count());
+        slices.push(batch.updates.len());
+        times.extend(shown(&batch.updates).into_iter().map(|shown| shown.1 / 1_000));
+        batch.updates.clear();
         if batch.read_on == 0 {
             break;
         }
     }
     assert_eq!(slices, [1_024, 1_024, 952]);
+    assert_eq!(times, (1..=3_000).collect::<Vec<i64>>());
 }
 
 /// Every recorded trade is read, where the recordings are there: the two conditions mean what is said of them.

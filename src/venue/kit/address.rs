@@ -1,6 +1,6 @@
 //! A venue's address, from the config or its own.
 
-use crate::venue::VenueError;
+use crate::venue::{Secret, VenueError};
 use http::Uri;
 
 /// `base` with `path` where it has none of its own.
@@ -23,17 +23,10 @@ pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueErro
     })
 }
 
-/// An address with this field in its query: where a venue wants its key there. Letters and digits stand for themselves.
-pub(in crate::venue) fn with_field(address: &str, name: &str, value: &str) -> String {
+/// An address with the key in this field of its query, where a venue wants it there.
+pub(in crate::venue) fn with_key(address: &str, field: &str, key: &Secret) -> String {
     let sign = if address.contains('?') { '&' } else { '?' };
-    let mut whole = format!("{address}{sign}{name}=");
-    for byte in value.bytes() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => whole.push(char::from(byte)),
-            _ => whole.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    whole
+    format!("{address}{sign}{field}={}", key.in_address())
 }
 
 /// The value of this field in an address's query.
@@ -62,6 +55,44 @@ pub(in crate::venue) fn is_within(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
+/// The error of an address that can never carry the data, and what to write instead.
+pub(in crate::venue) fn wrong(url: &str, why: &'static str, instead: &'static str) -> VenueError {
+    VenueError::WrongEndpoint { url: without_query(url).to_owned(), why, instead }
+}
+
+/// Where a venue's own stream is.
+#[derive(Debug)]
+pub(in crate::venue) struct Home {
+    pub(in crate::venue) domain: &'static str,
+    /// The first part of its host.
+    pub(in crate::venue) host: &'static str,
+    /// The segments of its path, which an address may leave out.
+    pub(in crate::venue) path: &'static [&'static str],
+    /// Why another address of the domain is wrong, and what to write instead.
+    pub(in crate::venue) why: &'static str,
+    pub(in crate::venue) instead: &'static str,
+}
+
+impl Home {
+    /// Rejects what can never carry the stream. Another host than the venue's own has paths of its own.
+    pub(in crate::venue) fn check(&self, url: &str) -> Result<(), VenueError> {
+        let (host, path) = parts(url);
+        if !is_within(&host, self.domain) {
+            return Ok(());
+        }
+        if host.split('.').next() != Some(self.host) || !(path.is_empty() || path == self.path) {
+            return Err(wrong(url, self.why, self.instead));
+        }
+        check_tls(url)
+    }
+}
+
+/// Rejects an address of the venue's own that is not served without TLS.
+pub(in crate::venue) fn check_tls(url: &str) -> Result<(), VenueError> {
+    let is_encrypted = url.to_ascii_lowercase().starts_with("wss://");
+    is_encrypted.then_some(()).ok_or_else(|| wrong(url, "is not served without TLS", "write wss:// in front of it"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +103,7 @@ mod tests {
             ("wss://a.example", "wss://a.example?token=Ab-9%26x%3D%23%20"),
             ("wss://a.example/x?b=1", "wss://a.example/x?b=1&token=Ab-9%26x%3D%23%20"),
         ] {
-            let made = with_field(address, "token", "Ab-9&x=# ");
+            let made = with_key(address, "token", &Secret::new("Ab-9&x=# "));
             assert_eq!(made, whole);
             assert_eq!(field(&made, "token"), Some("Ab-9%26x%3D%23%20"));
             assert_eq!(field(&made, "tok"), None);

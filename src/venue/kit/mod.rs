@@ -16,7 +16,7 @@ mod subscription;
 mod time_unit;
 
 pub(super) use names::Names;
-pub(super) use several::keep_both;
+pub(super) use several::read_each;
 pub(super) use subscription::{Aim, Form, Subscription};
 
 use crate::market::Symbol;
@@ -30,4 +30,4 @@ pub(super) fn stock(symbol: &Symbol) -> Option<String> {
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
-pub(super) use testing::Given;
+pub(super) use testing::{CONDITIONS, Given, Moves};

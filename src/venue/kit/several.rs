@@ -1,9 +1,38 @@
 //! Frames that hold several messages.
 
-use crate::venue::Message;
+use super::raw;
+use crate::venue::{Batch, DecodeError, Message};
+use serde::Deserialize;
+
+/// Reads a frame that is a list of events, from where the batch was full. Returns the message that stands for all; what
+/// cannot be read of one event is counted, and the others stand.
+///
+/// # Errors
+/// [`DecodeError`] where nothing of the frame can be read.
+pub(in crate::venue) fn read_each<'a, E: Deserialize<'a>>(
+    frame: &'a [u8],
+    batch: &mut Batch,
+    mut read: impl FnMut(&E, &mut Batch) -> Result<Message, DecodeError>,
+) -> Result<Message, DecodeError> {
+    let mut most = Message::Other;
+    let from = std::mem::take(&mut batch.read_on);
+    let rest = raw::each_from(frame, from, |event: E| {
+        match read(&event, batch) {
+            Ok(message) => most = keep_both(most, message, &mut batch.answers),
+            Err(reason) => batch.errors.count(reason),
+        }
+        !batch.is_full()
+    });
+    match rest {
+        Err(reason) if most == Message::Other => return Err(reason),
+        Err(reason) => batch.errors.count(reason),
+        Ok(rest) => batch.read_on = rest,
+    }
+    Ok(most)
+}
 
 /// The message that stands for a frame with both. Where both are answers, the earlier one goes beside it.
-pub(in crate::venue) fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
+fn keep_both(most: Message, message: Message, answers: &mut Vec<Message>) -> Message {
     let is_answer =
         |message: Message| matches!(message, Message::Acknowledged(_) | Message::Superseded(_) | Message::Refused(_));
     if is_answer(most) && is_answer(message) {

@@ -12,8 +12,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !address::is_within(&host, DOMAIN) {
         return Ok(());
     }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    let wrong = |why, instead| Err(address::wrong(url, why, instead));
     let label = host.split('.').next().unwrap_or_default();
     if label.contains("futures") {
         return wrong("carries futures, which this venue does not support", SPOT);
@@ -30,10 +29,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !matches!(path.as_slice(), [] | ["v2"]) {
         return wrong("does not speak version 2 of its protocol", "write the address without its path, or with /v2");
     }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    address::check_tls(url)
 }
 
 #[cfg(test)]

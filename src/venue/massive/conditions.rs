@@ -46,56 +46,6 @@ pub(super) fn session(conditions: Exact<'_>) -> Option<TradingSession> {
 mod tests {
     use super::*;
 
-    /// Each id that the venue has published, of either tape, and the session in which such a trade is the last sale.
-    /// Ids between them are reserved.
-    const PUBLISHED: &[(u64, &str, &str)] = &[
-        (0, "regular sale", "regular"),
-        (1, "acquisition", "regular"),
-        (2, "average price", "none"),
-        (3, "automatic execution", "regular"),
-        (4, "bunched", "regular"),
-        (5, "bunched, sold late", "none"),
-        (6, "CAP election", "regular"),
-        (7, "cash", "none"),
-        (8, "closing prints", "regular"),
-        (9, "cross", "regular"),
-        (10, "derivatively priced", "none"),
-        (11, "distribution", "regular"),
-        (12, "extended hours", "extended"),
-        (13, "extended hours, out of sequence", "none"),
-        (14, "intermarket sweep", "regular"),
-        (15, "official close of an exchange", "none"),
-        (16, "official open of an exchange", "none"),
-        (17, "opening of an exchange", "regular"),
-        (18, "reopening of an exchange", "regular"),
-        (19, "closing of an exchange", "regular"),
-        (20, "next day", "none"),
-        (21, "price variation", "none"),
-        (22, "prior reference price", "none"),
-        (23, "rule 155", "regular"),
-        (24, "rule 127", "regular"),
-        (25, "opening prints", "regular"),
-        (27, "stopped stock", "regular"),
-        (28, "reopening prints", "regular"),
-        (29, "seller", "none"),
-        (30, "sold last", "regular"),
-        (31, "sold last, stopped stock", "regular"),
-        (32, "sold out of sequence", "none"),
-        (33, "sold out of sequence, stopped stock", "none"),
-        (34, "split", "regular"),
-        (35, "stock option", "regular"),
-        (36, "yellow flag", "regular"),
-        (37, "odd lot", "none"),
-        (38, "corrected consolidated close", "regular"),
-        (41, "exempt from trade through", "regular"),
-        (52, "contingent", "none"),
-        (53, "qualified contingent", "none"),
-        (55, "detail of an opening", "regular"),
-        (57, "short sale restriction", "regular"),
-        (60, "short sale restriction in effect", "regular"),
-        (999, "an id of tomorrow", "regular"),
-    ];
-
     fn name(session: Option<TradingSession>) -> &'static str {
         match session {
             None => "none",
@@ -106,15 +56,6 @@ mod tests {
 
     fn list(text: &str) -> Option<TradingSession> {
         session(Exact::from(Raw::Json(text)))
-    }
-
-    #[test]
-    fn each_published_condition_says_what_a_trade_moves() {
-        for (id, about, expected) in PUBLISHED {
-            assert_eq!(name(session_of(*id)), *expected, "{id}: {about}");
-            assert_eq!(name(list(&format!("[{id}]"))), *expected, "{id}: {about}");
-            assert_eq!(name(list(&format!("[14,{id},41]"))), *expected, "{id}: {about}");
-        }
     }
 
     #[test]

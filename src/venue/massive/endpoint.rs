@@ -23,20 +23,16 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !is_its_own(&host) {
         return Ok(());
     }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
+    let wrong = |why| Err(address::wrong(url, why, STOCKS));
     match path.as_slice() {
         [] | ["stocks"] => {}
-        ["crypto" | "forex" | "options" | "indices" | "futures"] => return wrong("does not carry stocks", STOCKS),
-        _ => return wrong("is not the address of its stocks", STOCKS),
+        ["crypto" | "forex" | "options" | "indices" | "futures"] => return wrong("does not carry stocks"),
+        _ => return wrong("is not the address of its stocks"),
     }
     if matches!(host.split('.').next(), Some("api" | "www" | "massive" | "polygon")) {
-        return wrong("is not a host of its streams", STOCKS);
+        return wrong("is not a host of its streams");
     }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    address::check_tls(url)
 }
 
 /// How late the data are by contract. Business plans have hosts of their own, `delayed-business` for example.

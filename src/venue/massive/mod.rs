@@ -35,9 +35,9 @@ mod endpoint;
 mod event;
 
 use super::{
-    AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Request, Rules, Secret,
-    Setup, Silence, Spec, Venue, VenueError,
-    kit::{self, Aim, Form, Names, Subscription, address, keep_both, raw},
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, Eviction, Failure, ListedSymbol, Message, Request, Rules,
+    Secret, Setup, Silence, Spec, Venue, VenueError,
+    kit::{self, Aim, Form, Names, Subscription, address},
 };
 use crate::market::{FeedSymbol, Reason};
 use event::{Channel, Event, Status, Trades};
@@ -58,6 +58,8 @@ const BETWEEN_CONNECTS: Duration = Duration::from_secs(1);
 const MESSAGE_BYTES: usize = 1 << 20;
 /// How long another connection of the account may take to end. The venue documents no time.
 const OTHER_CONNECTION: Duration = Duration::from_secs(60);
+/// Where another connection logs in, the older one is closed as a violation of the policy.
+const EVICTION: Eviction = Eviction { close_codes: &[1008], wait: OTHER_CONNECTION };
 
 /// The venue speaks first: it says that we are connected.
 const WELCOME: u64 = 0;
@@ -128,16 +130,14 @@ impl Massive {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let Some(credentials) = setup.credentials else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
-        };
+        let key = setup.key(&SPEC)?;
         let is_late = endpoint::delay(setup.url).is_some();
         Ok(Self {
             url,
             channels: if is_late { Channel::LATE } else { Channel::ALL },
             subscription: Subscription::new(&FORM, &names),
             names,
-            key: credentials.key.clone(),
+            key: key.clone(),
             stage: Stage::Connected,
             trades: Trades::default(),
         })
@@ -167,7 +167,7 @@ impl Massive {
             }
             Status::NotAuthorized => self.not_authorized(batch),
             Status::WrongKey => Message::Failed(Failure::Fatal(Reason::Unauthorized)),
-            Status::TooManyConnections => Message::Failed(Failure::Passing { retry_after: Some(OTHER_CONNECTION) }),
+            Status::TooManyConnections => Message::Failed(Failure::ConnectionLimit { retry_after: OTHER_CONNECTION }),
             Status::Failed => Message::Failed(Failure::Passing { retry_after: None }),
             Status::Connected | Status::LoggedIn | Status::Other => Message::Other,
         }
@@ -211,7 +211,7 @@ impl Venue for Massive {
     }
 
     fn rules(&self) -> Rules {
-        Rules { between_requests: BETWEEN_REQUESTS, ..Rules::default() }
+        Rules { between_requests: BETWEEN_REQUESTS, eviction: Some(EVICTION), ..Rules::default() }
     }
 
     fn open(&mut self) -> Vec<Request> {
@@ -222,22 +222,7 @@ impl Venue for Massive {
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
-        let mut most = Message::Other;
-        let from = std::mem::take(&mut batch.read_on);
-        let read = raw::each_from(frame, from, |event: Event<'_>| {
-            match self.event(&event, batch) {
-                Ok(message) => most = keep_both(most, message, &mut batch.answers),
-                // The others of its frame stand.
-                Err(reason) => batch.errors.count(reason),
-            }
-            !batch.is_full()
-        });
-        match read {
-            Err(reason) if most == Message::Other => return Err(reason),
-            Err(reason) => batch.errors.count(reason),
-            Ok(rest) => batch.read_on = rest,
-        }
-        Ok(most)
+        kit::read_each(frame, batch, |event: &Event<'_>, batch| self.event(event, batch))
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {

@@ -6,7 +6,10 @@ use crate::{
         Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
         TradingSession, UnixMicros, Update,
     },
-    venue::{Credentials, kit::Given},
+    venue::{
+        Credentials,
+        kit::{CONDITIONS, Given, Moves},
+    },
 };
 use proptest::prelude::*;
 
@@ -43,6 +46,21 @@ fn only(frame: impl AsRef<[u8]>) -> Update {
     let (message, batch) = read(frame);
     assert_eq!((message, batch.errors.total(), batch.updates.len()), (Ok(Message::Data), 0, 1));
     batch.updates[0]
+}
+
+#[test]
+fn each_known_condition_moves_on_every_tape_what_it_may() {
+    for (id, about, .., moves) in CONDITIONS {
+        for conditions in id.iter().flat_map(|id| [format!("[{id}]"), format!("[14,{id},41]")]) {
+            for tape in 1..=3 {
+                let trade = TRADE.replace("[14,41]", &conditions).replace(r#""z":3"#, &format!(r#""z":{tape}"#));
+                let (message, batch) = read(&trade);
+                assert_eq!(message, Ok(Message::Data), "{trade}");
+                let found = (Moves::of(&batch), batch.ineligible);
+                assert_eq!(found, (*moves, u64::from(*moves == Moves::Neither)), "{about}: {trade}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -268,12 +286,13 @@ fn a_topic_that_is_held_already_is_granted_by_its_trades() {
 
 #[test]
 fn errors_are_fatal_or_passing() {
-    let passing = |retry_after| Message::Failed(Failure::Passing { retry_after });
+    let passing = Message::Failed(Failure::Passing { retry_after: None });
+    let crowded = Message::Failed(Failure::ConnectionLimit { retry_after: Duration::from_secs(60) });
     for (kind, words, expected) in [
         ("auth_failed", "authentication failed", Message::Failed(Failure::Fatal(Reason::Unauthorized))),
-        ("auth_timeout", "No authentication request received.", passing(None)),
-        ("max_connections", "Maximum number of websocket connections exceeded. ", passing(Some(OTHER_CONNECTION))),
-        ("error", "unknown", passing(None)),
+        ("auth_timeout", "No authentication request received.", passing),
+        ("max_connections", "Maximum number of websocket connections exceeded. ", crowded),
+        ("error", "unknown", passing),
         ("connected", "Connected Successfully", Message::Other),
         ("news", "of tomorrow", Message::Other),
     ] {

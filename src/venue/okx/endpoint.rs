@@ -14,8 +14,7 @@ pub(super) fn check(url: &str) -> Result<(), VenueError> {
     if !address::is_within(&host, DOMAIN) {
         return Ok(());
     }
-    let wrong =
-        |why| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead: RIGHT });
+    let wrong = |why| Err(address::wrong(url, why, RIGHT));
     if !host.starts_with("ws") {
         return wrong("is not a host of its streams");
     }

@@ -193,6 +193,7 @@ impl Venue for Okx {
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(SILENCE_MAX),
+            eviction: None,
         }
     }
 
@@ -207,7 +208,7 @@ impl Venue for Okx {
             Event::Error { code, message } => self.error(code, &message, batch),
             Event::Control => Message::Control,
             Event::Closing => Message::Closing,
-            Event::TooManyConnections => Message::Failed(Failure::Passing { retry_after: Some(CONNECTIONS_WAIT) }),
+            Event::TooManyConnections => Message::Failed(Failure::ConnectionLimit { retry_after: CONNECTIONS_WAIT }),
             Event::Other => Message::Other,
         })
     }

@@ -155,6 +155,7 @@ impl Venue for Sim {
             lifetime: None,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
+            eviction: None,
         }
     }
 

@@ -41,7 +41,6 @@ use std::time::Duration;
 
 const BASE_URL: &str = "wss://api.tiingo.com";
 const PATH: &str = "/iex";
-const DOMAIN: &str = "tiingo.com";
 /// The field of an address that sets the level, which is also its name in a request.
 const LEVEL_FIELD: &str = "thresholdLevel";
 /// The level of usual plans: the reference price.
@@ -104,24 +103,21 @@ static FORM: Form<()> = Form {
     is_required: |()| true,
 };
 
-/// Rejects what can never carry the stream. Another host than the venue's own has paths of its own.
+static HOME: address::Home = address::Home {
+    domain: "tiingo.com",
+    host: "api",
+    path: &["iex"],
+    why: "is not the address of its stocks",
+    instead: "write wss://api.tiingo.com/iex",
+};
+
+/// Rejects what can never carry the stream.
 fn check_url(url: &str) -> Result<(), VenueError> {
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
     if address::field(url, LEVEL_FIELD).is_some_and(|level| !matches!(level, "0" | "5" | "6")) {
-        return wrong("asks for a level that the venue does not have", "write ?thresholdLevel=0, 5 or 6");
+        let why = "asks for a level that the venue does not have";
+        return Err(address::wrong(url, why, "write ?thresholdLevel=0, 5 or 6"));
     }
-    let (host, path) = address::parts(url);
-    if !address::is_within(&host, DOMAIN) {
-        return Ok(());
-    }
-    if !matches!(path.as_slice(), [] | ["iex"]) || host.split('.').next() != Some("api") {
-        return wrong("is not the address of its stocks", "write wss://api.tiingo.com/iex");
-    }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
+    HOME.check(url)
 }
 
 /// The protocol of Tiingo's stream.
@@ -142,15 +138,13 @@ impl Tiingo {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let url = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let Some(credentials) = setup.credentials else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
-        };
+        let key = setup.key(&SPEC)?;
         Ok(Self {
             level: address::field(&url, LEVEL_FIELD).unwrap_or(LEVEL).to_owned(),
             url,
             subscription: Subscription::new(&FORM, &names),
             names,
-            key: credentials.key.clone(),
+            key: key.clone(),
             id: None,
             waiting: Vec::new(),
         })

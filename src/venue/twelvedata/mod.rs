@@ -34,8 +34,8 @@
 mod event;
 
 use super::{
-    AssetClass, Batch, Change, CredentialsRule, DecodeError, Failure, ListedSymbol, Message, Ping, Request, Rules,
-    Setup, Silence, Spec, Venue, VenueError,
+    AssetClass, Batch, Change, CredentialsRule, DecodeError, Eviction, Failure, ListedSymbol, Message, Ping, Request,
+    Rules, Setup, Silence, Spec, Venue, VenueError,
     kit::{Aim, Form, Names, Subscription, address, facts},
 };
 use crate::market::{Facts, FeedSymbol, Hours, InstrumentKind, Origin, Reason, Symbol};
@@ -44,7 +44,6 @@ use std::time::Duration;
 
 const BASE_URL: &str = "wss://ws.twelvedata.com";
 const PATH: &str = "/v1/quotes/price";
-const DOMAIN: &str = "twelvedata.com";
 
 /// A plan has credits, and a symbol takes one: the largest public plan has fewer than this.
 const SYMBOLS_MAX: usize = 2_000;
@@ -62,6 +61,9 @@ const PING: Ping = Ping { every: Duration::from_secs(10), text: r#"{"action":"he
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After too many requests: the venue counts them by the minute.
 const TOO_MANY: Duration = Duration::from_secs(60);
+/// A connection over the plan's number closes the oldest one. The venue documents neither the code nor a time: these say
+/// nothing of the server.
+const EVICTION: Eviction = Eviction { close_codes: &[1000, 1005, 1008], wait: Duration::from_secs(60) };
 /// The venue's own limit on a message.
 const MESSAGE_BYTES: usize = 1 << 20;
 
@@ -84,7 +86,7 @@ pub(super) static SPEC: Spec = Spec {
     data_name: |_| None,
     quotes: &[],
     facts: pair_of,
-    check_url,
+    check_url: |url| HOME.check(url),
     origin: |_| Origin::Market,
     delay: |_| None,
     snapshots: None,
@@ -103,22 +105,13 @@ static FORM: Form<()> = Form {
     is_required: |()| true,
 };
 
-/// Rejects what can never carry prices. Another host than the venue's own has paths of its own.
-fn check_url(url: &str) -> Result<(), VenueError> {
-    let (host, path) = address::parts(url);
-    if !address::is_within(&host, DOMAIN) {
-        return Ok(());
-    }
-    let wrong =
-        |why, instead| Err(VenueError::WrongEndpoint { url: address::without_query(url).to_owned(), why, instead });
-    if host.split('.').next() != Some("ws") || !matches!(path.as_slice(), [] | ["v1", "quotes", "price"]) {
-        return wrong("is not the address of its prices", "write wss://ws.twelvedata.com, without the key");
-    }
-    if !url.to_ascii_lowercase().starts_with("wss://") {
-        return wrong("is not served without TLS", "write wss:// in front of it");
-    }
-    Ok(())
-}
+static HOME: address::Home = address::Home {
+    domain: "twelvedata.com",
+    host: "ws",
+    path: &["v1", "quotes", "price"],
+    why: "is not the address of its prices",
+    instead: "write wss://ws.twelvedata.com, without the key",
+};
 
 /// The protocol of Twelve Data's stream.
 struct TwelveData {
@@ -135,10 +128,8 @@ impl TwelveData {
     fn new(setup: &Setup<'_>) -> Result<Self, VenueError> {
         let base = address::join(setup.url.unwrap_or(BASE_URL), PATH)?;
         let names = Names::new(&SPEC, setup.symbols)?;
-        let Some(credentials) = setup.credentials else {
-            return Err(VenueError::NoCredentials { venue: SPEC.name, rule: SPEC.credentials });
-        };
-        let url = address::with_field(&base, "apikey", credentials.key.expose());
+        let key = setup.key(&SPEC)?;
+        let url = address::with_key(&base, "apikey", key);
         let subscription = Subscription::new(&FORM, &names);
         let prices = Prices::of(setup.symbols);
         Ok(Self { url, names, subscription, prices, requests: 0 })
@@ -182,22 +173,21 @@ impl TwelveData {
             }
             Answer::Failed(code) => return self.failed(code, batch),
         };
-        let Some(id) = self.subscription.oldest_id(Aim::Begin) else { return Message::Control };
+        let mut named = granted.iter().chain(&refused);
+        let of_one = named.find_map(|symbol| self.subscription.awaiting(Aim::Begin, (), *symbol, &self.names));
+        let Some(id) = of_one.or_else(|| self.subscription.oldest_id(Aim::Begin)) else { return Message::Control };
         let verdicts = granted.iter().map(|symbol| (*symbol, None));
         let refusals = refused.iter().map(|symbol| (*symbol, Some(Reason::NotGranted)));
-        let mut message = Message::Control;
-        for (symbol, verdict) in verdicts.chain(refusals) {
-            let next = self.subscription.answered(id, symbol, verdict, &self.names, batch);
-            message = if message == Message::Control { next } else { message };
+        let mut answers = Vec::new();
+        for (symbol, refused) in verdicts.chain(refusals) {
+            answers.push(self.subscription.answered(id, symbol, refused, &self.names, batch));
         }
-        if message != Message::Control {
-            return message;
+        // What the answer does not name, it does not grant: prices are found by the same names.
+        for symbol in self.subscription.open_symbols(id).to_vec() {
+            let refused = Some(Reason::NotGranted);
+            answers.push(self.subscription.answered(id, symbol, refused, &self.names, batch));
         }
-        // The rest has names that the answer writes in another way.
-        if granted.is_empty() {
-            return self.subscription.refused(Some(id), Reason::NotGranted);
-        }
-        self.subscription.granted(id)
+        answers.into_iter().find(|answer| *answer != Message::Control).unwrap_or(Message::Control)
     }
 }
 
@@ -211,6 +201,7 @@ impl Venue for TwelveData {
             between_requests: BETWEEN_REQUESTS,
             ping: Some(PING),
             heartbeat_timeout: Some(HEARTBEAT_TIMEOUT),
+            eviction: Some(EVICTION),
             ..Rules::default()
         }
     }

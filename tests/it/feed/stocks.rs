@@ -74,7 +74,7 @@ async fn a_venue_that_holds_on_to_an_old_session_is_left_alone_for_a_while() {
     let mut rig = Rig::run(&stocks(&venue), timing());
     let mut peer = log_in(&venue).await;
     peer.send(r#"[{"T":"error","code":406,"msg":"connection limit exceeded"}]"#).await;
-    rig.lost_by("failed").await;
+    rig.lost_by("connection_limit").await;
     let again = tokio::time::timeout(Duration::from_millis(200), venue.tcp()).await;
     assert!(again.is_err(), "ten times the longest wait of other failures");
     rig.stop().await;

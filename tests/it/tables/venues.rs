@@ -4,7 +4,7 @@
 use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
 use tickfan::venue::{AssetClass, VENUES};
-use venue_sim::{DIALECTS, Manner};
+use venue_sim::{DIALECTS, Dialect, Manner, Part};
 
 #[test]
 fn the_readme_lists_each_venue() {
@@ -31,8 +31,11 @@ fn shows(manner: &Manner) -> String {
     let mut dialect = (manner.new)(&[]);
     let (_, name) = manner.symbols[0];
     let mut sends = vec!["trades"];
-    sends.extend(dialect.quote(name, 1, "1", "2").map(|_| "quotes"));
-    sends.extend(dialect.statistics(name, 1, "2").map(|_| "statistics"));
+    let beside = |dialect: &dyn Dialect, part| dialect.beside_trades().contains(&part);
+    let has_quotes = dialect.quote(name, 1, "1", "2").is_some() || beside(&*dialect, Part::Quote);
+    let has_statistics = dialect.statistics(name, 1, "2").is_some() || beside(&*dialect, Part::Statistics);
+    sends.extend(has_quotes.then_some("quotes"));
+    sends.extend(has_statistics.then_some("statistics"));
     let shown = [
         dialect.heartbeat().is_some(),
         dialect.lose_a_frame(),
@@ -41,5 +44,5 @@ fn shows(manner: &Manner) -> String {
         dialect.fatal_error().is_some(),
     ];
     let shown = shown.map(|shown| if shown { "yes" } else { "–" });
-    format!("| `{}` | {} | {} |\n", manner.venue, sends.join(", "), shown.join(" | "))
+    format!("| `{}{}` | {} | {} |\n", manner.venue, manner.query, sends.join(", "), shown.join(" | "))
 }

@@ -3,7 +3,7 @@
 //! judge by each tick.
 
 use super::{
-    credentials,
+    NO_SOCKET, address, credentials,
     order::quotes_have_times,
     row::{Case, Row, count},
     spec, symbols,
@@ -12,9 +12,12 @@ use std::{thread::scope, time::Duration};
 use tickfan::venue::{self, Setup, Silence};
 use tokio_tungstenite::tungstenite::{
     Message,
-    protocol::frame::{
-        Frame,
-        coding::{Data, OpCode},
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
     },
 };
 use venue_sim::{DIALECTS, Dialect, Manner, Part};
@@ -33,13 +36,14 @@ fn is_awaited(manner: &Manner) -> bool {
     let listed = symbols(manner, ["A".to_owned()].into_iter());
     let spec = spec(manner);
     let credentials = credentials(spec);
-    let setup = Setup { url: None, symbols: &listed, credentials: credentials.as_ref(), playback: None };
+    let url = address(manner, NO_SOCKET);
+    let setup = Setup { url: Some(&url), symbols: &listed, credentials: credentials.as_ref(), playback: None };
     let requests = venue::new(spec, &setup).unwrap().open();
     requests.iter().any(|request| request.silence != Silence::Accepts)
 }
 
 /// Plays rows at once: they mostly wait.
-fn at_once(rows: &[fn()]) {
+pub(super) fn at_once(rows: &[fn()]) {
     scope(|scope| rows.iter().for_each(|row| _ = scope.spawn(row)));
 }
 
@@ -56,7 +60,9 @@ fn a_connection_that_ends() {
         },
         || {
             Row::new("closed").play(any, |case| {
-                case.start().act(|_| vec![Message::Close(None)]);
+                // Some venues close a connection without a word for a newer one.
+                let away = CloseFrame { code: CloseCode::Away, reason: "".into() };
+                case.start().act(|_| vec![Message::Close(Some(away))]);
                 case.both_show("stale", "connection_lost");
                 let _line = case.recovers();
                 case.lost_by("closed", 1);

@@ -12,7 +12,13 @@ use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
 };
-use tokio_tungstenite::accept_async;
+use tokio_tungstenite::{
+    accept_hdr_async,
+    tungstenite::{
+        handshake::server::{ErrorResponse, Request, Response},
+        http::StatusCode,
+    },
+};
 use venue_sim::{Connection, Dialect, Line, Venue, serve};
 
 /// A venue that listens.
@@ -101,10 +107,21 @@ async fn listen(venue: Venue, new: impl Fn() -> Box<dyn Dialect>, shared: Arc<Sh
         }
         let (line, acts) = venue_sim::line();
         let lines = lines.clone();
-        let dialect = new();
+        let mut dialect = new();
         let serving = tokio::spawn(async move {
+            #[expect(clippy::result_large_err, reason = "the library's own type")]
+            let answer = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+                let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+                let status = StatusCode::from_u16(dialect.handshake(target)).unwrap();
+                if status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok(response);
+                }
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = status;
+                Err(refusal)
+            };
             // A gateway that stops leaves within the handshake.
-            let Ok(socket) = accept_async(tcp).await else { return };
+            let Ok(socket) = accept_hdr_async(tcp, answer).await else { return };
             let _ = lines.send(line);
             serve(Connection { socket }, dialect, acts, |_| {}).await;
         });
@@ -130,6 +147,10 @@ pub(super) struct Deaf(pub(super) Box<dyn Dialect>);
 impl Dialect for Deaf {
     fn greeting(&mut self) -> Vec<String> {
         self.0.greeting()
+    }
+
+    fn handshake(&mut self, target: &str) -> u16 {
+        self.0.handshake(target)
     }
 
     fn answer(&mut self, _: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Every venue, against a mock that speaks its dialect.
 
+mod accounts;
 mod corpus;
 mod faults;
 mod mock;
@@ -31,6 +32,14 @@ fn credentials(spec: &Spec) -> Option<Credentials> {
     }
 }
 
+/// Where the feed of a venue that is played connects, if it listens here.
+fn address(manner: &Manner, listens: &str) -> String {
+    format!("{listens}{}", manner.query)
+}
+
+/// The address of readers without a socket.
+const NO_SOCKET: &str = "ws://127.0.0.1:9";
+
 /// Symbols of the kind that a venue has, each with another base: `S00001-USDT` where it has `BTC-USDT`.
 fn symbols(manner: &Manner, bases: impl Iterator<Item = String>) -> Vec<ListedSymbol> {
     let rest = manner.symbols[0].0.split_once('-').map(|(_, rest)| format!("-{rest}")).unwrap_or_default();
@@ -43,6 +52,7 @@ fn each_venue_has_a_dialect_and_each_dialect_a_venue() {
     let mut played: Vec<&str> = DIALECTS.iter().map(|manner| manner.venue).collect();
     let mut known: Vec<&str> = VENUES.iter().filter(|spec| !spec.plays_recordings()).map(|spec| spec.name).collect();
     played.sort_unstable();
+    played.dedup();
     known.sort_unstable();
     assert_eq!(played, known);
 }

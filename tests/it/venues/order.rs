@@ -1,7 +1,7 @@
 //! Each venue's reader with the cache's merge, without sockets: whatever order its frames come in, and however often
 //! they are repeated, no part of a symbol moves back.
 
-use super::{credentials, spec, symbols};
+use super::{NO_SOCKET, address, credentials, spec, symbols};
 use proptest::{
     collection::vec,
     test_runner::{Config, TestCaseError, TestRunner},
@@ -35,7 +35,8 @@ impl Rig {
         let listed = symbols(manner, ["A", "B"].map(str::to_owned).into_iter());
         let names = [0, 1].map(|place| (spec.derive)(&listed[place].symbol).unwrap());
         let credentials = credentials(spec);
-        let setup = Setup { url: None, symbols: &listed, credentials: credentials.as_ref(), playback: None };
+        let url = address(manner, NO_SOCKET);
+        let setup = Setup { url: Some(&url), symbols: &listed, credentials: credentials.as_ref(), playback: None };
         let reader = venue::new(spec, &setup).unwrap();
         let now = Now::read();
         let snapshot = || (Snapshot::waiting(Origin::Market, now.unix), Guards::default());
@@ -92,7 +93,7 @@ impl Rig {
         let price = match part {
             Part::Trade => snapshot.trade.price,
             Part::Quote => snapshot.quote.bid,
-            Part::Statistics => snapshot.stats.high,
+            Part::Statistics => snapshot.stats.high.or(snapshot.stats.volume),
         };
         price.map_or(0, |price: Decimal| price.to_string().split('.').next().unwrap().parse().unwrap())
     }

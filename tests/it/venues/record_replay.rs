@@ -1,6 +1,6 @@
 //! What is recorded of each venue's mock and replayed gives the same ticks, but for times of receipt.
 
-use super::{credentials, mock::Mock, spec, symbols};
+use super::{address, credentials, mock::Mock, spec, symbols};
 use crate::support::{
     Client, PATIENCE, recorded,
     reference::Fields,
@@ -45,7 +45,7 @@ impl Recorded {
         let listed = symbols(manner, ["A", "B"].map(|last| format!("R{place}{last}")).into_iter());
         let symbols = [0, 1].map(|place| listed[place].symbol.clone());
         let names = [0, 1].map(|place| (spec(manner).derive)(&symbols[place]).unwrap());
-        let folder = recorded::folder(&format!("replayed-{}", manner.venue));
+        let folder = recorded::folder(&format!("replayed-{place}"));
         Self { manner, mock: Mock::start(|| (manner.new)(&[]), &[]), symbols, names, folder }
     }
 
@@ -57,8 +57,8 @@ impl Recorded {
     fn feed(&self) -> Feed {
         let spec = spec(self.manner);
         Feed {
-            name: format!("recorded-{}", spec.name),
-            url: Some(self.mock.url.clone()),
+            name: format!("recorded-{}", self.symbols[0].as_str().to_lowercase()),
+            url: Some(address(self.manner, &self.mock.url)),
             schedule: Schedule::always(),
             credentials: credentials(spec),
             record: Some(Record { folder: self.folder.clone(), bytes_max: u64::MAX }),
@@ -71,7 +71,7 @@ impl Recorded {
         let files = recorded::files(&self.folder);
         let protocol = spec(self.manner);
         let playback = Playback { protocol, url: None, files, speed: Speed::Times(SPEED), repeats: false };
-        let name = format!("replayed-{}", protocol.name);
+        let name = format!("replayed-{}", self.symbols[0].as_str().to_lowercase());
         Feed { name, playback: Some(playback), ..Feed::new(venue::find("replay").unwrap(), self.listed()) }
     }
 

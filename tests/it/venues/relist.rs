@@ -1,6 +1,6 @@
 //! Each venue while its list changes: under traffic, at its pace, and over a reconnect.
 
-use super::{credentials, spec, symbols};
+use super::{address, credentials, spec, symbols};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -114,7 +114,7 @@ impl Rig {
         let venue = Venue::bind().await;
         let spec = spec(manner);
         let feed = config::Feed {
-            url: Some(venue.url.clone()),
+            url: Some(address(manner, &venue.url)),
             schedule: Schedule::always(),
             credentials: credentials(spec),
             ..config::Feed::new(spec, listed.to_vec())

@@ -1,7 +1,7 @@
 //! A row of the fault table: one fault, played by every venue that can, each as a feed of one gateway.
 
 use super::{
-    credentials,
+    address, credentials,
     mock::{Deaf, Mock},
     spec, symbols,
 };
@@ -23,8 +23,9 @@ use tickfan::{
     config,
     feed::Timing,
     market::{Schedule, Symbol},
+    venue::Credentials,
 };
-use venue_sim::{DIALECTS, Dialect, Line, Manner};
+use venue_sim::{Account, DIALECTS, Dialect, Line, Manner};
 
 /// How long a state may take that follows at once, on a machine that does much else.
 const AT_ONCE: Duration = Duration::ZERO;
@@ -39,19 +40,25 @@ pub(super) struct Prices;
 
 impl Numbering for Prices {
     fn read(tick: &Tick) -> Numbers {
-        ["price", "bid", "high"].map(|field| tick.text(field).split('.').next().unwrap().parse().unwrap_or(0))
+        // A venue without a high has a volume.
+        let figure = if tick.text("high").is_empty() { "volume" } else { "high" };
+        ["price", "bid", figure].map(|field| tick.text(field).split('.').next().unwrap().parse().unwrap_or(0))
     }
 }
 
 /// A fault, and the circumstances that it needs.
 pub(super) struct Row {
-    name: &'static str,
+    pub(super) name: &'static str,
     pub(super) timing: Timing,
     pub(super) mute_after: Duration,
     /// Which of the two symbols the venue refuses.
     pub(super) refused: &'static [usize],
     /// Whether the venue answers nothing.
     pub(super) deaf: bool,
+    /// The account, where it lacks something.
+    pub(super) account: Option<Account>,
+    /// Whether the feed's key is not the account's.
+    pub(super) has_wrong_key: bool,
     /// What the first handshakes are answered with.
     pub(super) handshakes: &'static [&'static str],
 }
@@ -68,7 +75,16 @@ impl Row {
             acknowledgement: NEVER,
             ..Timing::default()
         };
-        Self { name, timing, mute_after: NEVER, refused: &[], deaf: false, handshakes: &[] }
+        Self {
+            name,
+            timing,
+            mute_after: NEVER,
+            refused: &[],
+            deaf: false,
+            account: None,
+            has_wrong_key: false,
+            handshakes: &[],
+        }
     }
 
     /// Plays the fault with each venue that can, all at once, beside a feed that must not notice.
@@ -81,9 +97,10 @@ impl Row {
         let venues: Vec<Played> =
             able.map(|(place, manner)| Played::new(&self, &format!("Q{place}"), manner)).collect();
         assert!(!venues.is_empty(), "{}: no venue can", self.name);
-        let calm = Played::new(&Row::new(self.name), "CALM", manner("binance"));
-        let mut config = config(venues.iter().map(|played| played.feed(self.mute_after)).collect());
-        config.feeds.push(calm.feed(NEVER));
+        let calm_row = Row::new(self.name);
+        let calm = Played::new(&calm_row, "CALM", manner("binance"));
+        let mut config = config(venues.iter().map(|played| played.feed(&self)).collect());
+        config.feeds.push(calm.feed(&calm_row));
         config.fanout.max_lag = Duration::from_secs(10);
         let gateway = Running::start_with(&config, self.timing);
         let all = venues.iter().chain([&calm]).flat_map(|played| &played.symbols).map(String::as_str);
@@ -131,24 +148,28 @@ impl Played {
         let symbols = [0, 1].map(|place| listed[place].symbol.as_str().to_owned());
         let names = [0, 1].map(|place| (spec(manner).derive)(&listed[place].symbol).unwrap());
         let refused: Vec<String> = row.refused.iter().map(|&place| names[place].clone()).collect();
-        let deaf = row.deaf;
+        let (deaf, account) = (row.deaf, row.account);
         let dialect = move || {
             let names: Vec<&str> = refused.iter().map(String::as_str).collect();
-            let dialect = (manner.new)(&names);
+            let mut dialect = (manner.new)(&names);
+            if let Some(account) = account {
+                dialect.account(account);
+            }
             if deaf { Box::new(Deaf(dialect)) } else { dialect }
         };
         let mock = Mock::start(dialect, row.handshakes);
         Self { manner, mock, feed: format!("{}-{}-{}", row.name, manner.venue, base.to_lowercase()), symbols, names }
     }
 
-    fn feed(&self, mute_after: Duration) -> config::Feed {
+    fn feed(&self, row: &Row) -> config::Feed {
         let spec = spec(self.manner);
+        let key = credentials(spec);
         config::Feed {
             name: self.feed.clone(),
-            url: Some(self.mock.url.clone()),
+            url: Some(address(self.manner, &self.mock.url)),
             schedule: Schedule::always(),
-            credentials: credentials(spec),
-            mute_after: Some(mute_after),
+            credentials: if row.has_wrong_key { key.map(|_| Credentials::new("PKOTHER", "loud")) } else { key },
+            mute_after: Some(row.mute_after),
             ..config::Feed::new(spec, self.symbols.iter().map(|name| name.parse::<Symbol>().unwrap().into()).collect())
         }
     }

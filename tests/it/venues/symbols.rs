@@ -1,6 +1,6 @@
 //! Each venue with many symbols, at its pace and with the default limits.
 
-use super::{credentials, spec, symbols};
+use super::{address, credentials, spec, symbols};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::time::{Duration, Instant};
 use tickfan::{
@@ -67,7 +67,7 @@ fn bases(count: usize) -> impl Iterator<Item = String> {
 fn feed(manner: &Manner, count: usize, url: &str) -> config::Feed {
     let spec = spec(manner);
     config::Feed {
-        url: Some(url.to_owned()),
+        url: Some(address(manner, url)),
         connections_max: spec.connections_max.min(CONNECTIONS_MAX),
         schedule: Schedule::always(),
         credentials: credentials(spec),
