@@ -166,7 +166,7 @@ test("a page that is opened before the gateway has answered fills up by itself",
   const gateway = await startGateway(t);
   const page = await newPage(t, browser);
   let refused = 0;
-  await page.route("**/v1/symbols*", (route) => (refused++ === 0 ? route.abort() : route.continue()));
+  await page.route("**/v1/symbols?limit=20", (route) => (refused++ === 0 ? route.abort() : route.continue()));
   await page.goto(gateway.url);
   await pill(page, "reconnecting");
   await pill(page, "live");

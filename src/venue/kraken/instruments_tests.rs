@@ -39,11 +39,11 @@ fn granted(venue: &mut Kraken) -> Vec<String> {
     batch.requests.into_iter().filter_map(|request| request.text).collect()
 }
 
-/// What a frame tells of each symbol: the decimals of prices and of sizes; and the reasons that were counted.
-fn told(
-    venue: &mut Kraken,
-    frame: &str,
-) -> (Result<Message, DecodeError>, Vec<(u32, [Option<u8>; 2])>, Vec<DecodeError>) {
+/// What a symbol is told: the decimals of its prices and of its sizes.
+type Decimals = (u32, [Option<u8>; 2]);
+
+/// What a frame tells, and the reasons that were counted.
+fn told(venue: &mut Kraken, frame: &str) -> (Result<Message, DecodeError>, Vec<Decimals>, Vec<DecodeError>) {
     let mut batch = Batch::default();
     let message = venue.read(frame.as_bytes(), &mut batch);
     let counts = |facts: &Facts| [facts.price_digits, facts.size_digits].map(|digits| digits.map(Digits::count));
