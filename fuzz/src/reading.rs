@@ -24,9 +24,9 @@ pub const BYTES_OF_RECORDING: usize = 64 << 20;
 /// while it grows.
 pub const BYTES_PER_BYTE_OF_CREDENTIALS: usize = 40;
 /// The most memory that reading a configuration takes, for each byte of it, and besides.
-pub const BYTES_PER_BYTE_OF_CONFIG: usize = 400;
+pub const BYTES_PER_BYTE_OF_CONFIG: usize = 200;
 /// The defaults, the list of keys, and the dictionary.
-pub const BYTES_OF_CONFIG: usize = 8 << 20;
+pub const BYTES_OF_CONFIG: usize = 2 << 20;
 /// The longest explanation of what is wrong with a configuration.
 pub const EXPLANATION_BYTES_MAX: usize = 64 << 10;
 

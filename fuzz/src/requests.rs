@@ -34,7 +34,7 @@ const PART_BYTES_MAX: usize = 2 << 10;
 /// What is kept of the answers.
 const KEPT_BYTES: usize = 4 << 10;
 /// The most memory of a connection, and for each byte of its requests: pipelined ones wait for their turn.
-const BYTES_OF_CONNECTION: usize = 2 << 20;
+const BYTES_OF_CONNECTION: usize = 256 << 10;
 const BYTES_PER_BYTE: usize = 40;
 /// Only a server that hangs takes so long.
 const PATIENCE: Duration = Duration::from_secs(8);
