@@ -1,5 +1,5 @@
-//! Any bytes, read as frames, recordings, credentials and messages of a cluster: no reader may panic, go on for ever, or
-//! take more memory than its input is worth.
+//! Any bytes, read as frames, recordings, credentials, messages of a cluster and configurations: no reader may panic, go
+//! on for ever, or take more memory than its input is worth.
 
 use super::allocations::peak;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -8,6 +8,7 @@ use std::{fs, path::Path};
 use tickfan::{
     auth::{Claims, Expected, KeyOrigin, KeySet, TokenError, verify},
     cluster::message::{Ask, HEAD_BYTES, Message},
+    config,
     market::{Guards, Origin, Snapshot, UnixMicros, Update},
     recording::Merged,
     venue::{self, Batch, Credentials, CredentialsRule, Setup, Spec, Venue},
@@ -22,6 +23,12 @@ pub const BYTES_OF_RECORDING: usize = 64 << 20;
 /// The most memory that reading a token or a JWK set takes, for each byte of it: a list of short entries is there twice
 /// while it grows.
 pub const BYTES_PER_BYTE_OF_CREDENTIALS: usize = 40;
+/// The most memory that reading a configuration takes, for each byte of it, and besides.
+pub const BYTES_PER_BYTE_OF_CONFIG: usize = 200;
+/// The defaults, the list of keys, and the dictionary.
+pub const BYTES_OF_CONFIG: usize = 2 << 20;
+/// The longest explanation of what is wrong with a configuration.
+pub const EXPLANATION_BYTES_MAX: usize = 64 << 10;
 
 /// Reads each line as a frame of one connection of this venue, with two symbols.
 ///
@@ -108,6 +115,23 @@ fn token(token: &[u8], keys: &KeySet) -> Result<Claims, TokenError> {
 
 fn credentials_may_take(bytes: &[u8]) -> usize {
     bytes.len() * BYTES_PER_BYTE_OF_CREDENTIALS + BYTES_PER_FRAME
+}
+
+/// Reads a file as a configuration.
+///
+/// # Panics
+/// If the reader takes more memory than it may, or an error would disturb the terminal that shows it.
+pub fn configuration(file: &Path, bytes: &[u8]) {
+    fs::write(file, bytes).expect("a folder for temporary files");
+    let (loaded, taken) = peak(|| config::load(Some(file), [], &config::Overrides::default()));
+    let allowed = BYTES_OF_CONFIG + bytes.len() * BYTES_PER_BYTE_OF_CONFIG;
+    assert!(taken <= allowed, "a configuration of {} bytes took {taken} bytes", bytes.len());
+    if let Err(error) = loaded {
+        let said = error.to_string();
+        assert!(said.len() <= EXPLANATION_BYTES_MAX, "{} bytes explain what is wrong", said.len());
+        let disturbs = |character: char| character.is_control() && character != '\n';
+        assert!(!said.contains(disturbs), "{said:?}");
+    }
 }
 
 /// Reads the bytes as a message of a cluster and as an ask: as they are, and with the checksum that they would have.

@@ -255,6 +255,11 @@ impl<S: Send + Sync + 'static> Routes<S> {
 
     /// Answers a request whose client has these rights. `body` is its body, if it may have one.
     pub(super) async fn answer(&self, mut head: Parts, rights: Rights, body: RequestBody) -> Routed<S> {
+        // The target of CONNECT, or of a client that mistakes the form of a target, is a host alone: warp would panic.
+        if head.uri.path_and_query().is_none() {
+            let problem = self.not_found(head.uri.path()).into();
+            return Routed { route: Unrouted::Other.label(), answer: Answer::Problem(problem) };
+        }
         head.extensions.insert(body);
         let uri = head.uri.clone();
         head.extensions.insert(rights);

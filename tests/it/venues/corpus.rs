@@ -6,6 +6,9 @@ mod allocations;
 #[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
 #[path = "../../../fuzz/src/reading.rs"]
 mod reading;
+#[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
+#[path = "../../../fuzz/src/requests.rs"]
+mod requests;
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +28,10 @@ const PLAYER: &str = "replay";
 const RECORDING: &str = "recording";
 const CREDENTIALS: &str = "credentials";
 const CLUSTER_MESSAGE: &str = "cluster_message";
-const OTHERS: [&str; 3] = [RECORDING, CREDENTIALS, CLUSTER_MESSAGE];
+/// Those that read configurations and the requests of clients.
+const CONFIG: &str = "config";
+const REQUEST: &str = "request";
+const OTHERS: [&str; 5] = [RECORDING, CREDENTIALS, CLUSTER_MESSAGE, CONFIG, REQUEST];
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
@@ -84,6 +90,32 @@ fn rule_9_no_message_of_the_corpus_panics_or_takes_memory() {
         read += usize::from(message::Message::open(&bytes).is_ok_and(|opened| opened.ticks().count() > 0));
     }
     assert!(read >= 3, "{read} files have ticks");
+}
+
+/// The broken files of the tests of configurations are a corpus too.
+#[test]
+fn rule_10_no_configuration_of_the_corpus_takes_more_memory_than_it_may_or_disturbs_a_terminal() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus-of-configurations.toml");
+    let broken = fs::read_dir(fuzz().join("../tests/fixtures/config")).unwrap().map(|entry| entry.unwrap().path());
+    let broken = broken.map(|path| (path.clone(), fs::read(path).unwrap()));
+    let mut files = 0;
+    for (path, bytes) in corpus(CONFIG).into_iter().chain(broken) {
+        let read = catch_unwind(|| reading::configuration(&file, &bytes));
+        assert!(read.is_ok(), "{}", path.display());
+        files += 1;
+    }
+    assert!(files >= 200, "{files} files");
+}
+
+#[test]
+fn rule_9_no_request_of_the_corpus_stops_the_server_or_takes_more_memory_than_it_may() {
+    let requests = requests::Requests::start();
+    let files = corpus(REQUEST);
+    assert!(files.len() >= 40, "{} files", files.len());
+    for (path, bytes) in files {
+        let read = catch_unwind(AssertUnwindSafe(|| requests.read(&bytes)));
+        assert!(read.is_ok(), "{}", path.display());
+    }
 }
 
 #[test]

@@ -332,3 +332,19 @@ fn a_foreign_host_on_either_listener() {
     assert_eq!(client.answer(true).json()["type"], "urn:tickfan:problem:unknown-host");
     assert!(!gateway.was_handed_a_stream());
 }
+
+/// A target may be a host without a path, as a proxy is asked with.
+#[test]
+fn a_target_without_a_path_on_either_listener() {
+    let gateway = gateway();
+    let admin = Admin::start(|| -> HealthInputs { unreachable!("the test does not ask whether it is ready") });
+    for method in ["CONNECT", "GET", "HEAD", "POST", "OPTIONS"] {
+        for address in [gateway.address, admin.address] {
+            let mut client = Client::connect(address);
+            client.send(format!("{method} localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+            let status = client.answer(method != "HEAD").status;
+            assert_eq!(status, if method == "OPTIONS" { 204 } else { 404 }, "{method}");
+        }
+    }
+    assert_eq!(gateway.client().get("/v1/quotes/AAPL").status, 200);
+}
