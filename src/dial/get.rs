@@ -41,7 +41,7 @@ pub struct Get<'a> {
     pub step: Duration,
 }
 
-/// Why there is no answer that can be used.
+/// Why an answer is missing, or cannot be used.
 #[derive(Debug)]
 pub enum GetError {
     /// The connection did not open.
