@@ -4,7 +4,7 @@ use super::{DialError, Dialer};
 use bytes::Bytes;
 use http::{
     HeaderMap, Request, Response, StatusCode,
-    header::{CONTENT_ENCODING, LOCATION},
+    header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, LOCATION, USER_AGENT},
     request::Builder,
 };
 use http_body::Body as _;
@@ -41,7 +41,7 @@ pub struct Get<'a> {
     pub step: Duration,
 }
 
-/// Why there is no answer that can be used.
+/// Why an answer is missing, or cannot be used.
 #[derive(Debug)]
 pub enum GetError {
     /// The connection did not open.
@@ -66,12 +66,12 @@ impl From<DialError> for GetError {
     }
 }
 
-/// A request for the path and query at this authority, which says who asks and expects one plain answer.
-pub fn request(authority: &str, path: &str) -> Builder {
-    use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
+/// A request for the path and query at this authority, which says who asks and expects one plain answer of these types.
+pub fn request(authority: &str, path: &str, types: &'static str) -> Builder {
     Request::get(path)
         .header(HOST, authority)
         .header(USER_AGENT, concat!("tickfan/", env!("CARGO_PKG_VERSION")))
+        .header(ACCEPT, types)
         .header(ACCEPT_ENCODING, "identity")
         .header(CONNECTION, "close")
 }

@@ -15,7 +15,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 
 labels! {
-    /// Label `result` of [`FEED_SNAPSHOTS`](crate::telemetry::catalog::FEED_SNAPSHOTS): what came of a request for the latest state of symbols.
+    /// Label `result` of [`FEED_SNAPSHOTS`](crate::telemetry::catalog::FEED_SNAPSHOTS): what came of a request for the
+    /// latest state of symbols.
     pub enum SnapshotResult {
         /// The answer was read.
         Read = "read",

@@ -6,7 +6,6 @@ use crate::{
     config::without_secrets,
     dial::{self, Dialer, Get, GetError},
 };
-use http::header::ACCEPT;
 use http_body_util::Empty;
 use std::time::Duration;
 
@@ -15,8 +14,7 @@ use std::time::Duration;
 /// # Cancel safety
 /// Dropped, it closes the connection.
 pub(super) async fn fetch(dialer: &Dialer, url: &HttpsUrl, step: Duration) -> Result<Vec<u8>, FetchError> {
-    let request = dial::request(url.authority(), url.path())
-        .header(ACCEPT, "application/jwk-set+json, application/json")
+    let request = dial::request(url.authority(), url.path(), "application/jwk-set+json, application/json")
         .body(Empty::new())
         .map_err(|error| FetchError::Http(error.to_string()))?;
     let get = Get {

@@ -13,7 +13,7 @@ use crate::{
     recording,
     venue::{SnapshotRequest, SnapshotRule},
 };
-use http::{StatusCode, Uri, header::ACCEPT};
+use http::{StatusCode, Uri};
 use http_body_util::Empty;
 use rustls::pki_types::ServerName;
 use std::{
@@ -115,7 +115,7 @@ fn get<'u>(uri: &'u Uri, request: &SnapshotRequest, rule: SnapshotRule, step: Du
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     let server_name = if is_tls { Some(ServerName::try_from(host.to_owned()).ok()?) } else { None };
     let authority = uri.authority()?.as_str().rsplit('@').next()?;
-    let mut head = dial::request(authority, uri.path_and_query()?.as_str()).header(ACCEPT, "application/json");
+    let mut head = dial::request(authority, uri.path_and_query()?.as_str(), "application/json");
     for (name, secret) in &request.fields {
         let mut value = http::HeaderValue::from_str(secret.expose()).ok()?;
         value.set_sensitive(true);

@@ -118,8 +118,8 @@ impl Dialogue {
         self.subscription.refusals()
     }
 
-    /// Once all prices have their answer: asks for the extras of the granted symbols, and for their latest state. Where none of the first list is
-    /// granted, that is a failure.
+    /// Once all prices have their answer: asks for the extras of the granted symbols, and for their latest state. Where
+    /// none of the first list is granted, that is a failure.
     fn go_on(&mut self, names: &Names, batch: &mut Batch) -> Option<Message> {
         if !self.subscription.is_answered() {
             return None;

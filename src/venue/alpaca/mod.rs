@@ -14,8 +14,8 @@
 //! ```
 //! Every frame is an array, and one of data may mix kinds. An answer to a subscription lists all that is subscribed by
 //! then. Trades are numbered per exchange, and the feed is consolidated: the order of trades and quotes is that of
-//! their arrival. The stream does not begin with the state of a symbol: [`snapshot`] asks for it beside. [`coins`] says in
-//! what the stream of coins differs.
+//! their arrival. The stream does not begin with the state of a symbol: [`snapshot`] asks for it beside. [`coins`] says
+//! in what the stream of coins differs.
 
 mod coins;
 mod conditions;
