@@ -159,8 +159,10 @@ fn a_gap_in_the_primary_s_frames_makes_the_standby_s_prices_shown() {
     let gateway = Running::start(&config("standby-gap", &feeds));
     let mut stream = Stream::open(gateway.address, "/v1/stream/AAPL");
     stream.named("hello");
+    let deadline = Instant::now() + PATIENCE;
     let mut tick = stream.tick();
     while tick.text("source") == "main" {
+        assert!(Instant::now() < deadline, "the gap is not seen: {tick:?}");
         tick = stream.tick();
     }
     assert_eq!(["kind", "state", "source"].map(|field| tick.text(field)), ["status", "live", "spare"], "{tick:?}");
@@ -418,6 +420,7 @@ fn chaos(chaos: Chaos) {
         );
         assert!(longest <= chaos.gap_max(), "seed {seed}: nothing was live for {longest:?}");
         assert!(stalest <= late, "seed {seed}: stale for {stalest:?}");
+        assert!(shortest.is_none_or(|back| back + late >= FAILBACK_AFTER), "seed {seed}: back after {shortest:?}");
     });
     gateway.stop().unwrap();
 }

@@ -293,6 +293,9 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
     let minute = Duration::from_secs(60);
     let [first, last] = [(minute, minute * 3 / 2), (took.saturating_sub(minute / 2), took)];
     let [first, last] = [first, last].map(|(from, to)| memory.median(from, to));
+    for number in 1..=took.as_secs() as u32 / 60 {
+        eprintln!("{} bytes in minute {number}", memory.median(minute * (number - 1), minute * number));
+    }
     eprintln!(
         "{granted} names in {took:?}, {at_venue} of them at the venue and {left} left, {refused} refused; at most {most} \
          messages in a second, {ahead:.1} ahead of the pace; {first} bytes after the first minute, {last} at the end"
