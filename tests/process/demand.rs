@@ -64,8 +64,8 @@ impl Seen {
         self.messages.lock().unwrap().iter().map(most).max().unwrap_or(0)
     }
 
-    /// By how many messages a connection was ahead of the venue's pace since it was accepted. A venue that is late makes
-    /// that fewer, so it is judged on a busy machine too.
+    /// By how many messages a connection was ahead of the venue's pace since it was accepted. A venue that is late
+    /// makes that fewer, so it is judged on a busy machine too.
     fn most_ahead(&self) -> f64 {
         let ahead = |Messages { accepted, times }: &Messages| {
             let of_pace = |at: &Instant| (*at - *accepted).as_secs_f64() * MESSAGES_PER_SECOND as f64;
