@@ -25,7 +25,6 @@ const MESSAGES_PER_SECOND: usize = 5;
 /// The streams of a batch, each from an address of its own.
 const BATCH: usize = 10;
 const STEADY: &str = "STEADY-USDT";
-const MEMORY: &str = "process_resident_memory_bytes";
 /// By how much memory may grow after the first minute, in percent.
 const GROWTH_MAX: f64 = 1.0;
 /// At least one name of so many that come and go reaches the venue: others are dropped before the feed may ask.
@@ -202,7 +201,7 @@ struct Memory(Vec<(Duration, u64)>);
 
 impl Memory {
     fn look(&mut self, gateway: &Process, begun: Instant) {
-        self.0.push((begun.elapsed(), gateway.metric(MEMORY, "")));
+        self.0.push((begun.elapsed(), gateway.resident()));
     }
 
     /// The median of the samples between these times.
