@@ -159,8 +159,10 @@ fn a_gap_in_the_primary_s_frames_makes_the_standby_s_prices_shown() {
     let gateway = Running::start(&config("standby-gap", &feeds));
     let mut stream = Stream::open(gateway.address, "/v1/stream/AAPL");
     stream.named("hello");
+    let deadline = Instant::now() + PATIENCE;
     let mut tick = stream.tick();
     while tick.text("source") == "main" {
+        assert!(Instant::now() < deadline, "the gap is not seen: {tick:?}");
         tick = stream.tick();
     }
     assert_eq!(["kind", "state", "source"].map(|field| tick.text(field)), ["status", "live", "spare"], "{tick:?}");
@@ -252,8 +254,8 @@ struct Chaos {
 }
 
 impl Chaos {
-    /// The longest time without an update that is shown as live: the primary is mute, and a symbol has its update of the
-    /// standby. Venues draw which symbol moves, so an update may take many times the mean.
+    /// The longest time without an update that is shown as live: the primary is mute, and a symbol has its update of
+    /// the standby. Venues draw which symbol moves, so an update may take many times the mean.
     fn gap_max(&self) -> Duration {
         let mean = SYMBOLS.len() as f64 / self.rate;
         MUTE_AFTER + Duration::from_secs_f64(15.0 * mean) + self.late
@@ -330,8 +332,8 @@ impl Seen {
 }
 
 /// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
-/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, something live
-/// is never far, and what is shown as stale is so for a moment: the standby always has a young price.
+/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, something
+/// live is never far, and what is shown as stale is so for a moment: the standby always has a young price.
 #[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
 fn chaos(chaos: Chaos) {
     let Chaos { seed, lasts, clients, rate, calm, late } = chaos;
@@ -355,8 +357,8 @@ fn chaos(chaos: Chaos) {
     config.fanout.max_lag = Duration::from_secs(30);
     config.fanout.ring_age = Duration::from_secs(60);
     config.fanout.ring = 65_536;
-    // A venue that has failed, or has refused the key, is asked again at once, and not after minutes: the primary would be
-    // away to the end.
+    // A venue that has failed, or has refused the key, is asked again at once, and not after minutes: the primary would
+    // be away to the end.
     let soon = Duration::from_millis(100);
     let backoff = Timing { backoff_first: soon, backoff_max: soon, between_connects: Some(soon), ..Timing::default() };
     let gateway = Running::start_with(&config, Timing { denied: Duration::from_secs(1), ..backoff });
@@ -418,6 +420,7 @@ fn chaos(chaos: Chaos) {
         );
         assert!(longest <= chaos.gap_max(), "seed {seed}: nothing was live for {longest:?}");
         assert!(stalest <= late, "seed {seed}: stale for {stalest:?}");
+        assert!(shortest.is_none_or(|back| back + late >= FAILBACK_AFTER), "seed {seed}: back after {shortest:?}");
     });
     gateway.stop().unwrap();
 }

@@ -25,7 +25,6 @@ const MESSAGES_PER_SECOND: usize = 5;
 /// The streams of a batch, each from an address of its own.
 const BATCH: usize = 10;
 const STEADY: &str = "STEADY-USDT";
-const MEMORY: &str = "process_resident_memory_bytes";
 /// By how much memory may grow after the first minute, in percent.
 const GROWTH_MAX: f64 = 1.0;
 /// At least one name of so many that come and go reaches the venue: others are dropped before the feed may ask.
@@ -64,8 +63,8 @@ impl Seen {
         self.messages.lock().unwrap().iter().map(most).max().unwrap_or(0)
     }
 
-    /// By how many messages a connection was ahead of the venue's pace since it was accepted. A venue that is late makes
-    /// that fewer, so it is judged on a busy machine too.
+    /// By how many messages a connection was ahead of the venue's pace since it was accepted. A venue that is late
+    /// makes that fewer, so it is judged on a busy machine too.
     fn most_ahead(&self) -> f64 {
         let ahead = |Messages { accepted, times }: &Messages| {
             let of_pace = |at: &Instant| (*at - *accepted).as_secs_f64() * MESSAGES_PER_SECOND as f64;
@@ -202,7 +201,7 @@ struct Memory(Vec<(Duration, u64)>);
 
 impl Memory {
     fn look(&mut self, gateway: &Process, begun: Instant) {
-        self.0.push((begun.elapsed(), gateway.metric(MEMORY, "")));
+        self.0.push((begun.elapsed(), gateway.resident()));
     }
 
     /// The median of the samples between these times.
@@ -293,6 +292,9 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
     let minute = Duration::from_secs(60);
     let [first, last] = [(minute, minute * 3 / 2), (took.saturating_sub(minute / 2), took)];
     let [first, last] = [first, last].map(|(from, to)| memory.median(from, to));
+    for number in 1..=took.as_secs() as u32 / 60 {
+        eprintln!("{} bytes in minute {number}", memory.median(minute * (number - 1), minute * number));
+    }
     eprintln!(
         "{granted} names in {took:?}, {at_venue} of them at the venue and {left} left, {refused} refused; at most {most} \
          messages in a second, {ahead:.1} ahead of the pace; {first} bytes after the first minute, {last} at the end"
