@@ -162,10 +162,12 @@ test("Chromium: tickets for EventSources, renewed in place; offline and online",
   const issuer = new Issuer(t);
   const gateway = await startGateway(t, { config: CONFIG + issuer.table() });
   const profile = await openProfile();
-  const tokens = [issuer.token("u1", ["*"], -20), issuer.token("u1", ["*"])];
+  const errorPage = "<h1>Internal error</h1>"; // What a login may answer with.
+  const tokens = [issuer.token("u1", ["*"], -20), errorPage, issuer.token("u1", ["*"])];
   const page = await open(profile, origin, gateway.url, [SYMBOLS], { tokens, transport: "eventsource" });
   await live(page);
   await until(page, "a renewal", () => window.lists > 0);
+  assert.deepEqual(await page.evaluate(() => window.states.map(({ connection }) => connection)), ["connecting", "live"]);
   await profile.setOffline(true);
   await lost(page);
   assert.equal(await page.evaluate(() => window.states.find(({ connection }) => connection === "lost").reason), "offline");

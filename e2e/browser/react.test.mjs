@@ -18,7 +18,7 @@ const CONFIG = `[[feed]]\nname = "sim"\nvenue = "sim"\nrate = 600\nsymbols = ${J
 function readmeHook(gateway) {
   const readme = readFileSync(join(root, "clients/js/README.md"), "utf8");
   const [, code] = /\n## React\n\n```jsx\n(.*?)```/s.exec(readme);
-  return `import { useCallback, useSyncExternalStore } from "react";\nimport { connect } from "tickfan";\n${code.replace("https://ticks.example.com", gateway)}`;
+  return code.replace("https://ticks.example.com", gateway);
 }
 
 /** An origin with the page. */

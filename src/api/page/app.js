@@ -432,7 +432,7 @@ async function start() {
     const all = [...new Set([...symbols, ...added])];
     if (added.length > 0) choose(all);
     else list(all);
-    if (all.length === 0) status.notify("list", "The gateway has no symbols.");
+    if (all.length === 0) status.notify("list", "The gateway lists no symbols. If it subscribes on demand, type one and press Enter.");
   } else {
     list(choices.symbols);
   }

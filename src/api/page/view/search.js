@@ -69,7 +69,8 @@ export class Search {
         element("b", {}, symbol), element("span", {}, name ?? feed),
         element("i", {}, listed ? "on the list" : access === "denied" ? "not entitled" : state));
     });
-    if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, `No symbol found with ${typed.toUpperCase()}`));
+    // The gateway may subscribe on demand: what it does not list yet may still come.
+    if (found.length === 0) options.push(element("li", { className: "none", role: "presentation" }, typed === "" ? "Type a symbol" : `Not listed. Enter asks for ${typed.toUpperCase()}`));
     if (more) options.push(element("li", { className: "none", role: "presentation" }, "… and more"));
     this.#list.replaceChildren(...options);
     this.#list.hidden = false;
