@@ -1,5 +1,6 @@
 //! The keys that a venue knows us by. Nothing prints them.
 
+use super::kit::address;
 use std::fmt;
 
 /// A string that must not be shown. Neither `Debug` nor `Display` prints it, and no error does.
@@ -17,17 +18,9 @@ impl Secret {
         &self.0
     }
 
-    /// The same as it stands in the query of an address: all but letters, digits, `-`, `_` and `.` is percent-encoded
-    /// (RFC 3986, section 2.1).
+    /// The same as it stands in the query of an address.
     pub fn in_address(&self) -> String {
-        let mut encoded = String::new();
-        for byte in self.0.bytes() {
-            match byte {
-                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-                _ => encoded.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        encoded
+        address::in_query(&self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::venue::{Secret, VenueError};
 use http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// `base` with `path` where it has none of its own.
 pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueError> {
@@ -23,10 +24,22 @@ pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueErro
     })
 }
 
+/// A value as it stands in the query of an address: all but letters, digits, `-`, `_` and `.` is percent-encoded (RFC
+/// 3986, section 2.1).
+pub(in crate::venue) fn in_query(value: &str) -> String {
+    const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(value, &ENCODED).to_string()
+}
+
+/// An address with this field in its query.
+pub(in crate::venue) fn with_field(address: &str, name: &str, value: &str) -> String {
+    let sign = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{sign}{name}={}", in_query(value))
+}
+
 /// An address with the key in this field of its query, where a venue wants it there.
 pub(in crate::venue) fn with_key(address: &str, field: &str, key: &Secret) -> String {
-    let sign = if address.contains('?') { '&' } else { '?' };
-    format!("{address}{sign}{field}={}", key.in_address())
+    with_field(address, field, key.expose())
 }
 
 /// The value of this field in an address's query.
