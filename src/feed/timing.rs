@@ -26,8 +26,8 @@ pub struct Timing {
     pub venue_heartbeat: Option<Duration>,
     /// For the other side's close frame when we leave: a courtesy, not worth a second more.
     pub close: Duration,
-    /// For the answer to a request for the latest state of symbols, from the look-up of a name to its last byte. A venue
-    /// answers within a second or two.
+    /// For the answer to a request for the latest state of symbols, from the look-up of a name to its last byte: a
+    /// venue answers within a second or two.
     pub snapshot: Duration,
     /// Data must have flowed for so long on a connection before the next failure counts as the first.
     pub stable_after: Duration,
