@@ -180,8 +180,8 @@ impl Process {
         }
     }
 
-    /// Its resident memory in bytes, counted page by page: the metric is the kernel's sum, which lacks up to 128 KiB for
-    /// each core.
+    /// Its resident memory in bytes, counted page by page: the metric is the kernel's sum, which lacks up to 128 KiB
+    /// for each core.
     pub fn resident(&self) -> u64 {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).unwrap();
         let rss = rollup.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"));
