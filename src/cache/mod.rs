@@ -260,7 +260,7 @@ impl Cache {
             return None;
         }
         let state = states.remove(place);
-        state.forget_facts();
+        state.facts.forget();
         match tier {
             Tier::Live => _ = self.live.remove(symbol),
             Tier::Delayed => {

@@ -17,7 +17,7 @@ use super::{
     worker_mask::WorkerMask,
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
+    market::{Facts, Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
     wire::{Dictionary, EventId, TickFields, patch_frame, stored, tick_frame},
 };
 use bytes::Bytes;
@@ -112,6 +112,16 @@ impl SymbolState {
         let place = shard.next_place();
         let (marks, sharers, facts) = Default::default();
         Self { id, symbol, feed, delay, shard, place, shared, marks, sharers, facts, inner: Mutex::new(inner) }
+    }
+
+    /// What is known of it besides its prices.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.facts.get()
+    }
+
+    /// Takes over what was said of it. What was not said stays.
+    pub fn learn(&self, said: &Facts) {
+        self.facts.learn(said);
     }
 
     /// Which symbol of the gateway it is.

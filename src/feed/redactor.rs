@@ -1,6 +1,6 @@
 //! Makes untrusted bytes fit for logs and operators.
 
-use crate::venue::Secret;
+use crate::venue::{Secret, in_query};
 use std::{
     cmp::Reverse,
     sync::{PoisonError, RwLock},
@@ -28,7 +28,7 @@ impl Redactor {
     /// Hides these secrets too.
     pub(super) fn hide(&self, secrets: &[Secret]) {
         // A venue that wants its key in the address may echo it from there.
-        let forms = secrets.iter().flat_map(|secret| [secret.expose().to_owned(), secret.in_address()]);
+        let forms = secrets.iter().flat_map(|secret| [secret.expose().to_owned(), in_query(secret.expose())]);
         let plain = forms.map(|secret| secret.bytes().filter(|&byte| byte != b'\\').collect::<Vec<u8>>());
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for secret in plain.filter(|secret| !secret.is_empty()) {

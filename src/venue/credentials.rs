@@ -1,6 +1,5 @@
 //! The keys that a venue knows us by. Nothing prints them.
 
-use super::kit::address;
 use std::fmt;
 
 /// A string that must not be shown. Neither `Debug` nor `Display` prints it, and no error does.
@@ -16,11 +15,6 @@ impl Secret {
     /// The string itself, for the one message to the venue that needs it.
     pub fn expose(&self) -> &str {
         &self.0
-    }
-
-    /// The same as it stands in the query of an address.
-    pub fn in_address(&self) -> String {
-        address::in_query(&self.0)
     }
 }
 

@@ -30,6 +30,7 @@ mod twelvedata;
 pub use credentials::{Credentials, CredentialsRule, Secret};
 pub use decode_error::DecodeError;
 pub use error::{NAME_BYTES_MAX, VenueError};
+pub use kit::address::in_query;
 pub use listed_symbol::ListedSymbol;
 pub use protocol::{
     Batch, Change, Eviction, Failure, Message, Ping, Played, Request, Rules, Silence, SnapshotRequest, Venue,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     market::{
-        Correction, Decimal, Field, Halt, Origin, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate,
+        Correction, Decimal, Field, Halt, Now, Origin, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate,
         TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     },
     telemetry::labels::Label,
@@ -86,7 +86,7 @@ fn each_known_condition_moves_on_its_tape_what_it_may() {
                     .replace(r#""z":"C""#, &format!(r#""z":"{tape}""#));
                 let mut batch = Batch::default();
                 assert_eq!(venue().read(trade.as_bytes(), &mut batch), Ok(Message::Data), "{trade}");
-                let found = (Moves::of(&batch), batch.ineligible);
+                let found = (Moves::of(&batch, Now::read()), batch.ineligible);
                 assert_eq!(found, (*moves, u64::from(*moves == Moves::Neither)), "{about}: {trade}");
             }
         }

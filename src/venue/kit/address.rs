@@ -26,7 +26,7 @@ pub(in crate::venue) fn join(base: &str, path: &str) -> Result<String, VenueErro
 
 /// A value as it stands in the query of an address: all but letters, digits, `-`, `_` and `.` is percent-encoded (RFC
 /// 3986, section 2.1).
-pub(in crate::venue) fn in_query(value: &str) -> String {
+pub fn in_query(value: &str) -> String {
     const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
     utf8_percent_encode(value, &ENCODED).to_string()
 }

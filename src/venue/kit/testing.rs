@@ -43,8 +43,7 @@ pub(in crate::venue) enum Moves {
 
 impl Moves {
     /// What the updates of a frame move, of one symbol that has shown nothing before.
-    pub(in crate::venue) fn of(batch: &Batch) -> Self {
-        let now = Now::read();
+    pub(in crate::venue) fn of(batch: &Batch, now: Now) -> Self {
         let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Market, now.unix), Guards::default());
         for update in &batch.updates {
             snapshot.apply(update, &mut guards, now);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     market::{
-        Decimal, Field, Halt, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
+        Decimal, Field, Halt, Now, QuoteUpdate, Sequence, StatsUpdate, StatsWindow, StatusUpdate, TradeUpdate,
         TradingSession, UnixMicros, Update,
     },
     venue::{
@@ -56,7 +56,7 @@ fn each_known_condition_moves_on_every_tape_what_it_may() {
                 let trade = TRADE.replace("[14,41]", &conditions).replace(r#""z":3"#, &format!(r#""z":{tape}"#));
                 let (message, batch) = read(&trade);
                 assert_eq!(message, Ok(Message::Data), "{trade}");
-                let found = (Moves::of(&batch), batch.ineligible);
+                let found = (Moves::of(&batch, Now::read()), batch.ineligible);
                 assert_eq!(found, (*moves, u64::from(*moves == Moves::Neither)), "{about}: {trade}");
             }
         }

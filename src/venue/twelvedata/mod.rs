@@ -61,8 +61,8 @@ const PING: Ping = Ping { every: Duration::from_secs(10), text: r#"{"action":"he
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After too many requests: the venue counts them by the minute.
 const TOO_MANY: Duration = Duration::from_secs(60);
-/// A connection over the plan's number closes the oldest one. The venue documents neither the code nor a time: these say
-/// nothing of the server.
+/// A connection over the plan's number closes the oldest one. The venue documents neither the code nor a time: these
+/// codes say nothing of the server.
 const EVICTION: Eviction = Eviction { close_codes: &[1000, 1005, 1008], wait: Duration::from_secs(60) };
 /// The venue's own limit on a message.
 const MESSAGE_BYTES: usize = 1 << 20;
