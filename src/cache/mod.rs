@@ -260,7 +260,8 @@ impl Cache {
             return None;
         }
         let state = states.remove(place);
-        state.forget_facts();
+        // Where it comes back, they are told again.
+        state.facts.forget();
         match tier {
             Tier::Live => _ = self.live.remove(symbol),
             Tier::Delayed => {

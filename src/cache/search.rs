@@ -71,7 +71,7 @@ impl Typed {
     fn place_in(&self, state: &SymbolState) -> Option<Place> {
         let in_symbol = self.symbol.as_ref().and_then(|typed| typed.is_found_in(state.symbol().as_str()));
         in_symbol.or_else(|| {
-            let is_named = !self.name.is_empty() && state.has_name(|name| name.folded().contains(&self.name));
+            let is_named = !self.name.is_empty() && state.facts.has_name(|name| name.folded().contains(&self.name));
             is_named.then_some(Place::Name)
         })
     }

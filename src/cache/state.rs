@@ -17,7 +17,7 @@ use super::{
     worker_mask::WorkerMask,
 };
 use crate::{
-    market::{Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
+    market::{Facts, Guards, Now, Origin, Part, Parts, Reason, Snapshot, Symbol, Tier},
     wire::{Dictionary, EventId, TickFields, patch_frame, stored, tick_frame},
 };
 use bytes::Bytes;
@@ -152,6 +152,16 @@ impl SymbolState {
     /// Its place among the states of its shard, in the order of their registration, from 0.
     pub fn place(&self) -> u32 {
         self.place
+    }
+
+    /// What is known of it besides its prices.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.facts.get()
+    }
+
+    /// Takes over what was said of it besides its prices. What was not said stays.
+    pub fn learn(&self, said: &Facts) {
+        self.facts.learn(said);
     }
 
     /// Which workers already know that it has changed.
