@@ -164,6 +164,16 @@ impl SymbolState {
         self.place
     }
 
+    /// What is known of it besides its prices.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.facts.get()
+    }
+
+    /// Takes over what was said of it besides its prices. What was not said stays.
+    pub fn learn(&self, said: &Facts) {
+        self.facts.learn(said);
+    }
+
     /// Which workers already know that it has changed.
     pub fn marks(&self) -> &Marks {
         &self.marks
