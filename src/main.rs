@@ -16,7 +16,7 @@ use tickfan::{
         ADMIN_VARIABLE, Args, Command, EXIT_FAILED, EXIT_OK, EXIT_USAGE, Progress, abort_on_panic, admin_address,
         completions, notify_supervisor, write_manual,
     },
-    config::{self, Config, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
+    config::{self, Config, Feed, LOG_FORMAT_VARIABLE, Loader, Machine, Weight},
     gateway::{self, Gateway, Reloader, Wanted, check_local_keys, expiring, feed_to_record, try_out},
     market::Now,
     telemetry::{self, LogHandle, logs},
@@ -143,7 +143,6 @@ fn variable(name: &str) -> Option<String> {
 
 /// `tickfan check`: one line that says what would run, what would not agree on any machine, and what others could read.
 fn report_ok(config: &Config, file: Option<&Path>) -> ExitCode {
-    let symbols: usize = config.feeds.iter().map(|feed| feed.symbols.len()).sum();
     for found in config::check_together(config, &Machine::default()) {
         let word = if found.pair.weight == Weight::Told { "note" } else { "warning" };
         // If standard error is closed, there is nowhere to report that.
@@ -162,12 +161,34 @@ fn report_ok(config: &Config, file: Option<&Path>) -> ExitCode {
              = let only the gateway's group read it: chmod 640 {file}; or set the variable https_proxy"
         );
     }
-    let mut lines = format!("ok: {} feed(s), {symbols} symbols\n", config.feeds.len());
+    let mut lines = format!("ok: {}\n", counted(&config.feeds));
     // The configuration has read the same file: a failure here would be a race.
     if let Some((place, Ok(found))) = check_local_keys(config) {
         lines += &format!("keys of {place}: ok ({found})\n");
     }
     print(&lines)
+}
+
+/// The feeds and their symbols. A standby has symbols of its primary: they count once.
+fn counted(feeds: &[Feed]) -> String {
+    let (mut own, mut doubled, mut on_demand) = (0, 0, 0);
+    for feed in feeds {
+        if let Some(patterns) = &feed.on_demand {
+            on_demand += patterns.symbols_max;
+        } else if feed.standby.is_some() {
+            doubled += feed.symbols.len();
+        } else {
+            own += feed.symbols.len();
+        }
+    }
+    let mut said = format!("{} feed(s), {own} symbols", feeds.len());
+    if doubled > 0 {
+        said += &format!(", {doubled} of them with a standby");
+    }
+    if on_demand > 0 {
+        said += &format!(", at most {on_demand} on demand");
+    }
+    said
 }
 
 /// How long `check --connect` tries a feed: longer than an attempt to connect or an answer may take.

@@ -95,7 +95,9 @@ fn index(_: &Context, _: Request) -> OperatorAnswer {
     }
     page.push_str(
         "</ul>\n<p><code>tickfan top</code> shows the same in a terminal.\n\
-         <p><code>curl -X POST .../reload</code> reads the configuration file again.\n</html>\n",
+         <p><code>curl -X POST .../reload</code> reads the configuration file again.\n\
+         <p><code>curl -X POST .../debug/feeds/{name}/prefer</code> shows the prices of this feed, not of its standby or \
+         primary.\n</html>\n",
     );
     Answer::Whole(html(page))
 }

@@ -18,7 +18,7 @@ pub use written::{completions, write_manual};
 
 use crate::config::{Overrides, parse_address, parse_record_limit};
 use admin::parse_admin;
-use clap::{Parser, Subcommand};
+use clap::{Arg, Args as _, Parser, Subcommand};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -36,15 +36,9 @@ pub const EXIT_USAGE: u8 = 64;
 #[derive(Debug, Parser)]
 #[command(name = "tickfan", version = env!("BUILD_VERSION"), after_help = EXIT_CODES)]
 pub struct Args {
-    /// Read the configuration from this TOML file
-    #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-    /// Listen for clients on this address, such as 127.0.0.1:8080
-    #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
-    pub listen: Option<SocketAddr>,
-    /// Listen for operators (metrics and health) on this address
-    #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
-    pub admin_listen: Option<SocketAddr>,
+    /// The flags of a gateway.
+    #[command(flatten)]
+    gateway: GatewayFlags,
     /// Print a configuration file with every key, its default, unit and reason, and exit
     #[arg(long)]
     pub print_config: bool,
@@ -54,6 +48,27 @@ pub struct Args {
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// What a gateway starts with. Some commands refuse it, see [`Args::unused_flag`].
+#[derive(Debug, clap::Args)]
+struct GatewayFlags {
+    /// Read the configuration from this TOML file
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Listen for clients on this address, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
+    listen: Option<SocketAddr>,
+    /// Listen for operators (metrics and health) on this address
+    #[arg(long, value_name = "ADDR", global = true, value_parser = parse_address)]
+    admin_listen: Option<SocketAddr>,
+}
+
+impl GatewayFlags {
+    /// The same for a command that refuses them: its help leaves them out. Without these it would inherit the visible ones.
+    fn hidden() -> Vec<Arg> {
+        GatewayFlags::augment_args(clap::Command::new("")).get_arguments().map(|arg| arg.clone().hide(true)).collect()
+    }
 }
 
 /// What to do instead of serving.
@@ -83,10 +98,13 @@ pub enum Command {
         limit: Option<u64>,
     },
     /// Write a certificate for https on this machine, with a CA to trust for it
+    #[command(args = GatewayFlags::hidden())]
     DevCert(DevCert),
     /// Make a dictionary for compressed streams of a running gateway's ticks
+    #[command(args = GatewayFlags::hidden())]
     TrainDictionary(TrainDictionary),
     /// Show the state of a running gateway, refreshed every second; q quits
+    #[command(args = GatewayFlags::hidden())]
     Top {
         /// The admin address of the gateway [default: TICKFAN_SERVER_ADMIN_LISTEN, or 127.0.0.1:8081]
         #[arg(long, value_name = "ADDR", value_parser = parse_admin)]
@@ -96,6 +114,7 @@ pub enum Command {
         once: bool,
     },
     /// Ask a running gateway whether clients may be sent to it; 0 if so, otherwise 1 and the reason
+    #[command(args = GatewayFlags::hidden())]
     Health {
         /// Ask only whether it answers: what should decide over a restart, which does not repair a venue
         #[arg(long)]
@@ -105,12 +124,13 @@ pub enum Command {
         admin: Option<SocketAddr>,
     },
     /// Print the completions of this command line for a shell
+    #[command(args = GatewayFlags::hidden())]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Write the manual pages into a folder, for a package
-    #[command(hide = true)]
+    #[command(hide = true, args = GatewayFlags::hidden())]
     Man {
         /// The folder
         folder: PathBuf,
@@ -122,7 +142,7 @@ impl Args {
     pub fn file(&self) -> Option<&PathBuf> {
         match &self.command {
             Some(Command::Check { file: Some(file), .. }) => Some(file),
-            _ => self.config.as_ref(),
+            _ => self.gateway.config.as_ref(),
         }
     }
 
@@ -144,9 +164,9 @@ impl Args {
             _ => "the command line is the same with any configuration",
         };
         let flags = [
-            ("--config", self.config.is_some()),
-            ("--listen", self.listen.is_some()),
-            ("--admin-listen", self.admin_listen.is_some()),
+            ("--config", self.gateway.config.is_some()),
+            ("--listen", self.gateway.listen.is_some()),
+            ("--admin-listen", self.gateway.admin_listen.is_some()),
         ];
         let flag = flags.into_iter().find_map(|(flag, is_set)| is_set.then_some(flag))?;
         Some(UnusedFlag { flag, command, instead })
@@ -158,7 +178,7 @@ impl Args {
             Some(Command::Replay(replay)) => Some(replay.config()),
             _ => None,
         };
-        Overrides { listen: self.listen, admin_listen: self.admin_listen, text }
+        Overrides { listen: self.gateway.listen, admin_listen: self.gateway.admin_listen, text }
     }
 }
 
@@ -211,6 +231,7 @@ mod tests {
             (&["health"], false),
             (&["completions", "bash"], false),
             (&["man", "."], false),
+            (&["train-dictionary", "--out", "d"], false),
             (&["check"], true),
             (&["record"], true),
         ] {
@@ -219,10 +240,12 @@ mod tests {
                 Args::try_parse_from(arguments).unwrap().unused_flag().map(|unused| unused.to_string())
             };
             assert_eq!(unused(&[]), None);
+            let help = Args::try_parse_from([&["tickfan"], command, &["--help"]].concat()).unwrap_err().to_string();
             for (flag, value) in flags {
                 let said = unused(&[flag, value]);
                 let expected = format!("`{flag}` has no effect on `tickfan {}`", command[0]);
                 assert_eq!(said.is_some_and(|said| said.starts_with(&expected)), !uses, "{command:?} {flag}");
+                assert_eq!(help.contains(&format!("{flag} <")), uses, "{command:?} {flag}: {help}");
             }
         }
     }

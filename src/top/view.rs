@@ -95,10 +95,13 @@ fn feed_row(before: &Sample, now: &Sample, feed: &Value) -> Vec<String> {
     ]
 }
 
-/// How many of a feed's symbols with a standby show its prices, where that is not all of them.
+/// How many of a feed's symbols show its prices, where that is not all of them. Those without a standby always do.
 fn shown(feed: &Value) -> String {
-    match (feed["active_symbols"].as_u64(), feed["symbols_with_standby"].as_u64()) {
-        (Some(active), Some(all)) if active < all => format!(" ({active} shown)"),
+    let count = |name: &str| feed[name].as_u64();
+    match (count("active_symbols"), count("symbols_with_standby"), count("symbols")) {
+        (Some(active), Some(doubled), Some(all)) if active < doubled => {
+            format!(" ({} shown)", all.saturating_sub(doubled) + active)
+        }
         _ => String::new(),
     }
 }
@@ -204,9 +207,10 @@ mod tests {
 
     #[test]
     fn a_feed_says_how_many_symbols_are_shown_from_another() {
-        let shown =
-            |active: u64| super::shown(&serde_json::json!({"active_symbols": active, "symbols_with_standby": 3}));
-        assert_eq!([shown(3), shown(1)], ["", " (1 shown)"]);
+        let shown = |active: u64| {
+            super::shown(&serde_json::json!({"active_symbols": active, "symbols_with_standby": 3, "symbols": 5}))
+        };
+        assert_eq!([shown(3), shown(1), shown(0)], ["", " (3 shown)", " (2 shown)"]);
         assert_eq!(super::shown(&serde_json::json!({"symbols": 3})), "");
     }
 

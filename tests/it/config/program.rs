@@ -85,6 +85,21 @@ fn each_broken_file_ends_the_start_with_64_and_its_message() {
 }
 
 #[test]
+fn check_counts_a_symbol_with_a_standby_once_and_names_what_is_on_demand() {
+    let path = format!("{}/counted.toml", env!("CARGO_TARGET_TMPDIR"));
+    let standby = "[[feed]]\nname = \"first\"\nsymbols = [\"AAPL\", \"MSFT\"]\n\
+                   [[feed]]\nname = \"second\"\nsymbols = [\"AAPL\"]\nstandby_for = \"first\"\n";
+    let on_demand = "[[feed]]\nname = \"third\"\non_demand = true\nsymbols = [\"X*\"]\non_demand_symbols = 8\n";
+    for (text, said) in [
+        (standby, "ok: 2 feed(s), 2 symbols, 1 of them with a standby\n"),
+        (on_demand, "ok: 1 feed(s), 0 symbols, at most 8 on demand\n"),
+    ] {
+        fs::write(&path, text).unwrap();
+        check_exit(&tickfan(&["check", &path], &[]), 0, said, "");
+    }
+}
+
+#[test]
 fn the_file_is_named_by_an_argument_a_flag_or_a_variable_in_this_order() {
     let broken = "tests/fixtures/config/unknown_key.toml";
     let good = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("named.toml");
