@@ -8,15 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct KnownFacts(Mutex<Option<Arc<Facts>>>);
 
 impl KnownFacts {
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Facts>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn get(&self) -> Arc<Facts> {
         self.lock().clone().unwrap_or_default()
     }
 
-    /// Takes over what was said of it. What was not said stays.
+    /// Takes over what was said. What was not said stays.
     pub(super) fn learn(&self, said: &Facts) {
         let mut known = self.lock();
         let mut facts = known.as_deref().cloned().unwrap_or_default();
@@ -25,14 +21,17 @@ impl KnownFacts {
         }
     }
 
-    /// It is listed no longer: where it comes back, its facts are told again.
     pub(super) fn forget(&self) {
         *self.lock() = None;
     }
 
-    /// Whether its name for people is known, and like this.
+    /// Whether the name for people is known, and like this.
     pub(super) fn has_name(&self, is_meant: impl FnOnce(&Name) -> bool) -> bool {
         self.lock().as_ref().and_then(|facts| facts.name.as_ref()).is_some_and(is_meant)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Facts>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -260,6 +260,7 @@ impl Cache {
             return None;
         }
         let state = states.remove(place);
+        // Where it comes back, they are told again.
         state.facts.forget();
         match tier {
             Tier::Live => _ = self.live.remove(symbol),

@@ -114,16 +114,6 @@ impl SymbolState {
         Self { id, symbol, feed, delay, shard, place, shared, marks, sharers, facts, inner: Mutex::new(inner) }
     }
 
-    /// What is known of it besides its prices.
-    pub fn facts(&self) -> Arc<Facts> {
-        self.facts.get()
-    }
-
-    /// Takes over what was said of it. What was not said stays.
-    pub fn learn(&self, said: &Facts) {
-        self.facts.learn(said);
-    }
-
     /// Which symbol of the gateway it is.
     pub fn id(&self) -> SymbolId {
         self.id
