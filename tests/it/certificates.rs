@@ -375,12 +375,14 @@ fn the_files_of_a_certificate_are_loaded_together_and_a_mistake_changes_nothing(
     assert!(found.set.is_none() && found.mistakes.is_empty(), "the files hold what they did");
     let files = &set.all()[0].files;
     let chain = new.pem();
+    fs::write(&files.key, new.key()).unwrap();
     for half_written in ["", &chain[..chain.len() / 2]] {
         fs::write(&files.chain, half_written).unwrap();
         let found = set.load_changed(NOW);
         assert!(found.set.is_none() && found.mistakes.len() == 1, "{found:?}");
     }
     fs::write(&files.chain, chain).unwrap();
+    fs::write(&files.key, old.key()).unwrap();
     let found = set.load_changed(NOW);
     assert!(found.set.is_none() && mistakes(&found).contains("does not belong to the certificate"), "{found:?}");
     fs::write(&files.key, new.key()).unwrap();

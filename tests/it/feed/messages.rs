@@ -98,8 +98,10 @@ async fn rule_9_broken_frames_are_a_counted_reason_too() {
 async fn rule_9_a_frame_that_says_it_is_compressed_is_not_decompressed() {
     let (mut rig, venue) = Rig::against(timing()).await;
     let mut stream = grant(&venue).await.socket.into_inner();
-    // The reserved bit that RFC 7692 gives to compressed messages, and a block of deflate.
-    stream.write_all(&[0xc1, 7, 0xaa, 0x56, 0x2a, 0xa9, 0x2c, 0x48, 0x55]).await.unwrap();
+    // The reserved bit that RFC 7692 gives to compressed messages, before what would be a trade without it.
+    let trade = sim::trade(7);
+    let frame = [&[0xc1, u8::try_from(trade.len()).unwrap()], trade.as_bytes()].concat();
+    stream.write_all(&frame).await.unwrap();
     rig.lost_by("protocol").await;
     let mut peer = grant(&venue).await;
     send_trade(&mut peer, 1).await;
