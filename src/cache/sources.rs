@@ -30,8 +30,8 @@ pub(super) struct Own {
 #[error("a symbol has one standby")]
 pub struct HasStandby;
 
-/// What the symbols of a feed and its standby share: how often they passed from one to the other, and which one an operator
-/// prefers.
+/// What the symbols of a feed and its standby share: how often they passed from one to the other, and which one an
+/// operator prefers.
 #[derive(Debug, Default)]
 pub struct FailoverCounts {
     /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often,
