@@ -41,7 +41,10 @@ pub struct FailoverLog {
 impl FailoverLog {
     /// Of a primary and its standby.
     pub fn new(primary: Arc<str>, standby: Arc<str>, counts: Arc<FailoverCounts>) -> Self {
-        Self { names: [primary, standby], counts, told: BTreeMap::new() }
+        // A standby that has restarted does not tell what was told before.
+        let mut told = BTreeMap::new();
+        counts.news(&mut told);
+        Self { names: [primary, standby], counts, told }
     }
 
     fn tell(&mut self) {

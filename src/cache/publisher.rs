@@ -38,6 +38,9 @@ impl<'a> Publisher<'a> {
         if inner.sources.is_some() {
             return self.publish_as_source(&mut inner, update, now);
         }
+        if self.source == Source::Standby {
+            return Published::Unchanged; // it was taken away, and its connection does not know yet
+        }
         let Inner { snapshot, guards, .. } = &mut *inner;
         let applied = snapshot.apply(update, guards, now);
         if !applied.changed.is_empty() {
@@ -78,6 +81,9 @@ impl<'a> Publisher<'a> {
         let mut inner = self.state.lock();
         if inner.sources.is_some() {
             return self.set_as_source(&mut inner, now, set);
+        }
+        if self.source == Source::Standby {
+            return Published::Unchanged;
         }
         let Inner { snapshot, guards, .. } = &mut *inner;
         let changed = set(snapshot, guards);

@@ -3,7 +3,10 @@
 use crate::market::{Cause, Failover, Guards, Snapshot, Source, Switch};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What the feeds of a symbol say.
@@ -27,15 +30,26 @@ pub(super) struct Own {
 #[error("a symbol has one standby")]
 pub struct HasStandby;
 
-/// Counts how often the symbols of a feed passed to its standby, and back.
+/// What the symbols of a feed and its standby share: how often they passed from one to the other, and which one an
+/// operator prefers.
 #[derive(Debug, Default)]
 pub struct FailoverCounts {
     /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often,
     /// and is rare.
     switches: Mutex<BTreeMap<(Source, &'static str), u64>>,
+    /// For symbols that are added later. Relaxed: it guards nothing.
+    prefers_standby: AtomicBool,
 }
 
 impl FailoverCounts {
+    pub(super) fn prefer(&self, source: Source) {
+        self.prefers_standby.store(source == Source::Standby, Ordering::Relaxed);
+    }
+
+    pub(super) fn preferred(&self) -> Source {
+        if self.prefers_standby.load(Ordering::Relaxed) { Source::Standby } else { Source::Primary }
+    }
+
     pub(super) fn count(&self, Switch { to, cause }: Switch) {
         let mut switches = self.switches.lock().unwrap_or_else(PoisonError::into_inner);
         *switches.entry((to, cause.name())).or_default() += 1;

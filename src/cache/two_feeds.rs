@@ -34,12 +34,25 @@ impl SymbolState {
         let waiting = Snapshot { source: Source::Standby, ..Snapshot::waiting(origin, now.unix) };
         let standby = Own { snapshot: waiting, guards: Guards::default() };
         let mut failover = Failover::new(limits, now.instant);
+        failover.prefer(counts.preferred(), now.instant);
         // It may be stale already: then the standby takes over as soon as it speaks.
         failover.on(Source::Primary, &primary.snapshot, false, now.instant);
         let names = [self.feed(), feed];
         inner.sources = Some(Box::new(Sources { own: [primary, standby], names, failover, counts }));
         inner.name(self.feed());
         Ok(())
+    }
+
+    /// Gives its failover other limits, if it has two feeds. They count from its next update, or look at the clock.
+    pub fn set_failover_limits(&self, limits: FailoverLimits) {
+        if let Some(sources) = &mut self.lock().sources {
+            sources.failover.set_limits(limits);
+        }
+    }
+
+    /// What it shares with the other symbols of its two feeds, if it has two.
+    pub fn failover_counts(&self) -> Option<Arc<FailoverCounts>> {
+        self.lock().sources.as_ref().map(|sources| sources.counts.clone())
     }
 
     /// Takes the second feed away, which says nothing more: what the first one says is shown.
@@ -130,18 +143,21 @@ impl Publisher<'_> {
 
     /// Some time has passed: a source may have been healthy for long enough. Nothing for a symbol with one feed.
     pub fn due(self, now: Now) -> Published {
-        self.decide(now, |failover| failover.due(now.instant))
+        self.decide(now, |sources| sources.failover.due(now.instant))
     }
 
     /// Prefers this feed of the symbol from now on, and shows it at once if it is up.
     pub fn prefer(self, now: Now) -> Published {
-        self.decide(now, |failover| failover.prefer(self.source, now.instant))
+        self.decide(now, |sources| {
+            sources.counts.prefer(self.source);
+            sources.failover.prefer(self.source, now.instant)
+        })
     }
 
-    fn decide(self, now: Now, decide: impl FnOnce(&mut Failover) -> Option<Switch>) -> Published {
+    fn decide(self, now: Now, decide: impl FnOnce(&mut Sources) -> Option<Switch>) -> Published {
         let mut inner = self.state.lock();
         let Some(sources) = &mut inner.sources else { return Published::Unchanged };
-        match decide(&mut sources.failover) {
+        match decide(sources) {
             Some(switch) => self.show(&mut inner, switch, 0, now),
             None => Published::Unchanged,
         }

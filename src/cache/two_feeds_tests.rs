@@ -107,6 +107,46 @@ fn a_first_tick_comes_whole_since_the_one_before_may_have_been_named_meanwhile()
 }
 
 #[test]
+fn a_symbol_that_is_added_later_has_the_preference_and_limits_change_in_place() {
+    let mut world = World::new();
+    world.trade(Primary, 1, 1);
+    world.trade(Second, 1, 1);
+    assert!(is_tick(world.state.through(None).of(Second).prefer(world.now)));
+    let cache = Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::ZERO });
+    let later = cache.register("ETH-USD".parse().unwrap(), "kraken".into(), Origin::Market, world.now).unwrap();
+    let counts = world.state.failover_counts().unwrap();
+    later.add_standby("coinbase".into(), Origin::Market, LIMITS, counts, world.now).unwrap();
+    let added = World { state: later, counts: world.counts.clone(), now: world.now };
+    added.trade(Primary, 1, 1);
+    added.trade(Second, 1, 1);
+    let mut added = added;
+    added.pass(31).trade(Second, 2, 2);
+    assert_eq!(added.state.newest().snapshot.source, Second, "it is preferred, and has been live for so long");
+
+    // Back to the primary, after half the time.
+    world.state.through(None).of(Primary).prefer(world.now);
+    world.outage(Primary, Reason::ConnectionLost);
+    world.trade(Second, 2, 2);
+    world.trade(Primary, 2, 2);
+    assert_eq!(world.state.newest().snapshot.source, Second);
+    world.state.set_failover_limits(FailoverLimits { failback_after: Duration::from_secs(15), ..LIMITS });
+    world.pass(16).trade(Primary, 3, 3);
+    assert_eq!(world.state.newest().snapshot.source, Primary);
+}
+
+#[test]
+fn a_standby_that_was_taken_away_says_nothing_more() {
+    let world = World::new();
+    world.trade(Primary, 1, 1);
+    world.trade(Second, 1, 1);
+    world.state.remove_standby(world.now);
+    let before = world.state.newest();
+    assert_eq!(world.trade(Second, 2, 2), Published::Unchanged);
+    assert_eq!(world.outage(Second, Reason::ConnectionLost), Published::Unchanged);
+    assert!(Arc::ptr_eq(&before, &world.state.newest()));
+}
+
+#[test]
 fn a_standby_that_goes_leaves_what_the_primary_says_and_another_may_come() {
     let world = World::new();
     world.trade(Primary, 1, 1);

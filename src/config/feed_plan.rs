@@ -14,7 +14,7 @@ use crate::{
     market::{Symbol, Tier},
     venue::ListedSymbol,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What a reload does with the feeds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,6 +37,8 @@ struct Difference {
     keys: Vec<&'static str>,
     /// Whether they differ; they may do so where no key that can be shown does.
     settings: bool,
+    /// Whether a standby takes over by other limits.
+    limits: bool,
     key: bool,
 }
 
@@ -52,6 +54,7 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] =
         [(); 7].map(|()| Vec::new());
     let may_be_early = have_room_at_once(running, &feeds);
+    let late = late_pairs(running, &feeds);
     let changed =
         |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
     for old in standbys_first(running) {
@@ -73,27 +76,31 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
         if is_another(old, new) {
             continue;
         }
-        // A standby has symbols of its primary, so it ends before those leave.
-        let has_ending_standby = running.iter().any(|other| {
-            other.standby.as_ref().is_some_and(|of| of.primary == *name)
-                && ends.iter().any(|end| end.feed() == Some(&other.name))
-        });
-        let is_early = may_be_early && !difference.settings && !has_ending_standby;
+        let is_early = may_be_early && !late.contains(pair(old));
         if !difference.removed.is_empty() {
             let list = if is_early { &mut early } else { &mut removes };
             list.push(FeedStep::Remove { feed: name.clone(), symbols: difference.removed });
         }
         if difference.settings {
-            restarts.push(FeedStep::Restart(new.clone()));
+            // A standby has its new symbols once its primary has them.
+            let is_kept = |listed: &ListedSymbol| old.standby.is_none() || !difference.added.contains(listed);
+            let symbols = new.symbols.iter().filter(|listed| is_kept(listed)).cloned().collect();
+            restarts.push(FeedStep::Restart(Feed { symbols, ..new.clone() }));
+            if old.standby.is_some() && !difference.added.is_empty() {
+                adds.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
+            }
             continue;
+        }
+        if difference.limits {
+            restarts.push(FeedStep::Failover(new.clone()));
         }
         if difference.key {
             restarts.push(FeedStep::Rekey(new.clone()));
         }
         if !difference.added.is_empty() {
             // Not beside the connections of feeds that end: the venue's limit and the descriptors are for one list.
-            let opens_more = new.connections_at_most() > old.connections_at_most();
-            let list = if is_early && !opens_more { &mut early_adds } else { &mut adds };
+            let is_early = is_early && !opens_more(running, &feeds, pair(old));
+            let list = if is_early { &mut early_adds } else { &mut adds };
             list.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
         }
     }
@@ -106,6 +113,15 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
         if find(running, &new.name).is_none_or(|old| is_another(old, new)) {
             starts.push(FeedStep::Start(new.clone()));
         }
+    }
+    // A standby has symbols of its primary: it leaves them first, and gets them last. Where both restart, it does so
+    // first.
+    let is_standby = |step: &FeedStep| step.feed().and_then(|name| find(running, name)).is_some_and(is_standby);
+    for steps in [&mut early, &mut removes, &mut restarts] {
+        steps.sort_by_key(|step| !is_standby(step));
+    }
+    for steps in [&mut early_adds, &mut adds] {
+        steps.sort_by_key(&is_standby);
     }
     early.extend(early_adds);
     let mut late = [ends, removes, restarts, adds].concat();
@@ -246,17 +262,40 @@ fn have_room_at_once(running: &[Feed], feeds: &[Feed]) -> bool {
     })
 }
 
-/// Whether a feed has another role than the running one of its name, or is a standby that changes: then it is ended and
-/// started. The states of a standby are those of its primary, which lives on.
+/// Whether a feed has another role than the running one of its name: then it is ended and started. The states of a
+/// standby are those of its primary.
 fn is_another(old: &Feed, new: &Feed) -> bool {
-    match (&old.standby, &new.standby) {
-        (None, None) => false,
-        (Some(_), Some(_)) => {
-            let difference = Difference::of(old, new);
-            difference.settings || difference.has_other_list()
-        }
-        _ => true,
-    }
+    primary(old) != primary(new)
+}
+
+/// The primary of a standby.
+fn primary(feed: &Feed) -> Option<&str> {
+    feed.standby.as_ref().map(|of| of.primary.as_str())
+}
+
+fn is_standby(feed: &Feed) -> bool {
+    feed.standby.is_some()
+}
+
+/// The name of the primary of a feed's pair: its own, unless it is a standby.
+fn pair(feed: &Feed) -> &str {
+    primary(feed).unwrap_or(&feed.name)
+}
+
+/// The pairs in which a feed restarts, or a standby ends: their lists change in one order with that.
+fn late_pairs<'a>(running: &'a [Feed], feeds: &[Feed]) -> BTreeSet<&'a str> {
+    let is_late = |old: &&Feed| match find(feeds, &old.name) {
+        Some(new) => is_another(old, new) || Difference::of(old, new).settings,
+        None => is_standby(old),
+    };
+    running.iter().filter(is_late).map(pair).collect()
+}
+
+/// Whether a feed of this pair may open more connections than it has.
+fn opens_more(running: &[Feed], feeds: &[Feed], of: &str) -> bool {
+    let grows = |old: &Feed, new: &Feed| new.connections_at_most() > old.connections_at_most();
+    let mut in_pair = running.iter().filter(|old| pair(old) == of);
+    in_pair.any(|old| find(feeds, &old.name).is_some_and(|new| grows(old, new)))
 }
 
 /// Standbys before primaries.
@@ -283,13 +322,16 @@ impl Difference {
             credentials: old.credentials.clone(),
             ..new.clone()
         };
+        // Limits change in place, where the standby keeps its primary.
+        let of_old = if is_another(old, new) { new.standby.clone() } else { old.standby.clone() };
         let in_force: HashMap<_, _> = feed_in_force(old).into_iter().collect();
         let keys = feed_in_force(&with_list).into_iter().filter(|(key, value)| in_force.get(key) != Some(value));
         let mut difference = Self {
             removed: removed.map(|listed| listed.symbol.clone()).collect(),
             added: added.cloned().collect(),
             keys: keys.map(|(key, _)| key).collect(),
-            settings: with_list != *old,
+            settings: Feed { standby: of_old.clone(), ..with_list.clone() } != *old,
+            limits: of_old != new.standby,
             key: old.credentials != new.credentials,
         };
         // A recording is not asked for symbols, so it is played again.
@@ -302,15 +344,18 @@ impl Difference {
     }
 
     fn is_any(&self) -> bool {
-        self.has_other_list() || self.settings || self.key
+        self.has_other_list() || self.settings || self.limits || self.key
     }
 }
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts = Vec::new();
+        let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
+        if self.limits && !self.settings {
+            parts.push(format!("with {}", keys.join(", ")));
+        }
         if self.settings {
-            let keys: Vec<_> = self.keys.iter().map(|key| format!("`{key}`")).collect();
             parts.push(if keys.is_empty() {
                 "restarted".to_owned()
             } else {

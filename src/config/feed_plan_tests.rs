@@ -31,6 +31,7 @@ fn line(steps: &[FeedStep]) -> String {
         FeedStep::Remove { feed, symbols } => format!("{feed} -{}", names(symbols)),
         FeedStep::Restart(feed) => format!("restart {}", feed.name),
         FeedStep::Rekey(feed) => format!("rekey {}", feed.name),
+        FeedStep::Failover(feed) => format!("limits of {}", feed.name),
         FeedStep::Add { feed, symbols } => {
             format!("{feed} +{}", names(&symbols.iter().map(|listed| listed.symbol.clone()).collect::<Vec<_>>()))
         }
@@ -62,7 +63,7 @@ fn apply(running: &[Feed], steps: &[FeedStep]) -> Vec<Feed> {
                 feeds[place].symbols.retain(|listed| !symbols.contains(&listed.symbol));
                 assert_eq!(feeds[place].symbols.len() + symbols.len(), before, "{feed} has all that it removes");
             }
-            FeedStep::Restart(feed) | FeedStep::Rekey(feed) => {
+            FeedStep::Restart(feed) | FeedStep::Rekey(feed) | FeedStep::Failover(feed) => {
                 let place = place(&feeds, &feed.name);
                 let list = if matches!(step, FeedStep::Restart(_)) { &feed.symbols } else { &feeds[place].symbols };
                 feeds[place] = Feed { symbols: list.clone(), ..feed.clone() };
@@ -185,12 +186,23 @@ fn a_standby_goes_before_its_primary_and_comes_after_it() {
     check(&running, &[feed("q", "ADA-USDT")], "end s, end p, start q", "");
     check(&[], &running, "start p, start s", "");
     let fewer = [standby("s", "p", "ETH-USDT"), feed("p", "ETH-USDT SOL-USDT")];
-    check(&running, &fewer, "end s, p -BTC-USDT, tell, start s", "");
-    check(&fewer, &running, "end s, p +BTC-USDT, tell, start s", "");
+    check(&running, &fewer, "s -BTC-USDT, p -BTC-USDT, tell", "");
+    check(&fewer, &running, "p +BTC-USDT, s +BTC-USDT, tell", "");
     let restarted = Feed { mute_after: Some(Duration::from_secs(7)), ..p.clone() };
     check(&running, &[s.clone(), restarted], "restart p", "");
     let other = Feed { url: Some("wss://other.example".to_owned()), ..s.clone() };
-    check(&running, &[other, p.clone()], "end s, start s", "");
+    check(&running, &[other, p.clone()], "restart s", "");
+    let limits = FailoverLimits { age: Duration::from_secs(1), failback_after: Duration::from_secs(9) };
+    let limited = Feed { standby: Some(Standby { primary: "p".to_owned(), limits }), ..s.clone() };
+    let plan = check(&running, &[limited, p.clone()], "limits of s", "");
+    assert_eq!(plan.changed[0].to, "with `failback_after`");
+    // Both restart: the standby first, and lists in the order that leaves it symbols of its primary.
+    let slow = |feed: &Feed| Feed { mute_after: Some(Duration::from_secs(7)), ..feed.clone() };
+    let [s, p] = &fewer;
+    check(&running, &[slow(s), slow(p)], "s -BTC-USDT, p -BTC-USDT, restart s, restart p, tell", "");
+    let [s, p] = &running;
+    check(&fewer, &[slow(s), slow(p)], "restart s, restart p, s +BTC-USDT, tell", "");
+    check(&fewer, &[slow(s), p.clone()], "restart s, p +BTC-USDT, s +BTC-USDT, tell", "");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum FeedStep {
     Restart(Feed),
     /// Gives a living feed the key of these settings: from its next connection on.
     Rekey(Feed),
+    /// Gives a living standby the limits of these settings, by which it takes over.
+    Failover(Feed),
     /// Adds symbols to a living feed.
     Add {
         /// The feed's name.
@@ -40,7 +42,7 @@ impl FeedStep {
     pub fn feed(&self) -> Option<&str> {
         match self {
             Self::End(feed) | Self::Remove { feed, .. } | Self::Add { feed, .. } => Some(feed),
-            Self::Restart(feed) | Self::Rekey(feed) | Self::Start(feed) => Some(&feed.name),
+            Self::Restart(feed) | Self::Rekey(feed) | Self::Failover(feed) | Self::Start(feed) => Some(&feed.name),
             Self::Tell => None,
         }
     }
@@ -52,6 +54,7 @@ impl FeedStep {
             Self::Remove { symbols, .. } => signed('-', symbols.iter()).join(", "),
             Self::Restart(_) => "restarted".to_owned(),
             Self::Rekey(_) => "a new key".to_owned(),
+            Self::Failover(_) => "other limits".to_owned(),
             Self::Add { symbols, .. } => signed('+', symbols.iter().map(|listed| &listed.symbol)).join(", "),
             Self::Tell => "told".to_owned(),
             Self::Start(_) => "started".to_owned(),

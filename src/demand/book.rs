@@ -2,7 +2,7 @@
 
 use crate::{limits::ClientAddress, market::Symbol};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -16,14 +16,14 @@ pub(super) struct DemandLimits {
     pub(super) symbols: usize,
     /// The most of them that the streams of one address have.
     pub(super) per_address: usize,
-    /// How long a name stays that no stream wants.
+    /// How long a name stays that no stream wants, unless its place is needed.
     pub(super) linger: Duration,
 }
 
 /// Why a name is not subscribed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TurnedAway {
-    /// The feed has as many names as it may.
+    /// The feed has as many names as it may, and streams have them all.
     Full,
     /// The streams of this address have as many as they may.
     Share,
@@ -85,18 +85,22 @@ impl Rate {
 }
 
 /// That a stream has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Granted {
     /// Whether the feed did not have the name before.
     pub(super) is_new: bool,
     /// Which time it is that the feed has the name: a stream gives back what it had, and no later term.
     pub(super) term: u64,
+    /// The name that the feed gave up for it: of those that no stream had, the one that lingered longest.
+    pub(super) evicted: Option<Symbol>,
 }
 
 #[derive(Debug)]
 struct FeedBook {
     limits: DemandLimits,
     names: HashMap<Symbol, Held>,
+    /// Those that no stream has, by when the last one gave them back.
+    lingering: BTreeSet<(Instant, Symbol)>,
     /// How many names the streams of each address have.
     shares: HashMap<ClientAddress, usize>,
 }
@@ -106,14 +110,15 @@ struct Held {
     term: u64,
     /// How many streams of each address have it.
     holders: HashMap<ClientAddress, u32>,
-    /// When a stream asked for it last, or gave it back.
-    used: Instant,
+    /// When the last stream gave it back, if none has it.
+    unused_since: Option<Instant>,
 }
 
 impl Book {
     /// A book without names.
     pub(super) fn new(limits: impl IntoIterator<Item = DemandLimits>) -> Self {
-        let feed = |limits| FeedBook { limits, names: HashMap::new(), shares: HashMap::new() };
+        let feed =
+            |limits| FeedBook { limits, names: HashMap::new(), lingering: BTreeSet::new(), shares: HashMap::new() };
         Self { feeds: limits.into_iter().map(feed).collect(), rates: HashMap::new(), terms: 0 }
     }
 
@@ -144,10 +149,11 @@ impl Book {
         per_minute: usize,
         now: Instant,
     ) -> Result<Granted, TurnedAway> {
-        let FeedBook { limits, names, shares } = &mut self.feeds[feed];
+        let FeedBook { limits, names, lingering, shares } = &mut self.feeds[feed];
         let is_new = !names.contains_key(symbol);
         let is_its_own = names.get(symbol).is_some_and(|held| held.holders.contains_key(&by));
-        if is_new && names.len() >= limits.symbols {
+        let is_full = is_new && names.len() >= limits.symbols;
+        if is_full && lingering.is_empty() {
             return Err(TurnedAway::Full);
         }
         if !is_its_own && shares.get(&by).copied().unwrap_or_default() >= limits.per_address {
@@ -156,20 +162,26 @@ impl Book {
         if is_new && !self.rates.entry(by).or_default().take(per_minute, now) {
             return Err(TurnedAway::Rate);
         }
+        // An address has only its share of what streams have, so what lingers must not keep others out either.
+        let evicted = if is_full { lingering.pop_first().map(|(_, name)| name) } else { None };
+        if let Some(name) = &evicted {
+            names.remove(name);
+        }
         self.terms += u64::from(is_new);
-        let new = || Held { term: self.terms, holders: HashMap::new(), used: now };
+        let new = || Held { term: self.terms, holders: HashMap::new(), unused_since: None };
         let held = names.entry(symbol.clone()).or_insert_with(new);
-        held.used = now;
+        if let Some(since) = held.unused_since.take() {
+            lingering.remove(&(since, symbol.clone()));
+        }
         *held.holders.entry(by).or_default() += 1;
         *shares.entry(by).or_default() += usize::from(!is_its_own);
-        Ok(Granted { is_new, term: held.term })
+        Ok(Granted { is_new, term: held.term, evicted })
     }
 
     /// A stream of this address has a name no longer, which it had in this term.
     pub(super) fn give_back(&mut self, feed: usize, symbol: &Symbol, term: u64, by: ClientAddress, now: Instant) {
-        let FeedBook { names, shares, .. } = &mut self.feeds[feed];
+        let FeedBook { names, lingering, shares, .. } = &mut self.feeds[feed];
         let Some(held) = names.get_mut(symbol).filter(|held| held.term == term) else { return };
-        held.used = now;
         let Some(streams) = held.holders.get_mut(&by) else { return };
         *streams -= 1;
         if *streams > 0 {
@@ -177,12 +189,19 @@ impl Book {
         }
         held.holders.remove(&by);
         fewer(shares, by);
+        if held.holders.is_empty() {
+            held.unused_since = Some(now);
+            lingering.insert((now, symbol.clone()));
+        }
     }
 
     /// Another feed has the name from now on, whatever streams have it. Returns whether this one had it.
     pub(super) fn give_way(&mut self, feed: usize, symbol: &Symbol) -> bool {
-        let FeedBook { names, shares, .. } = &mut self.feeds[feed];
+        let FeedBook { names, lingering, shares, .. } = &mut self.feeds[feed];
         let Some(held) = names.remove(symbol) else { return false };
+        if let Some(since) = held.unused_since {
+            lingering.remove(&(since, symbol.clone()));
+        }
         held.holders.into_keys().for_each(|by| fewer(shares, by));
         true
     }
@@ -193,10 +212,16 @@ impl Book {
             rate.pass(now);
             rate.count > 0
         });
-        let FeedBook { limits, names, .. } = &mut self.feeds[feed];
-        let linger = limits.linger;
-        let is_over = |held: &Held| held.holders.is_empty() && now.saturating_duration_since(held.used) >= linger;
-        names.extract_if(|_, held| is_over(held)).map(|(symbol, _)| symbol).collect()
+        let FeedBook { limits, names, lingering, .. } = &mut self.feeds[feed];
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= limits.linger;
+        let mut over = Vec::new();
+        while lingering.first().is_some_and(|(since, _)| is_over(*since)) {
+            over.extend(lingering.pop_first().map(|(_, name)| name));
+        }
+        for name in &over {
+            names.remove(name);
+        }
+        over
     }
 }
 

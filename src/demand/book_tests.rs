@@ -80,6 +80,30 @@ fn rule_10_a_feed_has_so_many_names_and_an_address_its_share_of_them() {
 }
 
 #[test]
+fn rule_10_names_that_no_stream_has_leave_room_for_those_that_one_wants() {
+    let mut book = Fixture::new(LIMITS);
+    // One address takes and leaves its share, over and over.
+    for round in 0..20 {
+        for number in [2 * round, 2 * round + 1] {
+            assert_eq!(book.hold(number, 1, 1_000, round as u64), Ok(true), "round {round}");
+        }
+        for number in [2 * round, 2 * round + 1] {
+            book.give_back(number, 1, round as u64);
+        }
+        assert!(book.book.count(0) <= LIMITS.symbols);
+    }
+    assert_eq!(book.book.count(0), LIMITS.symbols, "they linger");
+    assert_eq!([100, 101].map(|number| book.hold(number, 2, 100, 20)), [Ok(true); 2]);
+    assert_eq!(book.hold(39, 1, 1_000, 20), Ok(false), "the newest are there");
+    assert_eq!(book.hold(32, 3, 100, 20), Ok(true), "the oldest have gone");
+    // A request that is refused for another reason takes no name away.
+    let count = book.book.feeds[0].lingering.len();
+    assert_eq!(book.hold(102, 2, 100, 20), Err(TurnedAway::Share));
+    assert_eq!(book.hold(103, 4, 0, 20), Err(TurnedAway::Rate));
+    assert_eq!(book.book.feeds[0].lingering.len(), count);
+}
+
+#[test]
 fn rule_10_an_address_has_so_many_new_names_in_any_minute() {
     let mut book = Fixture::new(DemandLimits { symbols: 1_000, per_address: 1_000, linger: LINGER });
     for number in 0..4 {
@@ -160,17 +184,27 @@ proptest! {
                     own.dedup();
                     let is_known = used.contains_key(&name);
                     match book.hold(0, &symbol(name), address(by), per_minute, now) {
-                        Ok(Granted { is_new, term }) => {
+                        Ok(Granted { is_new, term, evicted }) => {
                             prop_assert_eq!(is_new, !is_known);
                             prop_assert!(own.contains(&name) || own.len() < LIMITS.per_address);
-                            prop_assert!(is_known || used.len() < LIMITS.symbols);
+                            let is_full = !is_known && used.len() == LIMITS.symbols;
+                            prop_assert_eq!(evicted.is_some(), is_full, "a name leaves early only for another one");
+                            let is_held = |name: &usize| streams.iter().any(|(_, wanted, _)| wanted == name);
+                            let oldest = used.iter().filter(|(name, _)| !is_held(name)).map(|(_, at)| *at).min();
+                            if let Some(evicted) = evicted {
+                                let gone = used.extract_if(|name, _| symbol(*name) == evicted).next().unwrap();
+                                prop_assert!(!is_held(&gone.0) && Some(gone.1) == oldest, "the oldest without a stream");
+                            }
                             streams.push((by, name, term));
                             used.insert(name, now);
                             new.extend(is_new.then_some((by, now)));
                             let in_minute = |(other, at): &&(u8, Instant)| *other == by && *at + MINUTE > now;
                             prop_assert!(new.iter().filter(in_minute).count() <= per_minute);
                         }
-                        Err(TurnedAway::Full) => prop_assert!(!is_known && used.len() == LIMITS.symbols),
+                        Err(TurnedAway::Full) => {
+                            let is_held = |name: &usize| streams.iter().any(|(_, wanted, _)| wanted == name);
+                            prop_assert!(!is_known && used.len() == LIMITS.symbols && used.keys().all(is_held));
+                        }
                         Err(TurnedAway::Share) => {
                             prop_assert!(!own.contains(&name) && own.len() == LIMITS.per_address);
                         }
@@ -198,6 +232,8 @@ proptest! {
                 }
             }
             prop_assert_eq!(book.count(0), used.len());
+            let unused = book.feeds[0].names.values().filter(|held| held.holders.is_empty()).count();
+            prop_assert_eq!(book.feeds[0].lingering.len(), unused);
             prop_assert!(book.feeds[0].shares.values().all(|share| *share <= LIMITS.per_address && *share > 0));
         }
         for (by, name, term) in streams {

@@ -186,6 +186,10 @@ impl OnDemand {
         };
         match granted {
             Ok(granted) => {
+                if let Some(name) = granted.evicted {
+                    debug!(feed = %self.feeds[place].name, symbol = %name, "dropping a symbol that no stream has, for another one");
+                    self.drop_name(list, name);
+                }
                 held.push(Leased { place, name: name.clone(), term: granted.term });
                 known.or_else(|| self.add(place, list, name, now))
             }
@@ -207,6 +211,12 @@ impl OnDemand {
         debug!(feed = %feed.name, symbol = %name, "subscribing a symbol on demand");
         list.pending.push(added(&state));
         Some(state)
+    }
+
+    /// Takes a name that the book no longer has out of the cache, and has it unsubscribed.
+    fn drop_name(&self, list: &mut Lists, name: Symbol) {
+        self.cache.retire(&name, Tier::Live);
+        list.pending.push(ListChange::Remove(name));
     }
 
     /// The refused state of a name that has no room. All streams share it, and those of one address have a share of
@@ -242,8 +252,7 @@ impl OnDemand {
         for (place, list) in lists.iter_mut().enumerate() {
             for name in book.sweep(place, now.instant) {
                 debug!(feed = %self.feeds[place].name, symbol = %name, "dropping a symbol that no stream has any longer");
-                self.cache.retire(&name, Tier::Live);
-                list.pending.push(ListChange::Remove(name));
+                self.drop_name(list, name);
             }
             list.orphans.retain(|_, orphan| orphan.state.strong_count() > 0);
             list.orphans_of.clear();
@@ -277,8 +286,7 @@ impl OnDemand {
         for name in symbols {
             for (place, list) in lists.iter_mut().enumerate() {
                 if book.give_way(place, name) {
-                    self.cache.retire(name, Tier::Live);
-                    list.pending.push(ListChange::Remove(name.clone()));
+                    self.drop_name(list, name.clone());
                     moved[place] += 1;
                 }
             }

@@ -61,6 +61,8 @@ pub(super) struct Predecessor {
     heard: Vec<Heard>,
     /// How many symbols of both the successor has not spoken for.
     missing: usize,
+    /// Whether all that the predecessor had sent when the successor had spoken for each symbol was read.
+    is_read: bool,
 }
 
 /// What is known of a symbol.
@@ -86,6 +88,7 @@ impl Predecessor {
             live_since: None,
             heard: heard.collect(),
             missing: list.iter().filter(|is_carried| **is_carried).count(),
+            is_read: false,
         }
     }
 
@@ -107,10 +110,21 @@ impl Predecessor {
     pub(super) fn lost_successor(&mut self, next: Instant) {
         self.give_up_at = self.give_up_at.max(next);
         self.live_since = None;
+        self.is_read = false;
         for heard in &mut self.heard {
             *heard = Heard { is_carried: heard.is_carried, ..Heard::default() };
         }
         self.missing = self.heard.iter().filter(|heard| heard.is_carried).count();
+    }
+
+    /// Whether the overlap ends once the predecessor has nothing left to read: what it has sent would be lost.
+    pub(super) fn ends_when_read(&self) -> bool {
+        self.live_since.is_some() && self.missing == 0 && !self.is_read
+    }
+
+    /// Nothing of the predecessor is left to read.
+    pub(super) fn is_read(&mut self) {
+        self.is_read = self.ends_when_read();
     }
 
     /// One of the two has spoken for these symbols.
@@ -178,7 +192,7 @@ impl Predecessor {
 
     fn overlap_ends_at(&self, timing: &Timing) -> Instant {
         match self.live_since {
-            Some(since) if self.missing == 0 => since,
+            Some(since) if self.missing == 0 && self.is_read => since,
             Some(since) => since + timing.overlap,
             None => self.give_up_at,
         }

@@ -49,6 +49,12 @@ fn succeed(course: &mut Course, refused: &[u32]) {
     course.session.granted(&refused, course.now);
 }
 
+/// The old connection has nothing left to read.
+fn read(course: &mut Course) {
+    assert!(course.session.awaits_last_frames());
+    course.session.has_last_frames();
+}
+
 /// Data of these symbols on one of the connections.
 fn hears(course: &mut Course, by: Side, symbols: &[u32]) {
     let update = |&symbol: &u32| Update { symbol: FeedSymbol(symbol), ..Update::default() };
@@ -89,7 +95,11 @@ fn the_old_connection_is_dropped_as_soon_as_the_new_one_has_spoken_for_each_symb
     course.session.granted(&[(FeedSymbol(2), Reason::NotGranted)], course.now);
     course.now += SECOND;
     assert_eq!(course.on(Event::Due), Action::Nothing, "a symbol is missing");
+    assert!(!course.session.awaits_last_frames());
     hears(&mut course, NEW, &[0, 1]);
+    assert_eq!(course.on(Event::Due), Action::Nothing, "what the old one has sent is not read yet");
+    hears(&mut course, OLD, &[0, 1, 2]);
+    read(&mut course);
     assert_eq!(course.next(), (Duration::ZERO, dropped(None)));
     assert_eq!(course.session.on_predecessor(Event::Message(Message::Gap), course.now), Action::Nothing, "it is gone");
 }
@@ -134,7 +144,25 @@ fn while_the_old_connection_serves_each_failure_of_the_new_one_is_retried() {
     course.now += SECOND;
     assert_eq!(course.on(Event::Due), Action::Nothing, "what the lost connection said does not count");
     hears(&mut course, NEW, &[0, 1]);
+    read(&mut course);
     assert_eq!(next(&mut course), dropped(None));
+}
+
+#[test]
+fn an_old_connection_that_always_has_more_to_read_goes_after_the_overlap() {
+    let mut course = succeeded();
+    let live = course.now;
+    hears(&mut course, NEW, &[0, 1, 2]);
+    assert_eq!((next(&mut course), course.now - live), (dropped(None), overlap()));
+    // What was read before the successor was lost is not what is there when the next one has taken over.
+    let mut course = succeeded();
+    hears(&mut course, NEW, &[0, 1, 2]);
+    read(&mut course);
+    course.lost(DisconnectReason::Io);
+    assert_eq!(next(&mut course), Action::Connect);
+    succeed(&mut course, &[]);
+    hears(&mut course, NEW, &[0, 1, 2]);
+    assert_eq!(course.on(Event::Due), Action::Nothing);
 }
 
 #[test]
@@ -270,7 +298,7 @@ proptest! {
     /// Whatever comes in whatever order: it never spins, and a predecessor is there from each rotation until it is
     /// dropped, while which nothing is left.
     #[test]
-    fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..14, 0_u64..40_000), 1..300)) {
+    fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..15, 0_u64..40_000), 1..300)) {
         let mut course = Course::new(RULES);
         course.session = course.session.overlapping(SYMBOLS);
         let mut has_old = false;
@@ -288,6 +316,7 @@ proptest! {
                 9 => { course.session.heard(OLD, &symbol, course.now); Action::Nothing }
                 10 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 11 => { if course.session.is_live() { course.session.granted(&[], course.now) } Action::Nothing }
+                13 => { course.session.has_last_frames(); Action::Nothing }
                 12 => course.session.on_predecessor(Event::Pong, course.now),
                 _ => course.next().1,
             }];

@@ -5,7 +5,7 @@ use super::{
     feed_set::{FeedSet, State},
     outcomes::Outcomes,
     running_feed::RunningFeed,
-    wiring::{Known, followed, list},
+    wiring::{Known, followed, list, stand_in},
 };
 use crate::{
     cache::SymbolState,
@@ -30,6 +30,11 @@ impl FeedSet {
         feed.list(removed.iter().map(|state| ListChange::Remove(state.symbol().clone())), kept);
         feed.leave(&removed);
         feed.config.symbols.retain(|listed| !gone.contains(&listed.symbol));
+        if feed.config.standby.is_some() {
+            let settings = feed.config.clone();
+            self.forget(state, &settings, &removed).await;
+            return Ok(());
+        }
         let late = self.late(&feed.config, &removed);
         if !late.is_empty() {
             let change = LineChange::Leave(feed.debug().name.clone(), gone);
@@ -52,7 +57,13 @@ impl FeedSet {
     ) -> Result<(), GatewayError> {
         let Some(feed) = state.feeds.iter().find(|feed| feed.config.name == name) else { return Ok(()) };
         let settings = feed.config.clone();
-        let added = list(&settings, &symbols, &Known::new(), &self.cache, self.on_demand(), Now::read())?;
+        let (none, now) = (Known::new(), Now::read());
+        let added = match (&settings.standby, &feed.debug().standby_for) {
+            (Some(standby), Some((_, counts))) => {
+                stand_in(&settings, standby, &symbols, &none, counts, &self.cache, now)?
+            }
+            _ => list(&settings, &symbols, &none, &self.cache, self.on_demand(), now)?,
+        };
         if let Err(error) = self.follow(state, &settings, &added).await {
             self.retire(&self.late(&settings, &added));
             self.retire(&added);

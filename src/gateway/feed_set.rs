@@ -227,7 +227,8 @@ impl FeedSet {
         outcomes.into_failed()
     }
 
-    async fn take_all(&self, state: &mut State, steps: Vec<FeedStep>, config: &Config, outcomes: &mut Outcomes) {
+    async fn take_all(&self, state: &mut State, mut steps: Vec<FeedStep>, config: &Config, outcomes: &mut Outcomes) {
+        hidden_first(&mut steps, &state.feeds);
         for step in steps {
             match step.feed().map(str::to_owned) {
                 Some(feed) if *self.closing.borrow() => outcomes.failed(&feed, STOPS.to_owned()),
@@ -248,6 +249,7 @@ impl FeedSet {
         // Fewer are always free.
         let _ = self.make_room(config, &config.feeds, false);
         for running in &mut state.feeds {
+            running.live_before = 0;
             if let Some(now) = config.feeds.iter().find(|now| now.name == running.config.name)
                 && !outcomes.has_failed(&running.config.name)
             {
@@ -277,6 +279,23 @@ impl FeedSet {
 
     pub(super) fn announcer(&self) -> Announcer {
         Announcer::new(self.workers.clone())
+    }
+}
+
+/// Where both feeds of a pair restart, the standby does so first: unless most of its symbols show it.
+fn hidden_first(steps: &mut [FeedStep], feeds: &[RunningFeed]) {
+    let is_shown = |name: &str| {
+        let standby = feeds.iter().find(|feed| feed.config.name == name).map(RunningFeed::debug);
+        standby.is_some_and(|standby| 2 * standby.active_symbols() > standby.symbols.len())
+    };
+    let restarted = |step: &FeedStep| if let FeedStep::Restart(feed) = step { Some(feed.clone()) } else { None };
+    for first in 0..steps.len() {
+        let Some(standby) = restarted(&steps[first]) else { continue };
+        let Some(of) = standby.standby.as_ref().filter(|_| is_shown(&standby.name)) else { continue };
+        let is_primary = |step: &FeedStep| restarted(step).is_some_and(|feed| feed.name == of.primary);
+        if let Some(later) = steps[first..].iter().position(is_primary) {
+            steps.swap(first, first + later);
+        }
     }
 }
 

@@ -8,17 +8,26 @@ use super::{
     wiring::{Known, WiredTo, delay_line, wire_feed},
 };
 use crate::{
+    admin::DebugFeed,
     cache::{Published, SymbolState},
     config::{self, Config, FeedStep},
     delay::LineChange,
     fanout::Announcer,
     feed::FeedState,
     ingest,
-    market::{Now, Reason, Source},
+    market::{self, Now, Reason},
 };
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use tracing::error;
+
+/// How long the restart of a feed waits for the other one of its pair, which has restarted before: a connect, and the
+/// next prices of symbols that trade.
+const OTHER_MAX: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl FeedSet {
     /// Takes a step of one feed.
@@ -28,6 +37,10 @@ impl FeedSet {
             FeedStep::Remove { feed, symbols } => self.remove(state, &feed, symbols).await,
             FeedStep::Restart(feed) => self.restart(state, &feed, config).await,
             FeedStep::Rekey(feed) => self.rekey(state, &feed, config).await,
+            FeedStep::Failover(feed) => {
+                limit_failover(state, &feed);
+                Ok(())
+            }
             FeedStep::Add { feed, symbols } => self.add_symbols(state, &feed, symbols).await,
             FeedStep::Tell => Ok(()),
             FeedStep::Start(feed) => self.start(state, &feed, None, config).await,
@@ -38,7 +51,7 @@ impl FeedSet {
     async fn end(&self, state: &mut State, name: &str) -> Result<(), GatewayError> {
         let Some(mut feed) = take_out(&mut state.feeds, name) else { return Ok(()) };
         feed.stop().await;
-        ingest::removed(feed.leaving(), &mut self.announcer(), Now::read());
+        self.tell_left(&feed);
         self.forget(state, &feed.config, feed.states()).await;
         Ok(())
     }
@@ -58,7 +71,7 @@ impl FeedSet {
 
     /// A feed with these states runs no longer: streams on its symbols are told, and those of a standby are its
     /// primary's alone.
-    async fn forget(&self, state: &mut State, feed: &config::Feed, states: &[Arc<SymbolState>]) {
+    pub(super) async fn forget(&self, state: &mut State, feed: &config::Feed, states: &[Arc<SymbolState>]) {
         if feed.standby.is_some() {
             let mut announcer = self.announcer();
             let now = Now::read();
@@ -149,17 +162,14 @@ impl FeedSet {
         feed: &config::Feed,
         config: &Config,
     ) -> Result<(), GatewayError> {
-        if feed.standby.is_some() {
-            // Its states are its primary's, which goes on.
-            self.end(state, &feed.name).await?;
-            return self.start(state, feed, None, config).await;
-        }
+        are_back(others(&state.feeds, feed)).await;
         let Some(mut old) = take_out(&mut state.feeds, &feed.name) else {
             return self.start(state, feed, None, config).await;
         };
         old.stop().await;
-        // Its connections may have spoken of them since.
-        ingest::removed(old.leaving(), &mut self.announcer(), Now::read());
+        self.tell_left(&old);
+        let source = old.debug().source();
+        let live = live_symbols(old.debug());
         let is_elsewhere = old.config.venue != feed.venue
             || old.config.url != feed.url
             || old.config.playback != feed.playback
@@ -169,7 +179,7 @@ impl FeedSet {
         let mut announcer = self.announcer();
         let now = Now::read();
         for symbol in old.states() {
-            let publisher = symbol.through(None).of(Source::Primary);
+            let publisher = symbol.through(None).of(source);
             let stale = if starts_over { publisher.start_over(now) } else { publisher.outage(Reason::Reconnect, now) };
             announce(&mut announcer, symbol, stale);
         }
@@ -179,7 +189,18 @@ impl FeedSet {
         if started.is_err() {
             self.forget(state, &old.config, old.states()).await;
         }
+        if let Some(again) = state.feeds.iter_mut().find(|running| running.config.name == feed.name) {
+            again.live_before = live;
+        }
         started
+    }
+
+    /// Tells streams on the states that a feed's list has lost: its connections may have spoken of them since. Those of
+    /// a standby are its primary's.
+    fn tell_left(&self, feed: &RunningFeed) {
+        if feed.config.standby.is_none() {
+            ingest::removed(feed.leaving(), &mut self.announcer(), Now::read());
+        }
     }
 
     /// Gives a feed another key. One that has failed tries it at once: a venue that denies access is not asked again
@@ -213,6 +234,42 @@ impl FeedSet {
         }
         let late = states.iter().filter_map(|state| self.cache.delayed(state.symbol()));
         late.filter(|late| *late.feed() == *feed.name).collect()
+    }
+}
+
+/// The other feeds of the pairs of this one, and how many symbols each had live before this reload restarted it.
+fn others(feeds: &[RunningFeed], feed: &config::Feed) -> Vec<(Arc<DebugFeed>, usize)> {
+    let primary = |feed: &config::Feed| feed.standby.as_ref().map(|of| of.primary.clone());
+    let own = primary(feed);
+    let is_other = |other: &&RunningFeed| {
+        own.as_ref() == Some(&other.config.name) || primary(&other.config).as_ref() == Some(&feed.name)
+    };
+    feeds.iter().filter(is_other).map(|other| (other.debug().clone(), other.live_before)).collect()
+}
+
+/// Waits until these feeds have as many symbols live as before: clients see one feed of a pair.
+async fn are_back(feeds: Vec<(Arc<DebugFeed>, usize)>) {
+    let are_back = async {
+        while feeds.iter().any(|(feed, before)| live_symbols(feed) < *before) {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    // An error: quiet symbols are waited for no longer.
+    let _ = timeout(OTHER_MAX, are_back).await;
+}
+
+/// How many of its symbols a feed has live, whether they are shown or not.
+fn live_symbols(feed: &DebugFeed) -> usize {
+    let source = feed.source();
+    feed.symbols.iter().filter(|symbol| symbol.said_by(source).state() == market::State::Live).count()
+}
+
+/// Gives a standby other limits.
+fn limit_failover(state: &mut State, feed: &config::Feed) {
+    let running = state.feeds.iter_mut().find(|running| running.config.name == feed.name);
+    if let (Some(running), Some(standby)) = (running, &feed.standby) {
+        running.config.standby = Some(standby.clone());
+        running.states().iter().for_each(|symbol| symbol.set_failover_limits(standby.limits));
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct RunningFeed {
     pending: Vec<ListChange<Arc<SymbolState>>>,
     /// The states that `pending` removes: until its connections know, they may speak of them.
     leaving: Vec<Arc<SymbolState>>,
+    /// How many symbols were live before this reload restarted it.
+    pub(super) live_before: usize,
     runtime: Background,
     task: Task,
 }
@@ -75,6 +77,7 @@ impl RunningFeed {
             changes,
             pending: Vec::new(),
             leaving: Vec::new(),
+            live_before: 0,
             runtime,
             task: Task::Wired(task),
         })

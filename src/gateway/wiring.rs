@@ -181,9 +181,9 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     let (symbols, sinks, standby_for) = match &feed.standby {
         None => (list(feed, &feed.symbols, known, to.cache, to.on_demand, now)?, sinks, None),
         Some(standby) => {
-            let counts = Arc::<FailoverCounts>::default();
+            let counts = known.values().find_map(|state| state.failover_counts()).unwrap_or_default();
             let primary: Arc<str> = standby.primary.as_str().into();
-            let symbols = stand_in(feed, standby, &counts, to.cache, now)?;
+            let symbols = stand_in(feed, standby, &feed.symbols, known, &counts, to.cache, now)?;
             // The standby logs the failovers of both, and looks at what time alone brings.
             let log = FailoverLog::new(primary.clone(), feed.name.as_str().into(), counts.clone());
             (symbols, sinks.of_two(Source::Standby, Some(log)), Some((primary, counts)))
@@ -199,16 +199,23 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     Ok(Wired { task, status, key, symbols, changes: Some(changes_tx), standby_for, on_demand })
 }
 
-/// Gives the symbols of a standby to it as their second feed. Where that fails, none has it.
-fn stand_in(
+/// Gives these symbols to a standby as their second feed, except those whose states are known: they have it. Where that
+/// fails, none of the others has it.
+pub(super) fn stand_in(
     feed: &config::Feed,
     standby: &config::Standby,
+    symbols: &[ListedSymbol],
+    known: &Known,
     counts: &Arc<FailoverCounts>,
     cache: &Cache,
     now: Now,
 ) -> Result<Vec<Arc<SymbolState>>, RegisterError> {
     let name: Arc<str> = feed.name.as_str().into();
     let one = |entry: &ListedSymbol| {
+        if let Some(state) = known.get(&entry.symbol) {
+            state.set_failover_limits(standby.limits);
+            return Ok(state.clone());
+        }
         let of_primary = cache.get(&entry.symbol).filter(|state| *state.feed() == *standby.primary);
         let state = of_primary.ok_or_else(|| RegisterError::NoPrimary(entry.symbol.clone()))?;
         state
@@ -220,13 +227,14 @@ fn stand_in(
         }
         Ok(state)
     };
-    let mut states: Vec<Arc<SymbolState>> = Vec::with_capacity(feed.symbols.len());
-    for entry in &feed.symbols {
+    let mut states: Vec<Arc<SymbolState>> = Vec::with_capacity(symbols.len());
+    for entry in symbols {
         match one(entry) {
             Ok(state) => states.push(state),
             Err(error) => {
                 // It has said nothing yet, so nothing that is shown changes.
-                states.iter().for_each(|state| _ = state.remove_standby(now));
+                let new = states.iter().filter(|state| !known.contains_key(state.symbol()));
+                new.for_each(|state| _ = state.remove_standby(now));
                 return Err(error);
             }
         }

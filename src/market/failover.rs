@@ -111,6 +111,11 @@ impl Failover {
         Self { limits, preferred: Source::Primary, shown: Source::Primary, standings: [waiting; 2] }
     }
 
+    /// Other limits count from now on.
+    pub fn set_limits(&mut self, limits: FailoverLimits) {
+        self.limits = limits;
+    }
+
     /// The source that is shown.
     pub fn shown(&self) -> Source {
         self.shown

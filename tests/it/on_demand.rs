@@ -209,6 +209,28 @@ fn rule_10_a_symbol_too_many_is_refused_and_one_address_pushes_no_other_out() {
     }
 }
 
+/// Names that linger are of no address, and yet one address may have left them all.
+#[test]
+fn one_address_that_opens_and_closes_streams_keeps_no_other_out() {
+    let venue = Venue::bind(); // it grants nothing
+    let gateway =
+        start("on-demand-churn", &format!("venue = \"binance\"\nurl = \"{}\"\non_demand_symbols = 100", venue.url));
+    for round in 0..4 {
+        let names: Vec<_> = (0..25).map(|number| format!("R{round}N{number}-USDT")).collect();
+        let (client, ticks) = first_ticks(&gateway, 1, &names.join(","));
+        assert!(ticks.iter().all(|(_, reason)| reason == "no_data"), "{ticks:?}");
+        drop(client);
+        let deadline = Instant::now() + PATIENCE;
+        while !Client::connect(gateway.admin).get("/metrics").body.contains("\ntickfan_streams 0\n") {
+            assert!(Instant::now() < deadline, "the stream does not end");
+        }
+    }
+    assert_eq!(subscribed(&gateway, "on-demand-churn"), 100);
+    let (_other, ticks) = first_ticks(&gateway, 2, "A-USDT,B-USDT");
+    assert!(ticks.len() == 2 && ticks.iter().all(|(_, reason)| reason == "no_data"), "{ticks:?}");
+    assert_eq!(subscribed(&gateway, "on-demand-churn"), 100, "the oldest have gone");
+}
+
 /// The built-in venue takes whatever it is asked for.
 #[test]
 fn the_simulated_venue_subscribes_on_demand() {

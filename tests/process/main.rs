@@ -20,6 +20,7 @@ mod many;
 mod panics;
 mod recording;
 mod reload;
+mod reload_texts;
 mod slow_attacks;
 mod stops;
 mod stream_log;

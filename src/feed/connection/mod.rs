@@ -236,6 +236,7 @@ impl<S: Sink> Connection<S> {
     /// Ends once the connection is needed no longer. It may be dropped at any await: all state is in `self`.
     async fn keep_up(&mut self) {
         loop {
+            self.look_for_last_frames().await;
             let input = self.input().await;
             self.session.set_overlaps(self.overlaps.are_allowed());
             let mut action = match input {

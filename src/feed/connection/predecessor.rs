@@ -14,12 +14,16 @@ use crate::{
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::{
+    task::{unconstrained, yield_now},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-/// So many batches of the predecessor are taken before the successor is read once: the older of two frames goes first,
-/// and a flood must not keep the successor from taking over.
-const BATCHES_IN_A_ROW_MAX: u32 = 8;
+/// So many batches of the predecessor are taken before the successor is read once: what the predecessor still has is
+/// older, and the order guards drop it once the successor has brought what is newer. It is more than a stall of seconds
+/// leaves unread; an endless flood must not keep the successor from taking over.
+const BATCHES_IN_A_ROW_MAX: u32 = 1_000;
 /// Why a recorded connection ends where the recording goes on with its successor.
 const ROTATED: &str = "rotated";
 
@@ -121,6 +125,24 @@ impl<S: Sink> Connection<S> {
         }
         self.hand_on(now);
         action
+    }
+
+    /// Looks whether the predecessor has anything left to read, where it goes once it has not.
+    pub(super) async fn look_for_last_frames(&mut self) {
+        if !self.session.awaits_last_frames() {
+            return;
+        }
+        // What the socket has received by now is known to the runtime after its next turn.
+        yield_now().await;
+        let Some(old) = &mut self.predecessor else { return };
+        if old.held.is_some() {
+            return;
+        }
+        // It leaves no waker behind, as below, and a task that has had its share of a turn must not look like silence.
+        match unconstrained(old.socket.next()).now_or_never() {
+            Some(frame) => old.held = Some(frame),
+            None => self.session.has_last_frames(),
+        }
     }
 
     fn read_predecessor(&mut self, frame: NextFrame, now: Now) -> Action {

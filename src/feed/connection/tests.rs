@@ -216,6 +216,19 @@ impl Rig {
     }
 }
 
+/// A connection that serves on, and the next one, whose request is not answered yet.
+async fn replaced() -> (Rig, WebSocketStream<TcpStream>) {
+    let mut rig = Rig::with(vec![request(1)], vec![], true, Change::Reconnect).await;
+    rig.says("1").await;
+    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
+    rig.says("many x").await;
+    assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
+    rig.says("closing").await;
+    let mut next = accept_async(rig.listener.accept().await.unwrap().0).await.unwrap();
+    next.next().await.unwrap().unwrap();
+    (rig, next)
+}
+
 fn symbol(number: u32) -> ListedSymbol {
     format!("S{number}").parse::<Symbol>().unwrap().into()
 }
@@ -294,21 +307,35 @@ async fn while_the_sink_takes_no_updates_none_are_lost_and_none_are_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_of_the_old_connection_that_the_sink_does_not_take_waits_without_a_spin() {
-    let mut rig = Rig::with(vec![request(1)], vec![], true, Change::Reconnect).await;
-    rig.says("1").await;
-    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
-    rig.says("many x").await;
-    let Seen::Updates(before) = rig.seen().await else { panic!("no updates") };
-    rig.says("closing").await;
-    let (stream, _) = rig.listener.accept().await.unwrap();
-    let mut next = accept_async(stream).await.unwrap();
-    next.next().await.unwrap().unwrap(); // its request, which is not answered yet
+    let (mut rig, mut next) = replaced().await;
     rig.is_full.store(true, Ordering::Relaxed);
     rig.says("many x").await;
     // The new connection is given up, as its request is not answered: the task has its turns.
     while let Some(Ok(_)) = next.next().await {}
     rig.is_full.store(false, Ordering::Relaxed);
-    assert_eq!(rig.seen().await, Seen::Updates(before));
+    assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
+}
+
+#[tokio::test]
+async fn all_that_the_old_connection_has_sent_is_read_before_what_the_new_one_brings() {
+    const FRAMES: usize = 2_000;
+    let (mut rig, mut next) = replaced().await;
+    next.send(Wire::text("1")).await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await; // until the new connection is live
+    }
+    rig.is_full.store(true, Ordering::Relaxed);
+    let frames = (0..FRAMES).map(|_| Ok(Wire::text("many ")));
+    rig.peer.send_all(&mut futures_util::stream::iter(frames)).await.unwrap();
+    next.send(Wire::text("many x")).await.unwrap();
+    rig.is_full.store(false, Ordering::Relaxed);
+    let mut all = Vec::new();
+    while !all.contains(&5) {
+        let Seen::Updates(updates) = rig.seen().await else { panic!("no updates") };
+        all.extend(updates);
+    }
+    assert_eq!(all.len(), 5 * FRAMES + 6, "only the new connection speaks of the last symbol");
+    while !matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))) {}
 }
 
 fn relisting(changes: Vec<ListChange<()>>) -> Relisting<()> {
@@ -343,8 +370,7 @@ async fn where_the_venue_cannot_change_the_list_the_connection_is_replaced() {
         if !overlaps {
             assert_eq!(rig.seen().await, Seen::Outage(Reason::Reconnect));
         }
-        let (stream, _) = rig.listener.accept().await.unwrap();
-        let mut next = accept_async(stream).await.unwrap();
+        let mut next = accept_async(rig.listener.accept().await.unwrap().0).await.unwrap();
         assert_eq!(next.next().await.unwrap().unwrap(), Wire::text("1"));
         next.send(Wire::text("1")).await.unwrap();
         next.send(Wire::text("many x")).await.unwrap();

@@ -327,6 +327,18 @@ impl Session {
         }
     }
 
+    /// Whether the predecessor goes once nothing of it is left to read.
+    pub(super) fn awaits_last_frames(&self) -> bool {
+        self.predecessor.as_ref().is_some_and(Predecessor::ends_when_read)
+    }
+
+    /// Nothing of the predecessor is left to read.
+    pub(super) fn has_last_frames(&mut self) {
+        if let Some(old) = &mut self.predecessor {
+            old.is_read();
+        }
+    }
+
     /// The connection is live, and the venue refuses these symbols.
     pub(super) fn granted(&mut self, refused: &[(FeedSymbol, Reason)], now: Instant) {
         if let Some(old) = &mut self.predecessor {

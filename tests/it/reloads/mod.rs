@@ -3,6 +3,7 @@
 mod churn;
 mod demand;
 mod many;
+mod pairs;
 mod standbys;
 
 use crate::support::{
