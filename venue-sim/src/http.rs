@@ -41,11 +41,15 @@ impl Answers {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(write);
     }
 
-    /// Answers a request for snapshots beside what goes on; any other connection is handed back.
+    /// Answers a request for snapshots beside what goes on; any other connection is handed back, but for one that was
+    /// closed before it asked: a feed may lose its websocket while it connects for a snapshot.
     pub(crate) async fn unless_asked(&self, tcp: TcpStream) -> Option<TcpStream> {
         let mut begin = [0; 256];
-        let spoken = timeout(SPEAKS_WITHIN, tcp.peek(&mut begin)).await;
-        let bytes = spoken.ok().and_then(Result::ok).unwrap_or_default();
+        let bytes = match timeout(SPEAKS_WITHIN, tcp.peek(&mut begin)).await {
+            Ok(Ok(0) | Err(_)) => return None,
+            Ok(Ok(bytes)) => bytes,
+            Err(_) => 0,
+        };
         let line = String::from_utf8_lossy(&begin[..bytes]);
         let path = line.strip_prefix("GET ").and_then(|rest| rest.split([' ', '?']).next());
         if !path.is_some_and(|path| path.ends_with("/snapshots")) {

@@ -289,7 +289,7 @@ fn rule_9_a_venue_that_sends_nonsense() {
         || {
             Row::new("oversize").play(any, |case| {
                 let line = case.start();
-                line.act(|_| vec![Message::text(" ".repeat(4 << 20))]);
+                line.act(|_| vec![Message::text(" ".repeat(8 << 20))]);
                 case.both_show("stale", "connection_lost");
                 let _line = case.recovers();
                 case.lost_by("oversize", 1);
