@@ -65,7 +65,8 @@ struct GatewayFlags {
 }
 
 impl GatewayFlags {
-    /// The same for a command that refuses them: its help leaves them out. Without these it would inherit the visible ones.
+    /// The same for a command that refuses them: its help leaves them out. Without these it would inherit the visible
+    /// ones.
     fn hidden() -> Vec<Arg> {
         GatewayFlags::augment_args(clap::Command::new("")).get_arguments().map(|arg| arg.clone().hide(true)).collect()
     }

@@ -18,7 +18,7 @@ fn with_feeds(feeds: &[config::Feed]) -> Config {
 /// A set with this feed, which runs with its delay line.
 async fn set_with(feed: &config::Feed) -> FeedSet {
     let set = set();
-    assert_eq!(set.apply(vec![FeedStep::Start(feed.clone())], &with_feeds(&[feed.clone()])).await, []);
+    assert_eq!(set.apply(vec![FeedStep::Start(feed.clone())], &with_feeds(std::slice::from_ref(feed))).await, []);
     set
 }
 
@@ -101,7 +101,7 @@ async fn a_feed_that_restarts_with_symbols_that_the_delay_line_does_not_follow_e
     let set = set_with(&main).await;
     let held = state_of(&set, "AAPL");
     let new = config::Feed { mute_after: Some(Duration::from_secs(9)), ..with_line("main", &["AAPL", "MSFT"]) };
-    let config = with_feeds(&[new.clone()]);
+    let config = with_feeds(std::slice::from_ref(&new));
     let hears = deafen(&set);
     assert_eq!(set.apply(vec![FeedStep::Restart(new.clone())], &config).await, [failed("main", REFUSED)]);
     assert_eq!(["AAPL", "MSFT"].map(|symbol| states_of(&set, symbol)), [[false; 2]; 2]);

@@ -207,7 +207,7 @@ fn values(schema: &Value) -> String {
 }
 
 /// Rows for the fields of an object, and of the objects in its lists.
-fn fields(document: &Value, schema: &Value, before: &str, rows: &mut String) {
+fn fields(schema: &Value, before: &str, rows: &mut String) {
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema["properties"].as_object().unwrap() {
         let is_object = |value: &Value| value["properties"].is_object();
@@ -217,7 +217,7 @@ fn fields(document: &Value, schema: &Value, before: &str, rows: &mut String) {
         let meaning = field["description"].as_str().unwrap_or_else(|| panic!("`{before}{name}` has no description"));
         writeln!(rows, "| `{before}{name}` | {kind} | {present} | {meaning} |").unwrap();
         if is_object(items) {
-            fields(document, items, &format!("{before}{name}[]."), rows);
+            fields(items, &format!("{before}{name}[]."), rows);
         }
     }
 }
@@ -261,7 +261,7 @@ fn body(document: &Value, operations: &[(String, &Map<String, Value>)]) -> Strin
     };
     let schema = resolved(document, &body["content"]["application/json"]["schema"]);
     let mut rows = String::new();
-    fields(document, schema, "", &mut rows);
+    fields(schema, "", &mut rows);
     format!(
         "## Body\n\n{} {}\n\n| field | values | present | meaning |\n|---|---|---|---|\n{rows}\n",
         text(schema, "description"),
@@ -299,7 +299,7 @@ fn answers(document: &Value, operations: &[(String, &Map<String, Value>)]) -> St
     writeln!(said, "| {shared} | [as for every endpoint](README.md#answers-of-every-endpoint) |\n").unwrap();
     for schema in schemas {
         let mut rows = String::new();
-        fields(document, resolved(document, schema), "", &mut rows);
+        fields(resolved(document, schema), "", &mut rows);
         write!(said, "| field of the answer | type | present | meaning |\n|---|---|---|---|\n{rows}\n").unwrap();
     }
     said
