@@ -10,7 +10,9 @@ use super::{
     state::{Inner, SymbolState},
     tick::Tick,
 };
-use crate::market::{Applied, Failover, FailoverLimits, Guards, Now, Origin, Parts, Snapshot, Source, Switch, Update};
+use crate::market::{
+    Applied, Failover, FailoverLimits, Guards, Now, Origin, Part, Parts, Snapshot, Source, Switch, Update,
+};
 use std::sync::{Arc, OnceLock};
 
 impl SymbolState {
@@ -124,7 +126,12 @@ impl Publisher<'_> {
         self.change(inner, now, |own| {
             let applied = own.snapshot.apply(update, &mut own.guards, now);
             let is_price = update.trade.is_some() || update.quote.is_some() || update.stats.is_some();
-            let is_new = !applied.changed.is_empty() || applied.late.is_empty();
+            let is_new = if update.is_snapshot {
+                // What it confirms may be hours old.
+                !applied.changed.without(Parts::from_iter([Part::Status])).is_empty()
+            } else {
+                !applied.changed.is_empty() || applied.late.is_empty()
+            };
             (applied, is_price && is_new)
         })
     }

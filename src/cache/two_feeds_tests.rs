@@ -274,3 +274,24 @@ fn parts_of_two_feeds_are_never_mixed() {
         }
     }
 }
+
+#[test]
+fn what_a_snapshot_of_the_standby_confirms_is_not_a_price_that_has_just_come() {
+    let mut world = World::new();
+    let time = world.now.unix;
+    let asked_for = |is_snapshot, price| {
+        let sequence = Sequence { time: Some(time), by_arrival: true, ..Sequence::default() };
+        let price = Field::Set(price_of(Second, price));
+        let trade = Some(TradeUpdate { price, sequence, ..TradeUpdate::default() });
+        Update { trade, is_snapshot, ..Update::default() }
+    };
+    world.trade(Primary, 1, 1);
+    world.publish(Second, asked_for(false, 1));
+    world.pass(600);
+    world.outage(Primary, Reason::ConnectionLost);
+    world.outage(Second, Reason::ConnectionLost);
+    world.publish(Second, asked_for(true, 1));
+    assert!(world.frame().contains(r#""price":1,"#), "{}", world.frame());
+    world.trade(Second, 2, 2);
+    assert!(world.frame().contains(r#""price":1002,"#), "{}", world.frame());
+}

@@ -54,7 +54,9 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
     let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] =
         [(); 7].map(|()| Vec::new());
     let may_be_early = have_room_at_once(running, &feeds);
-    let late = late_pairs(running, &feeds);
+    let traders = traders(running, &feeds);
+    let is_another = |old: &Feed, new: &Feed| is_another(old, new) || traders.contains(&*old.name);
+    let late = late_pairs(running, &feeds, &traders);
     let changed =
         |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
     for old in standbys_first(running) {
@@ -68,7 +70,12 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
             plan.changed.push(changed(name, "a feed", "removed".to_owned()));
             continue;
         };
-        let difference = Difference::of(old, new);
+        let mut difference = Difference::of(old, new);
+        if let Some(of) = primary(old).filter(|_| !is_another(old, new))
+            && let Some((old, primary)) = find(running, of).zip(find(&feeds, of))
+        {
+            difference.follow(&Difference::of(old, primary), &new.symbols);
+        }
         if !difference.is_any() {
             continue;
         }
@@ -283,12 +290,28 @@ fn pair(feed: &Feed) -> &str {
 }
 
 /// The pairs in which a feed restarts, or a standby ends: their lists change in one order with that.
-fn late_pairs<'a>(running: &'a [Feed], feeds: &[Feed]) -> BTreeSet<&'a str> {
+fn late_pairs<'a>(running: &'a [Feed], feeds: &[Feed], traders: &BTreeSet<&str>) -> BTreeSet<&'a str> {
     let is_late = |old: &&Feed| match find(feeds, &old.name) {
+        Some(_) if traders.contains(&*old.name) => true,
         Some(new) => is_another(old, new) || Difference::of(old, new).settings,
         None => is_standby(old),
     };
     running.iter().filter(is_late).map(pair).collect()
+}
+
+/// The standbys between which a symbol moves. They are ended and started: a symbol has one standby at a time, and what a
+/// connection has left, it may still say something of.
+fn traders<'a>(running: &'a [Feed], feeds: &[Feed]) -> BTreeSet<&'a str> {
+    let kept = running.iter().filter(|old| is_standby(old));
+    let kept = kept.filter_map(|old| Some((old, Difference::of(old, find(feeds, &old.name)?))));
+    let kept: Vec<_> = kept.filter(|(_, difference)| difference.has_other_list()).collect();
+    let moves =
+        |from: &Difference, to: &Difference| to.added.iter().any(|listed| from.removed.contains(&listed.symbol));
+    let trades = |(old, own): &&(&Feed, Difference)| {
+        let mut others = kept.iter().filter(|(other, _)| other.name != old.name && pair(other) == pair(old));
+        others.any(|(_, other)| moves(own, other) || moves(other, own))
+    };
+    kept.iter().filter(trades).map(|(old, _)| &*old.name).collect()
 }
 
 /// Whether a feed of this pair may open more connections than it has.
@@ -337,6 +360,18 @@ impl Difference {
         // A recording is not asked for symbols, so it is played again.
         difference.settings |= new.playback.is_some() && difference.has_other_list();
         difference
+    }
+
+    /// A standby has the states of its primary: a symbol that the primary leaves and gets again, under another name of the
+    /// venue, has another one.
+    fn follow(&mut self, primary: &Self, list: &[ListedSymbol]) {
+        for listed in list {
+            let is_new = primary.added.iter().any(|added| added.symbol == listed.symbol);
+            if is_new && primary.removed.contains(&listed.symbol) && !self.removed.contains(&listed.symbol) {
+                self.removed.push(listed.symbol.clone());
+                self.added.push(listed.clone());
+            }
+        }
     }
 
     fn has_other_list(&self) -> bool {

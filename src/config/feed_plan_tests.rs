@@ -206,6 +206,22 @@ fn a_standby_goes_before_its_primary_and_comes_after_it() {
 }
 
 #[test]
+fn a_standby_leaves_a_symbol_that_its_primary_gets_again_under_another_name() {
+    let running = [standby("s", "p", "BTC-USDT ETH-USDT"), feed("p", "BTC-USDT ETH-USDT")];
+    let mut renamed = running.clone();
+    renamed[1].symbols[0].venue_name = Some("BTCUSDC".to_owned());
+    check(&running, &renamed, "s -BTC-USDT, p -BTC-USDT, p +BTC-USDT, s +BTC-USDT, tell", "");
+}
+
+#[test]
+fn a_symbol_that_moves_between_standbys_has_one_at_a_time() {
+    let p = feed("p", "A-USDT B-USDT C-USDT");
+    let running = [p.clone(), standby("s", "p", "A-USDT B-USDT"), standby("t", "p", "C-USDT")];
+    let moved = [p, standby("s", "p", "A-USDT"), standby("t", "p", "B-USDT C-USDT")];
+    check(&running, &moved, "end t, end s, start s, start t", "");
+}
+
+#[test]
 fn a_list_that_opens_a_connection_waits_for_those_that_end() {
     let of_connection = venue::find("binance").unwrap().symbols_per_connection;
     let listing = |count: usize| feed("a", &(0..count).map(|number| format!("S{number} ")).collect::<String>());

@@ -14,6 +14,9 @@ const WINDOW: Duration = Duration::from_millis(50);
 const PAUSE_PER_ROUND: u32 = 2;
 /// The longest pause that the load makes.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// Pauses of this length let so many rounds share a write at most. Streams with a rate of their own, and new ones, write
+/// more ticks at a time, whatever the load is.
+const SHARED_MAX: f64 = (1 + PAUSE_PER_ROUND) as f64;
 /// A shorter pause is skipped: the kernel's timers are not that exact, and it would save nothing.
 const PAUSE_MIN: Duration = Duration::from_micros(100);
 
@@ -113,7 +116,8 @@ impl Load {
         let elapsed = (began + took).saturating_duration_since(window.began);
         if elapsed >= WINDOW {
             let writes = (written.writes - window.before.writes).max(1);
-            let ticks_per_write = ((written.ticks - window.before.ticks) as f64 / writes as f64).max(1.0);
+            let ticks_per_write = (written.ticks - window.before.ticks) as f64 / writes as f64;
+            let ticks_per_write = ticks_per_write.clamp(1.0, SHARED_MAX);
             self.is_heavy = window.busy.mul_f64(2.0 * ticks_per_write) > elapsed;
             self.window = Some(Window { began: began + took, busy: Duration::ZERO, before: written });
         }
@@ -156,6 +160,7 @@ mod tests {
     fn what_pauses_save_does_not_end_them() {
         assert_eq!(pause_under(300, 900, 200, 100), micros(600), "without pauses it would be busy for 600 of 900 µs");
         assert_eq!(pause_under(300, 900, 0, 100), Duration::ZERO, "heartbeats");
+        assert_eq!(pause_under(300, 9_000, 7_500, 100), Duration::ZERO, "streams with a rate of their own");
     }
 
     #[test]

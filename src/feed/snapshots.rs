@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many failures in a row, and the connection asks no more: the stream brings the state anyway, if later.
+/// So many failures in a row, and the connection rests: the stream brings the state anyway, if later.
 const FAILURES_MAX: u32 = 3;
+/// How long it rests, unless it is replaced.
+const REST: Duration = Duration::from_secs(600);
 /// The wait after a failure that may pass, doubled by each one that follows.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest wait that a venue may ask for: minutes later the stream itself has spoken for most symbols.
@@ -57,13 +59,14 @@ pub(super) struct Snapshots {
     /// Those of the request that is open.
     asked: Vec<FeedSymbol>,
     not_before: Option<Instant>,
+    rests_until: Option<Instant>,
     /// In a row, on this connection.
     failures: u32,
 }
 
 impl Snapshots {
     pub(super) fn new(rule: Option<SnapshotRule>) -> Self {
-        Self { rule, wanted: BTreeSet::new(), asked: Vec::new(), not_before: None, failures: 0 }
+        Self { rule, wanted: BTreeSet::new(), asked: Vec::new(), not_before: None, rests_until: None, failures: 0 }
     }
 
     /// The venue's limits, if it has such requests.
@@ -71,9 +74,9 @@ impl Snapshots {
         self.rule
     }
 
-    /// The state of these symbols is wanted, unless the connection has given up.
+    /// The state of these symbols is wanted.
     pub(super) fn want(&mut self, symbols: impl IntoIterator<Item = FeedSymbol>) {
-        if self.rule.is_some() && self.failures < FAILURES_MAX {
+        if self.rule.is_some() {
             self.wanted.extend(symbols);
         }
     }
@@ -82,12 +85,13 @@ impl Snapshots {
     pub(super) fn reset(&mut self) {
         self.wanted.clear();
         self.asked.clear();
+        self.rests_until = None;
         self.failures = 0;
     }
 
     /// When the next request is due; `None` where none is, or one is open.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        (self.asked.is_empty() && !self.wanted.is_empty()).then(|| self.not_before.unwrap_or(now))
+        (self.asked.is_empty() && !self.wanted.is_empty()).then(|| self.not_before.max(self.rests_until).unwrap_or(now))
     }
 
     /// The symbols of the next request, if it is due: it is open from now on.
@@ -115,6 +119,7 @@ impl Snapshots {
         self.failures += 1;
         if self.failures >= FAILURES_MAX {
             self.wanted.clear();
+            self.rests_until = Some(now + REST);
             return;
         }
         if result.may_pass() {
@@ -192,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_after_failures_in_a_row_a_connection_asks_no_more_and_the_next_one_does() {
+    fn rule_10_after_failures_in_a_row_a_connection_rests_and_the_next_one_does_not() {
         for (result, asked) in [(SnapshotResult::Timeout, 200), (SnapshotResult::Http, 200)] {
             let mut now = Instant::now();
             let mut snapshots = snapshots(1_000);
@@ -202,7 +207,13 @@ mod tests {
                 now += Duration::from_secs(60);
             }
             snapshots.want([FeedSymbol(7)]);
-            assert_eq!((snapshots.deadline(now), next(&mut snapshots, now)), (None, 0), "{result}");
+            let after = now - Duration::from_secs(60) + REST;
+            assert_eq!((snapshots.deadline(now), next(&mut snapshots, now)), (Some(after), 0), "{result}");
+            assert_eq!(next(&mut snapshots, after), 1, "{result}");
+            snapshots.ended(result, None, after);
+            snapshots.want([FeedSymbol(7)]);
+            assert_eq!(snapshots.deadline(after), Some(after + REST), "{result}: one attempt at a time");
+            now = after + PACE;
             snapshots.reset();
             snapshots.want([FeedSymbol(7)]);
             assert_eq!(next(&mut snapshots, now), 1, "{result}");

@@ -172,7 +172,12 @@ impl Snapshot {
         {
             changed.mark_correction();
         }
-        self.status.renew(admission.admitted);
+        // What was asked for may be of the day before.
+        if update.is_snapshot && self.status.waits_for_its_day() {
+            self.status.know_as_stale(admission.admitted);
+        } else {
+            self.status.renew(admission.admitted);
+        }
         // After the renewal: what the venue says at the opening must not renew the prices of the day before.
         if let Some(closed) =
             update.status.filter(|_| admission.admitted.contains(Part::Status)).and_then(|status| status.closed)

@@ -197,3 +197,21 @@ fn a_snapshot_is_the_first_word_of_a_symbol_whatever_its_time() {
         assert_eq!((snapshot.state(), snapshot.trades), (State::Live, 1));
     }
 }
+
+#[test]
+fn rule_7_at_an_opening_a_snapshot_renews_nothing_whatever_its_time() {
+    for (time, price, trades) in [(at(0), 5, 1), (at(1), 7, 2)] {
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        snapshot.apply(&trade(None, at(0), 5), &mut guards, now());
+        snapshot.set_closed(true, now());
+        snapshot.set_closed(false, now());
+        let asked_for = asked_for(time, price);
+        let figures = StatsUpdate { open: number(1), ..StatsUpdate::default() };
+        snapshot.apply(&Update { stats: Some(figures), ..asked_for }, &mut guards, now());
+        assert_eq!((snapshot.state(), snapshot.trades), (State::Stale, trades), "it may be of the day before");
+        assert_eq!(snapshot.stale(), Parts::from_iter([Part::Trade, Part::Stats]));
+        snapshot.apply(&trade(None, at(2), 8), &mut guards, now());
+        assert_eq!((snapshot.state(), snapshot.stale()), (State::Live, Parts::from_iter([Part::Stats])));
+    }
+}

@@ -81,6 +81,17 @@ impl Status {
         self.stale = self.stale.without(parts);
     }
 
+    /// A day has opened, and no connection has brought anything of it yet.
+    pub(super) fn waits_for_its_day(&self) -> bool {
+        matches!(self.outage, Some((_, Reason::Opening)))
+    }
+
+    /// Records that these parts are known, though they may be old.
+    pub(super) fn know_as_stale(&mut self, parts: Parts) {
+        self.known = self.known.union(parts);
+        self.stale = self.stale.union(parts);
+    }
+
     /// Makes all known parts but the status stale. The first outage is the one that clients see, with exceptions: a
     /// failure replaces a planned outage, and the opening and the end of a recording replace every other: from then on
     /// each price is of an earlier day, or the last one.

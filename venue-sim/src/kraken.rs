@@ -54,15 +54,6 @@ impl Dialect for Kraken {
         let id = parsed["req_id"].as_u64().unwrap_or_else(|| panic!("no id in {request}"));
         let params = &parsed["params"];
         let channel = params["channel"].as_str().unwrap_or_default();
-        if channel == "instrument" {
-            assert!(begins && params == &json!({ "channel": channel, "snapshot": true }), "{request}");
-            return vec![
-                format!(
-                    r#"{{"method":"{method}","result":{{"channel":"{channel}","snapshot":true}},"success":true,{TIMES},"req_id":{id}}}"#
-                ),
-                r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[]}}"#.to_owned(),
-            ];
-        }
         let names = params["symbol"].as_array().filter(|names| !names.is_empty());
         let names = names.unwrap_or_else(|| panic!("no symbols in {request}"));
         let mut expected = json!({ "channel": channel, "symbol": names });
@@ -114,12 +105,6 @@ impl Dialect for Kraken {
 
     fn statistics(&mut self, name: &str, number: u64, high: &str) -> Option<String> {
         Some(ticker(name, number, [high; 3]))
-    }
-
-    fn decimals(&mut self, name: &str) -> Option<String> {
-        Some(format!(
-            r#"{{"channel":"instrument","type":"update","data":{{"assets":[],"pairs":[{{"symbol":"{name}","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":2,"cost_precision":5,"marginable":true,"has_index":true,"cost_min":0.50,"price_increment":0.01,"qty_min":0.00005000}}]}}}}"#
-        ))
     }
 
     fn heartbeat(&mut self) -> Option<String> {

@@ -13,6 +13,8 @@ const TIMER_MAX = 2 ** 31 - 1;
 const REQUEST_MAX = 15_000;
 /** How far apart two looks are at most, in ms, if the page has time; and how far clocks are, if the machine has not slept. */
 const LATE = 2_000;
+/** How soon a list is sent again because it lacks a symbol, in ms: a page may set the same list at each tick. */
+const ASKED_AGAIN = 10_000;
 /** Answers that may pass by themselves. */
 const PASSING = [408, 429];
 const ABSENT = { "no-such-symbol": "unknown", "not-entitled": "denied" };
@@ -78,6 +80,8 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
   let wasRefusedToken;
   /** Whether the stream lacks a symbol that no feed had: one may have it by now. */
   let isPartial;
+  /** When a list was sent last. */
+  let sentAt;
   /** How far the gateway's clock is ahead of ours, in ms. */
   let ahead;
 
@@ -89,7 +93,10 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     if (symbols.length === 0) {
       close();
       say("idle");
-    } else if (before !== `${symbols}` || isPartial) follow();
+    } else if (before !== `${symbols}` || (isPartial && changes && world.now() > sentAt + ASKED_AGAIN)) {
+      sentAt = world.now();
+      follow();
+    }
   }
 
   /** Takes other values of maxRate and on. */

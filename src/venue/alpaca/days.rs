@@ -39,7 +39,7 @@ impl Days {
     }
 
     /// The stream brings a bar of this day. Returns what becomes of the previous close, and whether it is to be asked
-    /// for: on the first bar of another day.
+    /// for: on the first bar of another day, and on each one until the close is known.
     pub(super) fn streamed(&mut self, symbol: FeedSymbol, day: UnixMicros) -> (Field<Decimal>, bool) {
         let known = self.0.entry(symbol).or_default();
         let before = known.streamed.replace(day);
@@ -47,7 +47,7 @@ impl Days {
             known.of_close = None;
             return (Field::Clear, true);
         }
-        (Field::Keep, known.of_close.is_none() && before.is_some_and(|before| before < day))
+        (Field::Keep, known.of_close.is_none() && before.is_some())
     }
 
     /// A bar of this day was asked for, with the close before it.
@@ -95,7 +95,9 @@ mod tests {
         assert_eq!(days.streamed(AAPL, TUESDAY), (Field::Keep, false));
         let wednesday = UnixMicros(3);
         assert_eq!(days.streamed(AAPL, wednesday), (Field::Clear, true));
-        assert_eq!(days.streamed(AAPL, wednesday), (Field::Keep, false));
+        assert_eq!(days.told(AAPL, TUESDAY), Says::Nothing, "the venue's answer lags behind its stream");
+        assert_eq!(days.streamed(AAPL, wednesday), (Field::Keep, true));
         assert_eq!(days.told(AAPL, wednesday), Says::Close);
+        assert_eq!(days.streamed(AAPL, wednesday), (Field::Keep, false));
     }
 }

@@ -29,8 +29,11 @@ use crate::{
         },
     },
 };
-use serde::Deserialize;
-use std::{collections::BTreeMap, time::Duration};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 /// Half of the requests that an account without a plan has, which its owner shares. An answer has some 700 bytes for a
 /// symbol.
@@ -41,8 +44,35 @@ pub(super) const RULE: SnapshotRule =
 const KEY: &str = "apca-api-key-id";
 const SECRET: &str = "apca-api-secret-key";
 
-/// An answer: the states of symbols, by their names.
-type ByName<'a> = BTreeMap<String, Option<State<'a>>>;
+/// An answer: the states of symbols, by their names. A longer one than was asked for does not fit.
+pub(super) struct ByName<'a>(Vec<(String, Option<State<'a>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for ByName<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(States(PhantomData))
+    }
+}
+
+struct States<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for States<'a> {
+    type Value = ByName<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the states of symbols, by their names")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<ByName<'a>, M::Error> {
+        let mut found = Vec::new();
+        while let Some(state) = map.next_entry()? {
+            if found.len() == RULE.symbols_max {
+                return Err(M::Error::custom("more symbols than a request has"));
+            }
+            found.push(state);
+        }
+        Ok(ByName(found))
+    }
+}
 
 /// Reads an answer of a market.
 pub(super) type ReadAnswer = for<'a> fn(&'a [u8]) -> Result<ByName<'a>, DecodeError>;
@@ -87,7 +117,7 @@ impl Alpaca {
     /// Reads an answer: an update for each symbol, with all that the venue knows of it.
     pub(super) fn read_snapshots(&mut self, answer: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let before = batch.updates.len();
-        for (name, state) in (self.market.read_snapshots)(answer)? {
+        for (name, state) in (self.market.read_snapshots)(answer)?.0 {
             let Some(state) = state else { continue };
             match self.names.data_of(&name) {
                 Ok(symbol) => {

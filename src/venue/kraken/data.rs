@@ -20,20 +20,15 @@ use crate::{
 pub(super) enum Channel {
     Trades,
     Ticker,
-    /// The whole venue's, not a pair's.
-    Instruments,
 }
 
 impl Channel {
-    const ALL: [Self; 3] = [Self::Trades, Self::Ticker, Self::Instruments];
-    /// What pairs are subscribed to.
-    pub(super) const PRICES: [Self; 2] = [Self::Trades, Self::Ticker];
+    pub(super) const ALL: [Self; 2] = [Self::Trades, Self::Ticker];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Trades => "trade",
             Self::Ticker => "ticker",
-            Self::Instruments => "instrument",
         }
     }
 

@@ -1,9 +1,6 @@
 //! Frames to events: what the venue answers, and what it says of itself.
 
-use super::{
-    data::{Channel, Data},
-    instruments::Instruments,
-};
+use super::data::{Channel, Data};
 use crate::{
     market::{FeedSymbol, Reason},
     venue::{
@@ -23,10 +20,6 @@ pub(super) enum Event {
     System {
         is_online: bool,
     },
-    /// What was subscribed to for the whole venue is granted.
-    GrantedWhole {
-        id: Option<u64>,
-    },
     /// A symbol is granted, or no longer subscribed.
     Granted {
         id: Option<u64>,
@@ -43,12 +36,7 @@ pub(super) enum Event {
 }
 
 /// Reads a frame.
-pub(super) fn read(
-    frame: &[u8],
-    names: &Names,
-    instruments: &mut Instruments,
-    batch: &mut Batch,
-) -> Result<Event, DecodeError> {
+pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Event, DecodeError> {
     let text = std::str::from_utf8(frame).map_err(|_| DecodeError::Json)?;
     if let Some(data) = Data::scanned(text) {
         return of_data(&data, names, batch);
@@ -70,11 +58,7 @@ pub(super) fn read(
             let is_snapshot = frame.kind.text().is_some_and(|kind| kind == "snapshot");
             of_data(&Data { channel: &channel, is_snapshot, text: list, list_at: 0, tail: "" }, names, batch)
         }
-        ("instrument", Raw::Json(data)) => {
-            instruments.read(data, names, batch)?;
-            Ok(Event::Message(Message::Control))
-        }
-        ("trade" | "ticker" | "status" | "instrument", _) => Err(DecodeError::Shape),
+        ("trade" | "ticker" | "status", _) => Err(DecodeError::Shape),
         _ => Ok(Event::Message(Message::Other)),
     }
 }
@@ -147,9 +131,6 @@ impl Frame<'_> {
         let granted: Granted<'_> = object::read(result.as_bytes())?;
         let channel = granted.channel.text().ok_or(DecodeError::Shape)?;
         let Some(channel) = Channel::find(&channel) else { return Ok(Event::Message(Message::Control)) };
-        if channel == Channel::Instruments {
-            return Ok(Event::GrantedWhole { id });
-        }
         Ok(Event::Granted { id, aim, channel, symbol: names.find_answer(granted.symbol)? })
     }
 

@@ -1,5 +1,5 @@
-//! Kraken's spot market, version 2 of its streams: the channels `trade`, `ticker` and `instrument`, and `status`, which
-//! comes by itself.
+//! Kraken's spot market, version 2 of its streams: the channels `trade` and `ticker`, and `status`, which comes by
+//! itself.
 //!
 //! ```json
 //! {"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2",
@@ -14,13 +14,6 @@
 //! {"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":64315.2,"bid_qty":0.50100000,"ask":64315.3,
 //!  "ask_qty":0.00146780,"last":64315.3,"volume":2056.81736210,"vwap":64022.6,"low":63101.0,"high":64820.4,
 //!  "change":110.3,"change_pct":0.17,"trades":61840,"timestamp":"2026-06-14T05:36:39.325000Z"}]}
-//! {"method":"subscribe","result":{"channel":"instrument","snapshot":true},"success":true,
-//!  "time_in":"2026-09-24T03:54:28.829165Z","time_out":"2026-09-24T03:54:28.829217Z","req_id":3}
-//! {"channel":"instrument","type":"snapshot","data":{"assets":[{"id":"USD","status":"enabled","precision":4,
-//!  "precision_display":2,"borrowable":true,"collateral_value":1.00,"margin_rate":0.025}],
-//!  "pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":1e-8,
-//!  "price_precision":1,"cost_precision":5,"marginable":true,"has_index":true,"cost_min":0.50,"price_increment":0.1,
-//!  "qty_min":0.00005}]}}
 //! {"channel":"heartbeat"}
 //! {"Error":"Exceeded msg rate"}
 //! ```
@@ -31,9 +24,6 @@
 //! is neither an open nor a previous close, and `last` moves nothing. A ticker is always whole. A pair without a quote
 //! has zeros and a time of 1970, which clear both sides.
 //!
-//! **Facts.** `price_precision` and `qty_precision` of a pair. The list of all pairs is asked for once the prices are
-//! granted; a connection without it is as good.
-//!
 //! **Status.** While `system` is anything but `online`, nothing matches: every symbol is halted. See [`system`].
 //!
 //! **Errors.** Each symbol has an answer of its own; an error without `symbol` is for the whole request. Too many
@@ -42,7 +32,6 @@
 mod data;
 mod endpoint;
 mod event;
-mod instruments;
 mod system;
 
 use super::{
@@ -53,7 +42,6 @@ use super::{
 use crate::market::{Facts, FeedSymbol, Hours, Origin, Reason, Symbol};
 use data::Channel;
 use event::Event;
-use instruments::Instruments;
 use std::time::Duration;
 use system::System;
 
@@ -76,9 +64,9 @@ const CONNECTIONS_MAX: usize = 64;
 const BETWEEN_CONNECTS: Duration = Duration::from_secs(5);
 /// The venue sends a heartbeat each second while it has nothing else to send.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest message is the list of all pairs and assets: some 1,500 with 400 bytes each, and as many with 150. The
-/// venue documents no limit: five times that.
-const MESSAGE_BYTES: usize = 4 << 20;
+/// The longest message is a snapshot of 50 trades, with some 160 bytes each. The venue documents no limit: eight times
+/// that.
+const MESSAGE_BYTES: usize = 64 << 10;
 
 /// Kraken's spot market.
 pub(super) static SPEC: Spec = Spec {
@@ -113,7 +101,7 @@ static FORM: Form<Channel> = Form {
     fit: |_, _| SYMBOLS_PER_REQUEST,
     write: subscribe,
     silence: Silence::Disconnects,
-    is_required: |channel| channel != Channel::Instruments,
+    is_required: |_| true,
 };
 
 /// The protocol of Kraken's spot market.
@@ -122,9 +110,6 @@ struct Kraken {
     url: String,
     names: Names,
     subscription: Subscription<Channel>,
-    /// The request for the list of pairs, once it was sent.
-    asked_for_instruments: Option<u64>,
-    instruments: Instruments,
     system: System,
 }
 
@@ -134,8 +119,7 @@ impl Kraken {
         let names = Names::new(&SPEC, setup.symbols)?;
         let subscription = Subscription::new(&FORM, &names);
         let system = System::new(names.len());
-        let instruments = Instruments::default();
-        Ok(Self { url, names, subscription, asked_for_instruments: None, instruments, system })
+        Ok(Self { url, names, subscription, system })
     }
 
     /// An answer for one symbol.
@@ -146,22 +130,10 @@ impl Kraken {
         }
     }
 
-    /// Once all prices have their answer: asks for the list of pairs, which is long.
-    fn ask_for_instruments(&mut self, batch: &mut Batch) {
-        if !self.subscription.is_answered() {
-            return;
-        }
-        // It is not of a pair, and a request has to be of one.
-        let any: Vec<FeedSymbol> = self.subscription.all_granted().into_iter().take(1).collect();
-        let requests = self.subscription.ask(Channel::Instruments, &any, &self.names);
-        self.asked_for_instruments = requests.first().map(|request| request.id);
-        batch.requests.extend(requests);
-    }
-
     /// The oldest request that has no answer for this symbol: a refusal names neither the request nor the channel.
     fn oldest_with(&self, aim: Aim, symbol: FeedSymbol) -> Option<u64> {
         let awaiting = |channel| self.subscription.awaiting(aim, channel, symbol, &self.names);
-        Channel::PRICES.into_iter().filter_map(awaiting).min()
+        Channel::ALL.into_iter().filter_map(awaiting).min()
     }
 }
 
@@ -176,17 +148,14 @@ impl Venue for Kraken {
 
     fn open(&mut self) -> Vec<Request> {
         self.system.restart();
-        self.instruments.restart();
-        self.asked_for_instruments = None;
-        self.subscription.restart(&Channel::PRICES, &self.names)
+        self.subscription.restart(&Channel::ALL, &self.names)
     }
 
     fn read(&mut self, frame: &[u8], batch: &mut Batch) -> Result<Message, DecodeError> {
         let first = batch.updates.len();
-        let event = event::read(frame, &self.names, &mut self.instruments, batch);
+        let event = event::read(frame, &self.names, batch);
         self.system.heard(&mut batch.updates[first..]);
-        self.instruments.tell_added(&self.names, batch);
-        let message = match event? {
+        Ok(match event? {
             Event::Message(message) => message,
             Event::System { is_online } => self.system.tell(is_online, batch),
             Event::Granted { id, aim, channel, symbol } => {
@@ -201,15 +170,7 @@ impl Venue for Kraken {
                 let id = id.or_else(|| self.subscription.oldest_id(aim));
                 self.subscription.refused(id, Reason::NotGranted)
             }
-            Event::GrantedWhole { id } => match id.or(self.asked_for_instruments) {
-                Some(id) => self.subscription.granted(id),
-                None => Message::Control,
-            },
-        };
-        if self.asked_for_instruments.is_none() && matches!(message, Message::Acknowledged(_) | Message::Refused(_)) {
-            self.ask_for_instruments(batch);
-        }
-        Ok(message)
+        })
     }
 
     fn refused(&self) -> Vec<(FeedSymbol, Reason)> {
@@ -218,9 +179,7 @@ impl Venue for Kraken {
 
     fn change(&mut self, added: &[(FeedSymbol, ListedSymbol)], removed: &[FeedSymbol]) -> Change {
         self.system.relist(added.iter().map(|(symbol, _)| *symbol), removed);
-        self.instruments.add(added.iter().map(|(symbol, _)| *symbol));
-        let kinds = (&Channel::PRICES[..], &Channel::PRICES[..]);
-        Change::Requests(self.subscription.change(kinds, (added, removed), &mut self.names))
+        Change::Requests(self.subscription.change((&Channel::ALL, &Channel::ALL), (added, removed), &mut self.names))
     }
 
     fn unanswered(&mut self, id: u64) {
@@ -245,10 +204,7 @@ fn pair_of(name: &str) -> Facts {
 
 /// The venue's defaults have changed over time, so nothing is left to them.
 fn subscribe(aim: Aim, id: u64, channel: Channel, names: &[&str]) -> String {
-    let mut params = serde_json::json!({ "channel": channel.name() });
-    if channel != Channel::Instruments {
-        params["symbol"] = serde_json::json!(names);
-    }
+    let mut params = serde_json::json!({ "channel": channel.name(), "symbol": names });
     if aim == Aim::Begin {
         params["snapshot"] = true.into();
     }
@@ -266,6 +222,3 @@ mod dialogue_tests;
 
 #[cfg(test)]
 mod disorder_tests;
-
-#[cfg(test)]
-mod instruments_tests;
