@@ -4,12 +4,12 @@ import { backoff } from "./backoff.js";
 
 /** The wait before a change is sent again, in ms, if the gateway does not say. It doubles with each failure. */
 const WAIT = 1_000;
-/** Answers after which the same request may succeed: with another token, or later. */
-const PASSING = [401, 429, 503];
+/** Answers after which the same request may succeed later. */
+const PASSING = [429, 503];
 
 /**
  * `post(body)` resolves to an answer's status and its `after`. `on` has waits(answer), for a change that is sent again
- * later, and failed(); then the changes have ended.
+ * later, failed(), after which the changes have ended, and `hasLogin`: another token may be had after a 401.
  */
 export function changesOf(post, on, random) {
   let rev = 0;
@@ -45,7 +45,7 @@ export function changesOf(post, on, random) {
       isBusy = false;
       failures = 0;
       if (wanted !== sent) send();
-    } else if (PASSING.includes(status)) {
+    } else if (PASSING.includes(status) || (status === 401 && on.hasLogin)) {
       // Random: pages that were refused together do not return together.
       timer = setTimeout(send, backoff({ failures, retry: WAIT, after }, random()));
       failures += 1;

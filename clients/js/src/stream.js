@@ -248,6 +248,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     isLive = true;
     if (control) {
       changes ??= changesOf((body) => ask(`/v1/streams/${control}`, "POST", body), {
+        hasLogin: typeof token === "function",
         waits: (answer) => {
           // The stream itself goes on until its own token ends.
           if (answer.status === 401) promised = undefined;

@@ -495,6 +495,21 @@ test("a renewal whose token is refused does not end the stream, and is sent agai
   }
 });
 
+test("a refused change ends a stream for which no other token can be had: the page learns that it is signed out", async (t) => {
+  for (const token of [undefined, "fixed"]) {
+    const { seen, want, answer, opens, state } = streamOf(t, { isNative: false, token });
+    await want("A");
+    const { write } = await opens();
+    await write('event: hello\ndata: {"symbols":["A"],"unknown":[],"now":0,"epoch":"e1","control":"c1"}\n\n');
+    await want("A", "B");
+    await answer(401, problem("no-credentials"));
+    assert.match(seen.asked.at(-1).url, /v1\/stream\?/, "a new stream says why");
+    await answer(401, problem("no-credentials"));
+    if (token) await answer(401, problem("no-credentials"));
+    assert.deepEqual([state().connection, state().reason], ["refused", "no-credentials"], token);
+  }
+});
+
 test("a list that is set again is sent again while a symbol of it is unknown, every 10 s at most", async (t) => {
   const { seen, want, hello, event, answer, lives } = streamOf(t);
   await want("A", "B");
