@@ -13,12 +13,12 @@ fn listed(symbols: &str) -> Vec<ListedSymbol> {
     symbols.split_whitespace().map(|symbol| symbol.parse::<Symbol>().unwrap().into()).collect()
 }
 
-fn feed(name: &str, symbols: &str) -> Feed {
+pub(super) fn feed(name: &str, symbols: &str) -> Feed {
     let url = Some(format!("wss://{name}.example"));
     Feed { name: name.to_owned(), url, ..Feed::new(venue::find("binance").unwrap(), listed(symbols)) }
 }
 
-fn standby(name: &str, primary: &str, symbols: &str) -> Feed {
+pub(super) fn standby(name: &str, primary: &str, symbols: &str) -> Feed {
     let limits = FailoverLimits { age: Duration::from_secs(1), failback_after: Duration::from_secs(1) };
     Feed { standby: Some(Standby { primary: primary.to_owned(), limits }), ..feed(name, symbols) }
 }
@@ -42,7 +42,7 @@ fn line(steps: &[FeedStep]) -> String {
 }
 
 #[track_caller]
-fn check(running: &[Feed], loaded: &[Feed], steps: &str, at_restart: &str) -> FeedPlan {
+pub(super) fn check(running: &[Feed], loaded: &[Feed], steps: &str, at_restart: &str) -> FeedPlan {
     let plan = plan(running, loaded);
     let waits = plan.at_restart.iter().map(|change| format!("{} {}", change.key, change.to)).collect::<Vec<_>>();
     assert_eq!((line(&plan.steps).as_str(), waits.join("; ").as_str()), (steps, at_restart));
@@ -175,50 +175,6 @@ fn a_long_list_of_changes_is_told_as_a_count() {
     let many: Vec<String> = (0..9).map(|number| format!("A{number}-USDT")).collect();
     let plan = plan(&[feed("a", "BTC-USDT")], &[feed("a", &format!("BTC-USDT {}", many.join(" ")))]);
     assert_eq!(plan.changed[0].to, "+A0-USDT, +A1-USDT, +A2-USDT, +A3-USDT, +A4-USDT, +4 more");
-}
-
-#[test]
-fn a_standby_goes_before_its_primary_and_comes_after_it() {
-    let running = [standby("s", "p", "BTC-USDT ETH-USDT"), feed("p", "BTC-USDT ETH-USDT SOL-USDT")];
-    let [s, p] = &running;
-    check(std::slice::from_ref(p), &running, "start s", "");
-    check(&running, std::slice::from_ref(p), "end s", "");
-    check(&running, &[feed("q", "ADA-USDT")], "end s, end p, start q", "");
-    check(&[], &running, "start p, start s", "");
-    let fewer = [standby("s", "p", "ETH-USDT"), feed("p", "ETH-USDT SOL-USDT")];
-    check(&running, &fewer, "s -BTC-USDT, p -BTC-USDT, tell", "");
-    check(&fewer, &running, "p +BTC-USDT, s +BTC-USDT, tell", "");
-    let restarted = Feed { mute_after: Some(Duration::from_secs(7)), ..p.clone() };
-    check(&running, &[s.clone(), restarted], "restart p", "");
-    let other = Feed { url: Some("wss://other.example".to_owned()), ..s.clone() };
-    check(&running, &[other, p.clone()], "restart s", "");
-    let limits = FailoverLimits { age: Duration::from_secs(1), failback_after: Duration::from_secs(9) };
-    let limited = Feed { standby: Some(Standby { primary: "p".to_owned(), limits }), ..s.clone() };
-    let plan = check(&running, &[limited, p.clone()], "limits of s", "");
-    assert_eq!(plan.changed[0].to, "with `failback_after`");
-    // Both restart: the standby first, and lists in the order that leaves it symbols of its primary.
-    let slow = |feed: &Feed| Feed { mute_after: Some(Duration::from_secs(7)), ..feed.clone() };
-    let [s, p] = &fewer;
-    check(&running, &[slow(s), slow(p)], "s -BTC-USDT, p -BTC-USDT, restart s, restart p, tell", "");
-    let [s, p] = &running;
-    check(&fewer, &[slow(s), slow(p)], "restart s, restart p, s +BTC-USDT, tell", "");
-    check(&fewer, &[slow(s), p.clone()], "restart s, p +BTC-USDT, s +BTC-USDT, tell", "");
-}
-
-#[test]
-fn a_standby_leaves_a_symbol_that_its_primary_gets_again_under_another_name() {
-    let running = [standby("s", "p", "BTC-USDT ETH-USDT"), feed("p", "BTC-USDT ETH-USDT")];
-    let mut renamed = running.clone();
-    renamed[1].symbols[0].venue_name = Some("BTCUSDC".to_owned());
-    check(&running, &renamed, "s -BTC-USDT, p -BTC-USDT, p +BTC-USDT, s +BTC-USDT, tell", "");
-}
-
-#[test]
-fn a_symbol_that_moves_between_standbys_has_one_at_a_time() {
-    let p = feed("p", "A-USDT B-USDT C-USDT");
-    let running = [p.clone(), standby("s", "p", "A-USDT B-USDT"), standby("t", "p", "C-USDT")];
-    let moved = [p, standby("s", "p", "A-USDT"), standby("t", "p", "B-USDT C-USDT")];
-    check(&running, &moved, "end t, end s, start s, start t", "");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod environment;
 mod error;
 mod events;
 mod exposed;
+mod feed_difference;
 mod feed_in_force;
 mod feed_keys;
 mod feed_limits;

@@ -14,8 +14,8 @@ const WINDOW: Duration = Duration::from_millis(50);
 const PAUSE_PER_ROUND: u32 = 2;
 /// The longest pause that the load makes.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
-/// Pauses of this length let so many rounds share a write at most. Streams with a rate of their own, and new ones, write
-/// more ticks at a time, whatever the load is.
+/// Pauses of this length let so many rounds share a write at most. Streams with a rate of their own, and new ones,
+/// write more ticks at a time, whatever the load is.
 const SHARED_MAX: f64 = (1 + PAUSE_PER_ROUND) as f64;
 /// A shorter pause is skipped: the kernel's timers are not that exact, and it would save nothing.
 const PAUSE_MIN: Duration = Duration::from_micros(100);
