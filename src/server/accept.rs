@@ -177,10 +177,12 @@ impl<Kind: Send + 'static, S: OpenStreams<TcpStream> + OpenStreams<TlsIo>> Entra
             let Some(newcomer) = self.room.take() else { return };
             let place = self.places.enter(newcomer.peer);
             let (connections, tls, shutdown) = (self.connections.clone(), self.tls.clone(), self.shutdown.clone());
-            self.served.spawn(async move {
+            // A task is allocated with an alignment, for which glibc wants a larger hole than the one that a task of
+            // this size leaves: connections that leave something small behind would each take new memory.
+            self.served.spawn(Box::pin(async move {
                 serve(connections, tls, newcomer, (place, permit), shutdown).await;
                 whose
-            });
+            }));
         }
     }
 
