@@ -30,7 +30,8 @@ pub fn install() -> Result<Metrics, BuildError> {
     catalog::describe();
     let process = Collector::default();
     process.describe();
-    catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into(), env!("BUILD_COMMIT").into()]).set(1.0);
+    let [version, commit, profile] = [env!("CARGO_PKG_VERSION"), env!("BUILD_COMMIT"), env!("BUILD_PROFILE")];
+    catalog::BUILD_INFO.handle([version.into(), commit.into(), profile.into()]).set(1.0);
     Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 
