@@ -347,6 +347,10 @@ catalog! {
             "How long the process's threads were ready to run and waited for a processor, summed over all threads.",
             details "It includes the time that the kernel takes to wake a thread. The alert ProcessorStarved fires when more than one thread waits on average.",
             excludes "the waits of threads that have ended. Missing where the kernel keeps no scheduling statistics";
+        LOG_LINES_DROPPED: Counter "tickfan_log_lines_dropped_total" Count [],
+            "Lines of the log that were dropped, because standard error did not take them.",
+            details "Its reader has stopped, so that 1 MiB of lines waits, or it refused them. Once it takes lines again, one of them says how many.",
+            excludes "lines that the gateway holds back by itself, and what the reader loses";
         CONFIG_RELOADS: Counter "tickfan_config_reloads_total" Count [result in ["applied", "incomplete", "rejected", "without_file"]],
             "Reloads of the configuration, by `SIGHUP` and `POST /reload`, by result.",
             details "`incomplete`: some feeds could not be changed, and the next reload tries them again. `rejected` includes a file that cannot be read. `without_file` is a gateway that was started without one.";

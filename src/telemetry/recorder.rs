@@ -1,6 +1,6 @@
 //! The process's metrics recorder, and its output in Prometheus' text format.
 
-use super::{SECONDS_BUCKETS, catalog, processor_wait::ProcessorWait};
+use super::{SECONDS_BUCKETS, catalog, logs, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::{convert::Infallible, time::Duration};
@@ -48,6 +48,7 @@ impl Metrics {
         publish(&mut rendered);
         self.processor_wait.render(&mut rendered);
         self.process.collect();
+        catalog::LOG_LINES_DROPPED.handle([]).absolute(logs::dropped());
         as_counter(PROCESS_CPU, &self.recorder.render()) + &rendered
     }
 
