@@ -376,9 +376,9 @@ catalog! {
             "redirect", "too_long", "unreadable"]],
             "Fetches of the issuer's keys, by result.",
             details "A look at a file counts. All but `changed` and `unchanged` are failures: the keys before stay for 24 hours. `http`: the answer is cut, compressed, or not HTTP. `unreadable`: it is not a JWK set with a usable key. The log says more, once per reason.";
-        BUILD_INFO: Gauge "tickfan_build_info" Count [version, commit, profile in ["release", "debug"]],
+        BUILD_INFO: Gauge "tickfan_build_info" Count [version, commit, profile],
             "Always 1; the labels are the version, the commit that it was built from, and how.",
-            details "`commit` is empty where the build did not know it, and ends in `-changed` where the sources differed from it. A `debug` build is several times slower.";
+            details "`commit` is empty where the build did not know it, and ends in `-changed` where the sources differed from it. `profile` is `release`, or `debug`, which is several times slower.";
     }
 }
 
