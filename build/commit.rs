@@ -2,7 +2,8 @@
 //! the gateway and of the load tester share this file.
 //!
 //! `BUILD_COMMIT` is the commit, with `-changed` where the sources differ from it; empty where it is not known.
-//! `BUILD_VERSION` is the version with it, as `--version` prints it.
+//! `BUILD_VERSION` is the version with it, as `--version` prints it. `BUILD_PROFILE` is `release`, or `debug`, which is
+//! not optimised.
 
 use std::{env, path::Path, process::Command};
 
@@ -18,6 +19,7 @@ pub(crate) fn tell() {
     let version = if commit.is_empty() { version } else { format!("{version} ({commit})") };
     println!("cargo:rustc-env=BUILD_COMMIT={commit}");
     println!("cargo:rustc-env=BUILD_VERSION={version}");
+    println!("cargo:rustc-env=BUILD_PROFILE={}", env::var("PROFILE").unwrap_or_default());
 }
 
 /// The commit of the working copy, for release builds alone: a development build would be compiled again after each
@@ -28,12 +30,17 @@ fn commit_of_release() -> Option<String> {
     }
     // A change of the sources rebuilds the program anyway; it may add or remove `-changed`.
     println!("cargo:rerun-if-changed=src");
+    let lock = git(&["rev-parse", "--show-toplevel"]).map(|top| format!("{top}/Cargo.lock"));
+    if let Some(lock) = lock.filter(|lock| Path::new(lock).exists()) {
+        println!("cargo:rerun-if-changed={lock}");
+    }
     // The log of HEAD grows with each commit.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
         println!("cargo:rerun-if-changed={log}");
     }
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let is_changed = git(&["status", "--porcelain", "--", "src"]).is_some_and(|changes| !changes.is_empty());
+    let is_changed = git(&["status", "--porcelain", "--", "src", "Cargo.toml", ":/Cargo.lock"])
+        .is_some_and(|changes| !changes.is_empty());
     Some(if is_changed { format!("{commit}-changed") } else { commit })
 }
 

@@ -31,6 +31,13 @@ use tokio::{
 
 fn main() -> ExitCode {
     abort_on_panic();
+    let code = start();
+    logs::flush();
+    code
+}
+
+/// Does what the arguments ask for.
+fn start() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(message) => {
@@ -215,7 +222,7 @@ fn print(text: &str) -> ExitCode {
 
 fn fail(code: u8, error: &dyn Display) -> ExitCode {
     // If standard error is closed, the exit code still reports the failure.
-    let _ = writeln!(io::stderr(), "error: {error}");
+    logs::say(&format!("error: {error}\n"));
     ExitCode::from(code)
 }
 

@@ -49,6 +49,10 @@ fn a_report_is_repeated_from_itself_alone_and_compared() {
         assert!(origin[key].as_str().is_some_and(|text| text.contains(what)), "{key}: {origin:#}");
     }
     assert_eq!(origin["server"]["version"], origin["load_tester"]["version"], "{origin:#}");
+    assert_eq!(origin["server"]["profile"], "debug", "{origin:#}");
+    assert!(report["warnings"].to_string().contains("the server is a debug build"), "{report:#}");
+    let config: Value = serde_json::from_str(origin["server_config"].as_str().unwrap()).unwrap();
+    assert!(config["keys"].to_string().contains("fanout.workers") && config["feeds"].is_array(), "{config:#}");
     assert!(origin["server"]["sha256"].as_str().is_some_and(|sum| sum.len() == 64), "{origin:#}");
     assert!(
         origin["machine"]["cores"].as_u64() > Some(0) && origin["machine"]["open_files_max"].is_u64(),
@@ -109,7 +113,7 @@ fn a_report_of_another_server_claims_nothing_that_was_not_judged() {
         (Some(0), &serde_json::json!(["failed", "lost"])),
         "{report:#}"
     );
-    assert!(report["violations"]["total"].is_null(), "{report:#}");
+    assert!(report["violations"]["total"].is_null() && report["streams"]["holes"].is_null(), "{report:#}");
     assert!(report["checks"].as_array().unwrap().iter().all(|check| check["judged"] == false), "{report:#}");
     assert!(report["provenance"]["load"].as_str().unwrap().contains("count = 3"), "{report:#}");
     let text = String::from_utf8(run(&args).stdout).unwrap();

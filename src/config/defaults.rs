@@ -16,23 +16,8 @@ impl Default for Config {
 
 /// The default of every key, those of `[tls]` and `[cluster]` too, and no feeds.
 pub(super) fn every_default() -> Config {
-    let nowhere = loopback(0);
     let mut config = Config {
-        server: Server {
-            listen: nowhere,
-            admin_listen: nowhere,
-            hosts: Vec::new(),
-            cors_origins: Vec::new(),
-            trusted_proxies: Vec::new(),
-            client_id_header: None,
-            heartbeat: Duration::ZERO,
-            compress: false,
-            dictionary: PathBuf::new(),
-            loaded_dictionary: Dictionary::built_in(),
-            drain_delay: Duration::ZERO,
-            drain: Duration::ZERO,
-            log: LogFilter::default(),
-        },
+        server: server(),
         feeds: Vec::new(),
         fanout: Fanout {
             workers: 0,
@@ -43,57 +28,87 @@ pub(super) fn every_default() -> Config {
             ring_age: Duration::ZERO,
             stall_timeout: Duration::ZERO,
         },
-        limits: Limits {
-            streams: 0,
-            streams_per_address: 0,
-            subscriptions: 0,
-            subscriptions_per_address: 0,
-            connections: 0,
-            connections_per_address: 0,
-            head_timeout: Duration::ZERO,
-            write_timeout: Duration::ZERO,
-            head_bytes: 0,
-            symbols_per_stream: 0,
-            new_symbols_per_address: 0,
-            replay_bytes: 0,
-            venue_message_bytes: None,
-        },
+        limits: limits(),
         history: History { keep: Duration::ZERO, every: Duration::ZERO, bytes_max: 0 },
-        tls: Some(Tls {
-            listen: nowhere,
-            certificates: Vec::new(),
-            loaded: Arc::default(),
-            http2: false,
-            h2_streams: 0,
-            h2_reader_check: false,
-            min_version: TlsVersion::Tls12,
-            handshake_timeout: Duration::ZERO,
-            handshakes: 0,
-            look: Duration::ZERO,
-            hsts: Duration::ZERO,
-        }),
+        tls: Some(tls()),
         auth: Auth::empty(),
-        cluster: Some(Cluster {
-            name: String::new(),
-            node: String::new(),
-            servers: Vec::new(),
-            credentials_file: PathBuf::new(),
-            user_env: String::new(),
-            password_env: String::new(),
-            token_env: String::new(),
-            ca_file: PathBuf::new(),
-            cert_file: PathBuf::new(),
-            key_file: PathBuf::new(),
-            lease: Duration::ZERO,
-            stale_after: Duration::ZERO,
-            batch: Duration::ZERO,
-            replicas: 0,
-            access: BrokerAccess::Anonymous,
-        }),
+        cluster: Some(cluster()),
     };
     KEYS.iter().for_each(|key| key.setting.reset(&mut config));
     config.auth.compile();
     config
+}
+
+fn server() -> Server {
+    Server {
+        listen: loopback(0),
+        admin_listen: loopback(0),
+        hosts: Vec::new(),
+        cors_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
+        client_id_header: None,
+        heartbeat: Duration::ZERO,
+        compress: false,
+        dictionary: PathBuf::new(),
+        loaded_dictionary: Dictionary::built_in(),
+        drain_delay: Duration::ZERO,
+        drain: Duration::ZERO,
+        log: LogFilter::default(),
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        streams: 0,
+        streams_per_address: 0,
+        subscriptions: 0,
+        subscriptions_per_address: 0,
+        connections: 0,
+        connections_per_address: 0,
+        head_timeout: Duration::ZERO,
+        write_timeout: Duration::ZERO,
+        head_bytes: 0,
+        symbols_per_stream: 0,
+        new_symbols_per_address: 0,
+        replay_bytes: 0,
+        venue_message_bytes: None,
+    }
+}
+
+fn tls() -> Tls {
+    Tls {
+        listen: loopback(0),
+        certificates: Vec::new(),
+        loaded: Arc::default(),
+        http2: false,
+        h2_streams: 0,
+        h2_reader_check: false,
+        min_version: TlsVersion::Tls12,
+        handshake_timeout: Duration::ZERO,
+        handshakes: 0,
+        look: Duration::ZERO,
+        hsts: Duration::ZERO,
+    }
+}
+
+fn cluster() -> Cluster {
+    Cluster {
+        name: String::new(),
+        node: String::new(),
+        servers: Vec::new(),
+        credentials_file: PathBuf::new(),
+        user_env: String::new(),
+        password_env: String::new(),
+        token_env: String::new(),
+        ca_file: PathBuf::new(),
+        cert_file: PathBuf::new(),
+        key_file: PathBuf::new(),
+        lease: Duration::ZERO,
+        stale_after: Duration::ZERO,
+        batch: Duration::ZERO,
+        replicas: 0,
+        access: BrokerAccess::Anonymous,
+    }
 }
 
 impl Default for Tls {

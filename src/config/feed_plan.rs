@@ -37,97 +37,142 @@ pub(super) fn plan(running: &[Feed], loaded: &[Feed]) -> FeedPlan {
         return wait(running, loaded, "together with the feeds that wait, they are too many");
     }
     let at_restart = waits(running, loaded, |name| waiting.get(name).cloned());
-    let mut plan = FeedPlan { at_restart, ..FeedPlan::default() };
-    let [mut early, mut early_adds, mut ends, mut removes, mut restarts, mut adds, mut starts] =
-        [(); 7].map(|()| Vec::new());
-    let may_be_early = have_room_at_once(running, &feeds);
     let traders = traders(running, &feeds);
-    let is_another = |old: &Feed, new: &Feed| is_another(old, new) || traders.contains(&*old.name);
     let late = late_pairs(running, &feeds, &traders);
-    let changed =
-        |feed: &str, from: &str, to: String| Change { key: format!("feed.{feed}"), from: from.to_owned(), to };
-    for old in standbys_first(running) {
-        if find(&feeds, &old.name).is_none_or(|new| is_another(old, new)) {
-            ends.push(FeedStep::End(old.name.clone()));
-        }
+    let may_be_early = have_room_at_once(running, &feeds);
+    let planner = Planner { running, feeds: &feeds, traders, late, may_be_early };
+    let mut steps = Steps::default();
+    let mut changed: Vec<_> = running.iter().filter_map(|old| planner.change(old, &mut steps)).collect();
+    let added = feeds.iter().filter(|new| find(running, &new.name).is_none());
+    changed.extend(added.map(|new| change(&new.name, "", "added")));
+    planner.end_and_start(&mut steps);
+    let steps = steps.in_order(running);
+    FeedPlan { steps, feeds, changed, at_restart }
+}
+
+/// How a feed changes.
+fn change(feed: &str, from: &str, to: impl ToString) -> Change {
+    Change { key: format!("feed.{feed}"), from: from.to_owned(), to: to.to_string() }
+}
+
+/// The feeds before and after, and what holds for all steps between them.
+struct Planner<'a> {
+    running: &'a [Feed],
+    feeds: &'a [Feed],
+    traders: BTreeSet<&'a str>,
+    late: BTreeSet<&'a str>,
+    /// Whether symbols may be added before others have left.
+    may_be_early: bool,
+}
+
+impl Planner<'_> {
+    /// Whether the old feed ends and the new one starts.
+    fn is_another(&self, old: &Feed, new: &Feed) -> bool {
+        is_another(old, new) || self.traders.contains(&*old.name)
     }
-    for old in running {
-        let name = &old.name;
-        let Some(new) = find(&feeds, name) else {
-            plan.changed.push(changed(name, "a feed", "removed".to_owned()));
-            continue;
-        };
+
+    /// How a running feed changes, if it does. Adds the steps, but for an end and a start.
+    fn change(&self, old: &Feed, steps: &mut Steps) -> Option<Change> {
+        let Some(new) = find(self.feeds, &old.name) else { return Some(change(&old.name, "a feed", "removed")) };
+        let is_another = self.is_another(old, new);
         let mut difference = Difference::of(old, new);
-        if let Some(of) = primary(old).filter(|_| !is_another(old, new))
-            && let Some((old, primary)) = find(running, of).zip(find(&feeds, of))
+        if let Some(of) = primary(old).filter(|_| !is_another)
+            && let Some((old, primary)) = find(self.running, of).zip(find(self.feeds, of))
         {
             difference.follow(&Difference::of(old, primary), &new.symbols);
         }
         if !difference.is_any() {
-            continue;
+            return None;
         }
-        plan.changed.push(changed(name, "a feed", difference.to_string()));
-        if is_another(old, new) {
-            continue;
+        let change = change(&old.name, "a feed", &difference);
+        if !is_another {
+            self.change_living(old, new, difference, steps);
         }
-        let is_early = may_be_early && !late.contains(pair(old));
+        Some(change)
+    }
+
+    /// Adds the steps of a feed that goes on.
+    fn change_living(&self, old: &Feed, new: &Feed, difference: Difference, steps: &mut Steps) {
+        let name = &old.name;
+        let is_early = self.may_be_early && !self.late.contains(pair(old));
         if !difference.removed.is_empty() {
-            let list = if is_early { &mut early } else { &mut removes };
+            let list = if is_early { &mut steps.early } else { &mut steps.removes };
             list.push(FeedStep::Remove { feed: name.clone(), symbols: difference.removed });
         }
         if difference.settings {
             // A standby has its new symbols once its primary has them.
             let is_kept = |listed: &ListedSymbol| old.standby.is_none() || !difference.added.contains(listed);
             let symbols = new.symbols.iter().filter(|listed| is_kept(listed)).cloned().collect();
-            restarts.push(FeedStep::Restart(Feed { symbols, ..new.clone() }));
+            steps.restarts.push(FeedStep::Restart(Feed { symbols, ..new.clone() }));
             if old.standby.is_some() && !difference.added.is_empty() {
-                adds.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
+                steps.adds.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
             }
-            continue;
+            return;
         }
         if difference.limits {
-            restarts.push(FeedStep::Failover(new.clone()));
+            steps.restarts.push(FeedStep::Failover(new.clone()));
         }
         if difference.key {
-            restarts.push(FeedStep::Rekey(new.clone()));
+            steps.restarts.push(FeedStep::Rekey(new.clone()));
         }
         if !difference.added.is_empty() {
             // Not beside the connections of feeds that end: the venue's limit and the descriptors are for one list.
-            let is_early = is_early && !opens_more(running, &feeds, pair(old));
-            let list = if is_early { &mut early_adds } else { &mut adds };
+            let is_early = is_early && !opens_more(self.running, self.feeds, pair(old));
+            let list = if is_early { &mut steps.early_adds } else { &mut steps.adds };
             list.push(FeedStep::Add { feed: name.clone(), symbols: difference.added });
         }
     }
-    for new in &feeds {
-        if find(running, &new.name).is_none() {
-            plan.changed.push(changed(&new.name, "", "added".to_owned()));
+
+    /// Adds the ends and the starts of feeds that do not go on.
+    fn end_and_start(&self, steps: &mut Steps) {
+        for old in standbys_first(self.running) {
+            if find(self.feeds, &old.name).is_none_or(|new| self.is_another(old, new)) {
+                steps.ends.push(FeedStep::End(old.name.clone()));
+            }
+        }
+        for new in standbys_first(self.feeds).rev() {
+            if find(self.running, &new.name).is_none_or(|old| self.is_another(old, new)) {
+                steps.starts.push(FeedStep::Start(new.clone()));
+            }
         }
     }
-    for new in standbys_first(&feeds).rev() {
-        if find(running, &new.name).is_none_or(|old| is_another(old, new)) {
-            starts.push(FeedStep::Start(new.clone()));
+}
+
+/// The steps by when they are taken, in this order.
+#[derive(Default)]
+struct Steps {
+    /// Lists that change before any feed ends.
+    early: Vec<FeedStep>,
+    early_adds: Vec<FeedStep>,
+    ends: Vec<FeedStep>,
+    removes: Vec<FeedStep>,
+    /// Living feeds that get other settings.
+    restarts: Vec<FeedStep>,
+    adds: Vec<FeedStep>,
+    starts: Vec<FeedStep>,
+}
+
+impl Steps {
+    fn in_order(mut self, running: &[Feed]) -> Vec<FeedStep> {
+        // A standby has symbols of its primary: it leaves them first, and gets them last. Where both restart, it does
+        // so first.
+        let is_standby = |step: &FeedStep| step.feed().and_then(|name| find(running, name)).is_some_and(is_standby);
+        for steps in [&mut self.early, &mut self.removes, &mut self.restarts] {
+            steps.sort_by_key(|step| !is_standby(step));
         }
-    }
-    // A standby has symbols of its primary: it leaves them first, and gets them last. Where both restart, it does so
-    // first.
-    let is_standby = |step: &FeedStep| step.feed().and_then(|name| find(running, name)).is_some_and(is_standby);
-    for steps in [&mut early, &mut removes, &mut restarts] {
-        steps.sort_by_key(|step| !is_standby(step));
-    }
-    for steps in [&mut early_adds, &mut adds] {
-        steps.sort_by_key(&is_standby);
-    }
-    early.extend(early_adds);
-    let mut late = [ends, removes, restarts, adds].concat();
-    // No list waits for the end of a feed, or for a start, longer than it must.
-    for steps in [&mut early, &mut late] {
-        if steps.iter().any(|step| matches!(step, FeedStep::Remove { .. } | FeedStep::Add { .. })) {
-            steps.push(FeedStep::Tell);
+        for steps in [&mut self.early_adds, &mut self.adds] {
+            steps.sort_by_key(&is_standby);
         }
+        let mut early = [self.early, self.early_adds].concat();
+        let mut late = [self.ends, self.removes, self.restarts, self.adds].concat();
+        // No list waits for the end of a feed, or for a start, longer than it must.
+        for steps in [&mut early, &mut late] {
+            if steps.iter().any(|step| matches!(step, FeedStep::Remove { .. } | FeedStep::Add { .. })) {
+                steps.push(FeedStep::Tell);
+            }
+        }
+        [early, late, self.starts].concat()
     }
-    plan.steps = [early, late, starts].concat();
-    plan.feeds = feeds;
-    plan
 }
 
 /// The plan in which nothing changes before a restart of the gateway.

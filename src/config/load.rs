@@ -8,6 +8,7 @@ use super::{
     environment::Variables,
     error::{Source, Wrong, Wrongs, shown},
     feeds,
+    places::{self, Places},
     raw::{Raw, kind},
     setting::{OPTIONAL_SECTIONS, Setting},
     value,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{market::Now, suggest::nearest};
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs::File,
     io::{self, Read as _},
     net::SocketAddr,
@@ -87,80 +88,91 @@ pub fn load(
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    let name = match (&overrides.text, file) {
-        (Some(_), _) => "command line".to_owned(),
-        (None, Some(path)) => shown(&path.display().to_string()),
-        (None, None) => String::new(),
-    };
-    let text = match (&overrides.text, file) {
-        (Some(text), _) => text.clone(),
-        (None, Some(path)) => read_file(path, &name)?,
-        (None, None) => String::new(),
-    };
+    let (name, text) = text_of(file, overrides)?;
     let source = Source::File(&name, &text);
     let variables: Vec<_> = variables.into_iter().collect();
     let mut places = Places::default();
     let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let in_toml = read_toml(&mut config, &text, (&variables, folder), &mut places).map_err(|wrong| source.error(wrong));
     let of_file = contradiction(&config);
-    let is_of_certificates = |(name, _): &&(OsString, OsString)| name == CERTIFICATES_VARIABLE;
-    let certificates_variable = variables.iter().find(is_of_certificates).map(|(_, value)| value.clone());
     let in_variables = variables::apply(&mut config, variables.iter().cloned());
     if let Some(error) = ConfigError::all([in_toml, in_variables].into_iter().filter_map(Result::err)) {
         return Err(error);
     }
-    if is_without_mode(&places, &variables) {
-        let wrong = Wrong::new("[auth] requires `mode`: without it clients do not sign on, and its other keys do nothing")
-            .help("write mode = \"required\", or \"optional\" to serve clients without credentials what [auth.anonymous] allows")
-            .help("write mode = \"off\" to serve all symbols to all clients");
-        return Err(match places.auth {
-            Some(table) => source.error(wrong.at(table)),
-            None => wrong.help("in the environment: TICKFAN_AUTH_MODE=required").nowhere(),
-        });
-    }
-    if config.tls.as_ref().is_some_and(|tls| tls.certificates.is_empty()) {
-        let wrong = Wrong::new("[tls] requires `certificates`").help(format!("write certificates = {EXAMPLE}"));
-        return Err(places.error(source, "tls", wrong));
-    }
+    check_required(&config, source, &places, &variables)?;
     config.server.listen = overrides.listen.unwrap_or(config.server.listen);
     config.server.admin_listen = overrides.admin_listen.unwrap_or(config.server.admin_listen);
     if config.feeds.is_empty() {
         config.feeds.push(feeds::default_feed());
     }
-    if let Err(wrong) = dictionary::load(&mut config.server) {
-        let of_key = |(key, _): &&(&Key, Range<usize>)| key.is_called("dictionary");
-        return Err(match places.keys.iter().find(of_key) {
-            Some((_, place)) => source.error(wrong.at(place.clone())),
-            None => wrong.nowhere(),
+    load_files(&mut config, source, &places, &variables)?;
+    if let Some((wrong, keys)) = contradiction(&config) {
+        // If the file alone has the same contradiction, the file is the place to change.
+        let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
+        let place = keys.iter().find_map(|name| places.of_key(|key| key.is_called(name))).filter(|_| in_file);
+        return Err(places::error(source, place, wrong));
+    }
+    load_certificates(&mut config, source, &places.certificates, &variables)?;
+    Ok(config)
+}
+
+/// The text of the configuration, and what errors call it.
+fn text_of(file: Option<&Path>, overrides: &Overrides) -> Result<(String, String), ConfigError> {
+    match (&overrides.text, file) {
+        (Some(text), _) => Ok(("command line".to_owned(), text.clone())),
+        (None, Some(path)) => {
+            let name = shown(&path.display().to_string());
+            read_file(path, &name).map(|text| (name, text))
+        }
+        (None, None) => Ok((String::new(), String::new())),
+    }
+}
+
+/// Checks that tables have the keys that they cannot do without.
+fn check_required(
+    config: &Config,
+    source: Source<'_>,
+    places: &Places,
+    variables: &Variables,
+) -> Result<(), ConfigError> {
+    if is_without_mode(places, variables) {
+        let wrong = Wrong::new("[auth] requires `mode`: without it clients do not sign on, and its other keys do nothing")
+            .help("write mode = \"required\", or \"optional\" to serve clients without credentials what [auth.anonymous] allows")
+            .help("write mode = \"off\" to serve all symbols to all clients");
+        return Err(match &places.auth {
+            Some(table) => source.error(wrong.at(table.clone())),
+            None => wrong.help("in the environment: TICKFAN_AUTH_MODE=required").nowhere(),
         });
     }
-    if let Err(auth_files::Of(name, wrong)) = auth_files::load(&mut config.auth, &variables) {
-        let of_key = |(key, _): &&(&Key, Range<usize>)| key.section.starts_with("auth") && key.name == name;
-        return Err(match places.keys.iter().find(of_key) {
-            Some((_, place)) => source.error(wrong.at(place.clone())),
-            None => wrong.nowhere(),
-        });
+    if config.tls.as_ref().is_some_and(|tls| tls.certificates.is_empty()) {
+        let wrong = Wrong::new("[tls] requires `certificates`").help(format!("write certificates = {EXAMPLE}"));
+        return Err(places::error(source, places.of_table("tls"), wrong));
+    }
+    Ok(())
+}
+
+/// Loads the files and the keys that the configuration names, but for certificates.
+fn load_files(
+    config: &mut Config,
+    source: Source<'_>,
+    places: &Places,
+    variables: &Variables,
+) -> Result<(), ConfigError> {
+    if let Err(wrong) = dictionary::load(&mut config.server) {
+        return Err(places::error(source, places.of_key(|key| key.is_called("dictionary")), wrong));
+    }
+    if let Err(auth_files::Of(name, wrong)) = auth_files::load(&mut config.auth, variables) {
+        let place = places.of_key(|key| key.section.starts_with("auth") && key.name == name);
+        return Err(places::error(source, place, *wrong));
     }
     if let Some(cluster) = &mut config.cluster {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        if let Err(cluster::Of(name, wrong)) = cluster::load(cluster, &variables, &host) {
-            let of_key = |(key, _): &&(&Key, Range<usize>)| key.section == "cluster" && Some(key.name) == name;
-            return Err(match places.keys.iter().find(of_key) {
-                Some((_, place)) => source.error(wrong.at(place.clone())),
-                None => places.error(source, "cluster", *wrong),
-            });
+        if let Err(cluster::Of(name, wrong)) = cluster::load(cluster, variables, &host) {
+            let place = places.of_key(|key| key.section == "cluster" && Some(key.name) == name);
+            return Err(places::error(source, place.or_else(|| places.of_table("cluster")), *wrong));
         }
     }
-    let Some((wrong, keys)) = contradiction(&config) else {
-        load_certificates(&mut config, source, &places.certificates, certificates_variable)?;
-        return Ok(config);
-    };
-    // If the file alone has the same contradiction, the file is the place to change.
-    let in_file = of_file.is_some_and(|(of_file, _)| of_file == wrong);
-    match keys.iter().find_map(|name| places.keys.iter().find(|(key, _)| key.is_called(name))).filter(|_| in_file) {
-        Some((_, place)) => Err(source.error(wrong.at(place.clone()))),
-        None => Err(wrong.nowhere()),
-    }
+    Ok(())
 }
 
 /// Whether something is set of `[auth]`, but not whether clients sign on: the default would leave the gateway open to
@@ -180,40 +192,18 @@ fn load_certificates(
     config: &mut Config,
     source: Source<'_>,
     places: &[Range<usize>],
-    variable: Option<OsString>,
+    variables: &Variables,
 ) -> Result<(), ConfigError> {
     let Some(tls) = &mut config.tls else { return Ok(()) };
+    let variable = variables.iter().find(|(name, _)| name == CERTIFICATES_VARIABLE).map(|(_, value)| value);
     let now = Now::read().unix.0 / 1_000_000;
-    let loaded = match variable.as_deref().and_then(OsStr::to_str) {
+    let loaded = match variable.and_then(|value| value.to_str()) {
         None => certificates::load(&tls.certificates, places, now).map_err(|wrong| source.error(wrong)),
         Some(text) => certificates::load(&tls.certificates, &[], now)
             .map_err(|wrong| Source::Variable(CERTIFICATES_VARIABLE, text).error(wrong)),
     };
     tls.loaded = Arc::new(loaded?);
     Ok(())
-}
-
-/// Where the file sets what.
-#[derive(Default)]
-struct Places {
-    /// Its keys, with the places of their values.
-    keys: Vec<(&'static Key, Range<usize>)>,
-    /// Its optional tables.
-    tables: Vec<(&'static str, Range<usize>)>,
-    /// Its `[auth]`.
-    auth: Option<Range<usize>>,
-    /// The entries of its `certificates`.
-    certificates: Vec<Range<usize>>,
-}
-
-impl Places {
-    /// An error of a table, which only variables may have.
-    fn error(&self, source: Source<'_>, section: &str, wrong: Wrong) -> ConfigError {
-        match self.tables.iter().find(|(name, _)| *name == section) {
-            Some((_, table)) => source.error(wrong.at(table.clone())),
-            None => wrong.nowhere(),
-        }
-    }
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, ConfigError> {

@@ -30,6 +30,7 @@ mod names;
 mod on_demand;
 mod outbound;
 mod pairs;
+mod places;
 mod playback;
 mod print;
 mod proxy;

@@ -33,8 +33,9 @@ use tracing::{debug, info, warn};
 /// How much longer than the drain the last bytes of streams may take.
 const AFTER_DRAIN: Duration = Duration::from_secs(2);
 /// How much longer than that feeds and listeners may take. Whatever hangs then is left behind: the gateway ends within
-/// the drain and three seconds, in a cluster [`GIVE_MAX`] more, with a margin for the end of the process.
-const AFTER_STREAMS: Duration = Duration::from_millis(750);
+/// the drain and three seconds, in a cluster [`GIVE_MAX`] more, with a margin for the end of the process and for a
+/// standard error that takes nothing (`telemetry::logs::flush`).
+const AFTER_STREAMS: Duration = Duration::from_millis(500);
 /// How long the shards of a node may take to go to others, before streams drain: 0.9 s for three nodes that do not
 /// answer, a second for the connection to the venue, a write of the lease.
 const GIVE_MAX: Duration = Duration::from_millis(3_500);

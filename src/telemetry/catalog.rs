@@ -347,6 +347,10 @@ catalog! {
             "How long the process's threads were ready to run and waited for a processor, summed over all threads.",
             details "It includes the time that the kernel takes to wake a thread. The alert ProcessorStarved fires when more than one thread waits on average.",
             excludes "the waits of threads that have ended. Missing where the kernel keeps no scheduling statistics";
+        LOG_LINES_DROPPED: Counter "tickfan_log_lines_dropped_total" Count [],
+            "Lines of the log that were dropped, because standard error did not take them.",
+            details "Its reader has stopped, so that 1 MiB of lines waits, or it refused them. Once it takes lines again, one of them says how many.",
+            excludes "lines that the gateway holds back by itself, and what the reader loses";
         CONFIG_RELOADS: Counter "tickfan_config_reloads_total" Count [result in ["applied", "incomplete", "rejected", "without_file"]],
             "Reloads of the configuration, by `SIGHUP` and `POST /reload`, by result.",
             details "`incomplete`: some feeds could not be changed, and the next reload tries them again. `rejected` includes a file that cannot be read. `without_file` is a gateway that was started without one.";
@@ -372,9 +376,9 @@ catalog! {
             "redirect", "too_long", "unreadable"]],
             "Fetches of the issuer's keys, by result.",
             details "A look at a file counts. All but `changed` and `unchanged` are failures: the keys before stay for 24 hours. `http`: the answer is cut, compressed, or not HTTP. `unreadable`: it is not a JWK set with a usable key. The log says more, once per reason.";
-        BUILD_INFO: Gauge "tickfan_build_info" Count [version, commit],
-            "Always 1; the labels are the version and the commit that it was built from.",
-            details "`commit` is empty where the build did not know it, and ends in `-changed` where the sources differed from it.";
+        BUILD_INFO: Gauge "tickfan_build_info" Count [version, commit, profile],
+            "Always 1; the labels are the version, the commit that it was built from, and how.",
+            details "`commit` is empty where the build did not know it, and ends in `-changed` where the sources differed from it. `profile` is `release`, or `debug`, which is several times slower.";
     }
 }
 

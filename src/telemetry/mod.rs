@@ -7,6 +7,7 @@ mod histogram;
 pub mod labels;
 mod log_filter;
 mod log_limit;
+mod log_queue;
 pub mod logs;
 mod metric;
 mod processor_wait;

@@ -1,6 +1,6 @@
 //! The process's metrics recorder, and its output in Prometheus' text format.
 
-use super::{SECONDS_BUCKETS, catalog, processor_wait::ProcessorWait};
+use super::{SECONDS_BUCKETS, catalog, logs, processor_wait::ProcessorWait};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::{convert::Infallible, time::Duration};
@@ -30,7 +30,8 @@ pub fn install() -> Result<Metrics, BuildError> {
     catalog::describe();
     let process = Collector::default();
     process.describe();
-    catalog::BUILD_INFO.handle([env!("CARGO_PKG_VERSION").into(), env!("BUILD_COMMIT").into()]).set(1.0);
+    let [version, commit, profile] = [env!("CARGO_PKG_VERSION"), env!("BUILD_COMMIT"), env!("BUILD_PROFILE")];
+    catalog::BUILD_INFO.handle([version.into(), commit.into(), profile.into()]).set(1.0);
     Ok(Metrics { recorder, process, processor_wait: ProcessorWait::default() })
 }
 
@@ -47,6 +48,7 @@ impl Metrics {
         publish(&mut rendered);
         self.processor_wait.render(&mut rendered);
         self.process.collect();
+        catalog::LOG_LINES_DROPPED.handle([]).absolute(logs::dropped());
         as_counter(PROCESS_CPU, &self.recorder.render()) + &rendered
     }
 

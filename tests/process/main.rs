@@ -28,3 +28,4 @@ mod supervisor;
 mod threads;
 mod tls;
 mod top;
+mod unread_log;

@@ -3,8 +3,9 @@
 
 use std::{
     env,
+    io::Read as _,
     os::unix::process::ExitStatusExt as _,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +17,10 @@ use tickfan::{
         ClientSide, CloseMode, NewStream, Options, ResponseHead, Taken, Transport, TransportError, Unlisted, WorkerPool,
     },
     market::{Now, Origin},
+    telemetry::{
+        LogFilter,
+        logs::{self, Format},
+    },
     wire::{Epoch, StreamName},
 };
 use tokio::runtime::Runtime;
@@ -84,6 +89,13 @@ fn panic_in(place: &str) {
             drop(tokio::time::timeout(LIFE, task).await);
         }),
         "worker" => panic_in_a_worker(),
+        "log" | "unread log" => {
+            logs::init(LogFilter::default(), Format::Text).unwrap();
+            // As many as a pipe holds, or more than pipe and queue together.
+            let lines = if place == "log" { 1_000 } else { 1 << 16 };
+            (0..lines).for_each(|_| logs::say("the line before the panic that the log may hold up\n"));
+            drop(thread::spawn(|| panic!("a deliberate panic behind a log")).join());
+        }
         other => panic!("{other} is not a place to panic in"),
     }
 }
@@ -94,13 +106,35 @@ fn a_panic_in_a_thread_a_task_or_a_worker_ends_the_process() {
         return panic_in(&place);
     }
     for place in ["thread", "task", "worker"] {
-        let mut child = Command::new(env::current_exe().unwrap());
-        child.args(["--exact", "panics::a_panic_in_a_thread_a_task_or_a_worker_ends_the_process", "--nocapture"]);
-        let output = child.env(PLACE, place).output().unwrap();
+        let output = child("a_panic_in_a_thread_a_task_or_a_worker_ends_the_process", place).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains(&format!("a deliberate panic in a {place}")), "{errors}");
         assert_eq!(output.status.signal(), Some(SIGABRT), "{place}: {}", output.status);
     }
+}
+
+#[test]
+fn a_panic_is_reported_behind_the_log_and_a_log_that_nothing_reads_does_not_hold_up_the_end() {
+    if let Ok(place) = env::var(PLACE) {
+        return panic_in(&place);
+    }
+    for place in ["log", "unread log"] {
+        let test = "a_panic_is_reported_behind_the_log_and_a_log_that_nothing_reads_does_not_hold_up_the_end";
+        let mut child = child(test, place).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(SIGABRT), "{place}");
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert!(errors.starts_with("the line before"), "{errors}");
+        let (_, report) = errors.rsplit_once("hold up\n").unwrap();
+        assert_eq!(report.contains("a deliberate panic behind a log"), place == "log", "{place}: {report}");
+    }
+}
+
+/// This program again, as the child of a test.
+fn child(test: &str, place: &str) -> Command {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", &format!("panics::{test}"), "--nocapture"]).env(PLACE, place);
+    child
 }
 
 #[test]

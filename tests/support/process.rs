@@ -27,6 +27,8 @@ pub struct Process {
     watch: LogWatch,
     /// Reads the log to its end.
     reader: Option<JoinHandle<()>>,
+    /// Lets it go on reading.
+    unread: Option<mpsc::Sender<()>>,
 }
 
 impl Process {
@@ -73,12 +75,18 @@ impl Process {
         assert!(Self::unprivileged("prlimit").args(["--pid", &pid, "--nproc=1:1"]).status().unwrap().success());
     }
 
-    fn launch(name: &str, config: &str, listen: SocketAddr, mut command: Command) -> Self {
+    fn launch(name: &str, config: &str, listen: SocketAddr, command: Command) -> Self {
+        let (command, file) = Self::configured(name, config, listen, command);
+        Self::spawn(command, file)
+    }
+
+    /// The command with the arguments of a gateway, and the file that it is configured by.
+    fn configured(name: &str, config: &str, listen: SocketAddr, mut command: Command) -> (Command, PathBuf) {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
         std::fs::write(&file, config).unwrap();
         let listen = listen.to_string();
         command.arg("--config").arg(&file).args(["--listen", &listen, "--admin-listen", "127.0.0.1:0"]);
-        Self::spawn(command, file)
+        (command, file)
     }
 
     /// Starts another program in its place, which logs where it serves.
@@ -86,7 +94,27 @@ impl Process {
         Self::spawn(command, PathBuf::new())
     }
 
-    fn spawn(mut command: Command, config: PathBuf) -> Self {
+    /// Starts it with a configuration and a log that is read only until it serves, as by a collector that hangs then.
+    pub fn start_unread(name: &str, config: &str) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+        let (go_tx, go_rx) = mpsc::channel();
+        let (command, file) = Self::configured(name, config, SocketAddr::from(([127, 0, 0, 1], 0)), command);
+        let mut process = Self::spawn_read(command, file, Some(go_rx));
+        process.unread = Some(go_tx);
+        process
+    }
+
+    /// Goes on reading the log.
+    pub fn read_log(&mut self) {
+        self.unread = None;
+    }
+
+    fn spawn(command: Command, config: PathBuf) -> Self {
+        Self::spawn_read(command, config, None)
+    }
+
+    /// Once it serves, its log is read when `go` ends.
+    fn spawn_read(mut command: Command, config: PathBuf, go: Option<mpsc::Receiver<()>>) -> Self {
         // The format for people, in which a line could be forged, and every level: no line may contain a secret.
         let has_filter = command.get_envs().any(|(name, _)| name == "TICKFAN_LOG");
         command.env_remove("TICKFAN_LOG_FORMAT").stderr(Stdio::piped());
@@ -103,7 +131,11 @@ impl Process {
             for line in lines.map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
                 watching.look(&line);
+                let serves = line.contains("serving");
                 drop(line_tx.send(line));
+                if let (true, Some(go)) = (serves, &go) {
+                    let _ = go.recv();
+                }
             }
         });
         let mut seen = Vec::new();
@@ -115,7 +147,18 @@ impl Process {
         let address = address_in(serving, "listen=").unwrap();
         let admin = address_in(serving, "admin=").unwrap();
         let tls = address_in(serving, "tls=");
-        Self { address, admin, tls, child, config, first_lines: seen, log: line_rx, watch, reader: Some(reader) }
+        Self {
+            address,
+            admin,
+            tls,
+            child,
+            config,
+            first_lines: seen,
+            log: line_rx,
+            watch,
+            reader: Some(reader),
+            unread: None,
+        }
     }
 
     /// Starts it without a configuration file.
@@ -147,9 +190,22 @@ impl Process {
 
     /// Ends it; returns what it has logged since it serves.
     pub fn log(mut self) -> Vec<String> {
+        self.until_written();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.log.iter().collect()
+    }
+
+    /// Waits until its log's thread waits for lines: what it has logged so far is written.
+    pub fn until_written(&self) {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let read = |task: &std::fs::DirEntry, file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let Some(task) = tasks.into_iter().find(|task| read(task, "comm") == "log\n") else { return };
+        let deadline = Instant::now() + PATIENCE;
+        while !read(&task, "stat").contains("(log) S") || read(&task, "wchan").contains("pipe") {
+            assert!(Instant::now() < deadline, "its log is not written");
+            std::thread::yield_now();
+        }
     }
 
     /// A program that runs without root's rights.
@@ -282,6 +338,7 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.config);
+        self.read_log();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }

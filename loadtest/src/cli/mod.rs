@@ -7,6 +7,7 @@ mod failure;
 mod server;
 mod output;
 mod origin;
+mod server_program;
 mod scenario;
 mod commands;
 

@@ -2,27 +2,22 @@
 
 use crate::{
     measure::Host,
-    report::{Program, Provenance, Summary},
+    report::{Program, Provenance},
     scenario::{Comments, LoadSetup, Scenario, printed},
 };
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fmt::Write as _,
-    fs, io,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _, fs, io, path::Path, time::SystemTime};
 use toml::{Table, Value};
 
 /// The option whose value is a secret.
 const SECRET_OPTION: &str = "--header";
 /// Parameters of a query whose values are secrets.
 const SECRET_PARAMETERS: [&str; 5] = ["token=", "access_token=", "key=", "secret=", "password="];
+/// What the names of the gateway's variables begin with.
+pub(super) const OF_GATEWAY: &str = "TICKFAN_";
 /// The variables that change the gateway, or what is started for a run, by the beginnings of their names.
 const VARIABLES: [&str; 9] = [
-    "TICKFAN_",
+    OF_GATEWAY,
     "NATS_SERVER",
     "MALLOC_",
     "GLIBC_TUNABLES",
@@ -49,6 +44,7 @@ pub(super) fn of_scenario(scenario: &Scenario) -> Provenance {
         *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone());
         add_file(&mut files, path);
     }
+    scenario.gateway.values().for_each(|table| add_files_of(&mut files, table));
     Provenance { scenario: Some(printed(&scenario, Comments::Without)), left_out, files, ..of_command() }
 }
 
@@ -70,6 +66,7 @@ fn of_command() -> Provenance {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             commit: Some(env!("BUILD_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned),
+            profile: Some(env!("BUILD_PROFILE").to_owned()),
             sha256: sha256(Path::new("/proc/self/exe")).ok(),
         },
         machine: Host::now(),
@@ -81,6 +78,18 @@ fn of_command() -> Provenance {
 pub(super) fn add_file(files: &mut BTreeMap<String, String>, path: &Path) {
     if let Ok(sum) = sha256(path) {
         files.insert(path.display().to_string(), sum);
+    }
+}
+
+/// Adds the files that a gateway's configuration names, such as a dictionary. They are known by their whole paths: the
+/// configuration is written in another folder.
+fn add_files_of(files: &mut BTreeMap<String, String>, table: &Table) {
+    for value in table.values() {
+        match value {
+            Value::String(text) if Path::new(text).is_absolute() => add_file(files, Path::new(text)),
+            Value::Table(table) => add_files_of(files, table),
+            _ => {}
+        }
     }
 }
 
@@ -129,50 +138,8 @@ fn hide_in_text(place: &str, text: &mut String, left_out: &mut Vec<String>) {
     }
 }
 
-/// Adds it to the results, with what is known of the server: its program, if the load tester started it, or its
-/// address.
-pub(super) fn add(summary: &mut Summary, provenance: &Provenance, program: &ServerProgram<'_>) {
-    let gateway = summary.gateway.as_ref();
-    let version = gateway.and_then(|gateway| gateway.version.clone());
-    let sha256 = program.file.and_then(|file| sha256(file).ok());
-    let name = without_secret_parameters(&program.name);
-    let commit = gateway.and_then(|gateway| gateway.commit.clone());
-    let mut provenance = provenance.clone();
-    if !program.is_own {
-        // The load tester's variables are not those of a server that others have started.
-        provenance.variables.retain(|name, _| !name.starts_with(VARIABLES[0]));
-    }
-    summary.provenance = Some(Provenance { server: Some(Program { name, version, commit, sha256 }), ..provenance });
-}
-
-/// The server of a report.
-pub(super) struct ServerProgram<'a> {
-    /// Its path or its address.
-    name: String,
-    file: Option<&'a Path>,
-    /// Whether the load tester has started it.
-    is_own: bool,
-}
-
-impl<'a> ServerProgram<'a> {
-    /// A program that the load tester has started.
-    pub(super) fn own(file: &'a Path) -> Self {
-        Self { name: file.display().to_string(), file: Some(file), is_own: true }
-    }
-
-    /// A server that was running at an address, whose program may be known by its process.
-    pub(super) fn running(address: &str, file: Option<&'a Path>) -> Self {
-        Self { name: address.to_owned(), file, is_own: false }
-    }
-}
-
-/// The program of a process, to be read.
-pub(super) fn program_of(pid: Option<u32>) -> Option<PathBuf> {
-    pid.map(|pid| PathBuf::from(format!("/proc/{pid}/exe")))
-}
-
 /// The SHA-256 of a file.
-fn sha256(path: &Path) -> io::Result<String> {
+pub(super) fn sha256(path: &Path) -> io::Result<String> {
     let suite = TLS13_AES_128_GCM_SHA256.tls13().ok_or(io::ErrorKind::Unsupported)?;
     let hash = suite.common.hash_provider.hash(&fs::read(path)?);
     Ok(hash.as_ref().iter().fold(String::new(), |mut text, byte| {
@@ -216,7 +183,7 @@ fn header(argument: &str) -> String {
 }
 
 /// A text without the values of secret parameters, and without users in URLs.
-fn without_secret_parameters(text: &str) -> String {
+pub(super) fn without_secret_parameters(text: &str) -> String {
     let mut text = text.to_owned();
     let mut from = 0;
     while let Some(begin) = text[from..].find("://").map(|scheme| from + scheme + 3) {

@@ -3,10 +3,11 @@
 use super::{
     Failure,
     args::ProtocolArgs,
-    origin::{self, ServerProgram},
+    origin,
     output::Bar,
     output_args::OutputArgs,
     server::{self, Target},
+    server_program::ServerProgram,
 };
 use crate::{
     measure::{Asked, Process},
@@ -103,10 +104,11 @@ pub(super) fn load_own_gateway(request: &Request<'_>, program: &Path) -> Result<
         thresholds: request.thresholds,
         stop: request.stop.clone(),
     })?;
+    let server = ServerProgram::own(program, &gateway.admin);
     if !gateway.stop() {
         summary.warnings.push("the gateway did not shut down cleanly".to_owned());
     }
-    origin::add(&mut summary, request.provenance, &ServerProgram::own(program));
+    server.add_to(&mut summary, request.provenance);
     Ok(summary)
 }
 
@@ -143,12 +145,13 @@ pub(super) fn load_own_cluster(
         thresholds: request.thresholds,
         stop: request.stop.clone(),
     })?;
+    let server = ServerProgram::own(program, &cluster.admin());
     if !cluster.stop() {
         summary.warnings.push("a gateway did not shut down cleanly".to_owned());
     }
     let mut provenance = request.provenance.clone();
     origin::add_file(&mut provenance.files, nats);
-    origin::add(&mut summary, &provenance, &ServerProgram::own(program));
+    server.add_to(&mut summary, &provenance);
     Ok(summary)
 }
 

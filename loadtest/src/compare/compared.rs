@@ -163,12 +163,13 @@ fn differences(path: &str, a: &Table, b: &Table) -> Vec<String> {
 }
 
 fn warnings(a: &Report, b: &Report) -> Vec<String> {
-    const OF_MACHINE: [(&str, &str); 5] = [
+    const OF_MACHINE: [(&str, &str); 6] = [
         ("cpu", "processor"),
         ("cores", "number of cores"),
         ("cores_usable", "number of usable cores"),
         ("memory_bytes", "memory"),
         ("kernel", "kernel"),
+        ("congestion", "congestion control"),
     ];
     let mut warnings = Vec::new();
     for (key, name) in OF_MACHINE {
@@ -181,11 +182,14 @@ fn warnings(a: &Report, b: &Report) -> Vec<String> {
     if variables(a) != variables(b) {
         warnings.push(format!("other variables: {} and {}", variables(a), variables(b)));
     }
-    for key in ["version", "commit"] {
+    for key in ["version", "commit", "profile"] {
         let pointer = format!("/provenance/load_tester/{key}");
         if a.text(&pointer) != b.text(&pointer) {
             warnings.push(format!("another load tester: its {key} is {} and {}", a.text(&pointer), b.text(&pointer)));
         }
+    }
+    if a.text("/dictionary") != b.text("/dictionary") {
+        warnings.push("other dictionaries: compressed bytes differ by that alone".to_owned());
     }
     for report in [a, b] {
         if report.json["stopped"] == true {

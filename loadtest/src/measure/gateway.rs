@@ -42,6 +42,17 @@ pub enum AdminError {
     },
 }
 
+/// What a gateway tells of its build, as far as it knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Build {
+    /// Its version.
+    pub version: Option<String>,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+    /// How it was built: `release` or `debug`.
+    pub profile: Option<String>,
+}
+
 /// The gateway's metrics at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
@@ -155,6 +166,12 @@ impl Counters {
         labels
             .split(',')
             .find_map(|pair| Some(pair.strip_prefix(label)?.strip_prefix("=\"")?.strip_suffix('"')?.to_owned()))
+    }
+
+    /// What the gateway tells of its build.
+    pub fn build(&self) -> Build {
+        let label = |label| self.label("tickfan_build_info", label).filter(|value| !value.is_empty());
+        Build { version: label("version"), commit: label("commit"), profile: label("profile") }
     }
 
     /// A metric's series by the value of their only label.

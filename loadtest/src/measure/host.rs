@@ -23,6 +23,8 @@ pub struct Host {
     pub ports: Option<String>,
     /// The longest backlog of a listener.
     pub somaxconn: Option<u64>,
+    /// The congestion control of new connections.
+    pub congestion: Option<String>,
     /// The load average of the minute before the run: an idle machine has one near 0.
     pub load_average: Option<f64>,
 }
@@ -46,6 +48,7 @@ impl Host {
             open_files_max: getrlimit(Resource::Nofile).maximum,
             ports: ports.map(|ports| ports.split_whitespace().collect::<Vec<_>>().join("-")),
             somaxconn: read("/proc/sys/net/core/somaxconn").and_then(|value| value.trim().parse().ok()),
+            congestion: read("/proc/sys/net/ipv4/tcp_congestion_control").map(|name| name.trim().to_owned()),
             load_average: read("/proc/loadavg").and_then(|load| load.split(' ').next()?.parse().ok()),
         }
     }

@@ -27,7 +27,15 @@ pub fn page(summary: &Summary) -> String {
     plots(summary).iter().for_each(|plot| out.push_str(&plot.figure()));
     out.push_str("</div>");
     let _ = evidence(summary, &mut out);
-    let _ = writeln!(out, "<h2>Text report</h2><pre>{}</pre></html>", escaped(&text(summary, Whole::Yes)));
+    let _ = writeln!(out, "<h2>Text report</h2><pre>{}</pre>", escaped(&text(summary, Whole::Yes)));
+    if let Some(config) = summary.provenance.as_ref().and_then(|provenance| provenance.server_config.as_ref()) {
+        let config = escaped(config);
+        let _ = writeln!(
+            out,
+            "<details><summary>The gateway's configuration in force</summary><pre>{config}</pre></details>"
+        );
+    }
+    out.push_str("</html>\n");
     out
 }
 
@@ -141,11 +149,15 @@ fn or_not_measured(value: Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Evidence, Rule};
+    use crate::{
+        check::{Evidence, Rule},
+        report::Provenance,
+    };
 
     #[test]
     fn a_servers_strings_are_escaped_and_the_page_loads_nothing() {
-        let mut summary = Summary { name: "<x>".into(), ..Summary::default() };
+        let provenance = Provenance { server_config: Some("<config>".to_owned()), ..Provenance::default() };
+        let mut summary = Summary { name: "<x>".into(), provenance: Some(provenance), ..Summary::default() };
         summary.violations.total = Some(1);
         summary.violations.evidence.push(Evidence {
             rule: Rule::Order,
@@ -155,7 +167,7 @@ mod tests {
             bytes: "data: <img src=x>".to_owned(),
         });
         let page = page(&summary);
-        assert!(page.contains("&lt;script&gt;") && page.contains("&lt;img"));
+        assert!(page.contains("&lt;script&gt;") && page.contains("&lt;img") && page.contains("&lt;config&gt;"));
         for markup in ["<script", "<img", "<x>", "http:", "https:", "url(", "@import"] {
             assert!(!page.contains(markup), "{markup}");
         }

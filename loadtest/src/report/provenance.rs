@@ -28,7 +28,7 @@ pub struct Provenance {
     pub left_out: Vec<String>,
     /// Files beside the programs that the run has read or started, with their SHA-256.
     pub files: BTreeMap<String, String>,
-    /// The configuration of a running gateway, as it tells it.
+    /// The gateway's configuration in force, every key with its value, as it tells it.
     pub server_config: Option<String>,
     /// The load tester.
     pub load_tester: Program,
@@ -56,6 +56,8 @@ pub struct Program {
     pub version: Option<String>,
     /// The commit that it was built from.
     pub commit: Option<String>,
+    /// How it was built: `release`, or `debug`, which is not optimised.
+    pub profile: Option<String>,
     /// The SHA-256 of its file, as `sha256sum` prints it.
     pub sha256: Option<String>,
 }
@@ -68,6 +70,9 @@ impl fmt::Display for Program {
         }
         if let Some(commit) = &self.commit {
             write!(f, ", commit {commit}")?;
+        }
+        if let Some(profile) = &self.profile {
+            write!(f, ", {profile} build")?;
         }
         if let Some(sha256) = &self.sha256 {
             write!(f, ", SHA-256 {sha256}")?;
@@ -104,8 +109,18 @@ impl Provenance {
             Some(server) => writeln!(out, "  server      {server}")?,
             None => writeln!(out, "  server      it does not tell its version")?,
         }
-        let Host { cpu, cores, cores_usable, memory_bytes, kernel, open_files_max, ports, somaxconn, load_average } =
-            &self.machine;
+        let Host {
+            cpu,
+            cores,
+            cores_usable,
+            memory_bytes,
+            kernel,
+            open_files_max,
+            ports,
+            somaxconn,
+            congestion,
+            load_average,
+        } = &self.machine;
         let memory = memory_bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes as f64)));
         for (path, sum) in &self.files {
             writeln!(out, "  file        {path}, SHA-256 {sum}")?;
@@ -121,6 +136,9 @@ impl Provenance {
         }
         if let Some(somaxconn) = somaxconn {
             write!(out, ", somaxconn {somaxconn}")?;
+        }
+        if let Some(congestion) = congestion {
+            write!(out, ", congestion control {congestion}")?;
         }
         if let Some(load) = load_average {
             write!(out, "; load average before: {load}")?;

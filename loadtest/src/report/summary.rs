@@ -49,6 +49,8 @@ pub struct Summary {
     pub connect: Option<Percentiles>,
     /// What the connections spoke.
     pub connections: Vec<ConnectionsSummary>,
+    /// The SHA-256 of the dictionary that streams were compressed with.
+    pub dictionary: Option<String>,
     /// From connect to the end of the TLS handshake.
     pub handshake: Option<Percentiles>,
     /// From connect to the head of the answer, of connections that became streams.
@@ -126,8 +128,8 @@ pub struct StreamsSummary {
     pub named: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Missed ticks, by the holes in `seq`.
-    pub holes: u64,
+    /// Missed ticks, by the holes in `seq`; `None`: another server's events have none.
+    pub holes: Option<u64>,
     /// Of them, those of streams without options; `None`: there was not one tick of such a stream.
     pub holes_of_whole: Option<u64>,
     /// By group.

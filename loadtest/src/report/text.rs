@@ -61,6 +61,9 @@ fn write_streams(of: &Summary, out: &mut String) -> std::fmt::Result {
         let tls = tls.as_ref().map_or("without TLS".to_owned(), |tls| format!("over {tls}"));
         writeln!(out, "  protocol    {protocol} {tls}: {} connections", number(*count))?;
     }
+    if let Some(dictionary) = &of.dictionary {
+        writeln!(out, "  dictionary  of the compressed streams: SHA-256 {dictionary}")?;
+    }
     Ok(())
 }
 
@@ -186,7 +189,8 @@ fn violations(out: &mut String, name: &str, of: &ViolationsSummary) -> std::fmt:
 }
 
 fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
-    let Some(gateway) = &of.gateway else { return writeln!(out, "  gateway     not measured: needs --pid or --admin") };
+    let what = if of.is_other_server { "server" } else { "gateway" };
+    let Some(gateway) = &of.gateway else { return writeln!(out, "  {what:<11} not measured: needs --pid or --admin") };
     let cpu = gateway.cpu_cores.map_or("CPU not measured".to_owned(), |cores| format!("{cores:.2} cores"));
     let own = per_tick(gateway.cpu_micros_per_tick);
     let per_update =
@@ -195,9 +199,11 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
     let each = gateway.memory_per_stream.map_or(String::new(), |bytes| format!(", {} per stream", size(bytes as f64)));
     let per_connect =
         gateway.cpu_micros_per_connect.map_or(String::new(), |micros| format!(", {} per connect", time(micros)));
-    writeln!(out, "  gateway     {cpu}, {own}{per_update}{per_connect}{memory}{each}")?;
-    writeln!(out, "  missed      {}; {} by the holes in seq", listed(&gateway.missed), number(of.streams.holes))?;
-    writeln!(out, "  closed      {}", listed(&gateway.closed))?;
+    writeln!(out, "  {what:<11} {cpu}, {own}{per_update}{per_connect}{memory}{each}")?;
+    if let Some(holes) = of.streams.holes {
+        writeln!(out, "  missed      {}; {} by the holes in seq", listed(&gateway.missed), number(holes))?;
+        writeln!(out, "  closed      {}", listed(&gateway.closed))?;
+    }
     if let Some(floor) = &of.floor {
         let ratio = of.cpu_to_floor.map_or(String::new(), |ratio| format!(": the gateway needs {ratio:.2} times that"));
         writeln!(out, "  floor       {} ticks, {}{ratio}", number(floor.ticks), per_tick(floor.cpu_micros_per_tick))?;
@@ -237,8 +243,11 @@ fn per_tick(micros: Option<f64>) -> String {
     micros.map_or("not measured".to_owned(), time) + " per tick"
 }
 
-/// The counts above zero, with their names.
+/// The counts above zero, with their names. Without any count the gateway did not tell them.
 fn listed(counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return "not known, --admin tells it".to_owned();
+    }
     let above_zero = counts.iter().filter(|(_, count)| **count > 0);
     let all: Vec<String> = above_zero.map(|(name, count)| format!("{name} {}", number(*count))).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }

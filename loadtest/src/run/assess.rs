@@ -50,6 +50,7 @@ pub(super) fn assess(mut observed: Observed<'_>, warnings: &mut Vec<String>) -> 
         ticks_per_second: per_second(observed.start.ticks, observed.end.ticks, seconds),
         bytes_per_second: per_second(observed.start.bytes, observed.end.bytes, seconds),
         connections: connections(&observed.outcome),
+        dictionary: observed.outcome.dictionary.clone(),
         connect: percentiles(&measures.connect),
         handshake: percentiles(&measures.handshake),
         answer: percentiles(&measures.answer),
@@ -142,7 +143,7 @@ fn streams(observed: &Observed<'_>, has_exact_times: bool) -> StreamsSummary {
         ticks: measures.ticks,
         named: measures.named,
         bytes: measures.bytes,
-        holes: measures.holes,
+        holes: (observed.run.streams.wire == Wire::Tickfan).then_some(measures.holes),
         holes_of_whole: measures.holes_of_whole,
         groups,
         refusal: observed.outcome.refusal.clone(),
@@ -217,10 +218,10 @@ fn gateway(observed: &Observed<'_>) -> Option<GatewaySummary> {
     let grown = start.memory.zip(before).map(|(open, before)| open.saturating_sub(before.memory_bytes));
     let memory_max = observed.samples.iter().filter_map(|sample| sample.gateway_memory).max();
     let counters = observed.counters.as_ref();
-    let build = |label: &str| counters.and_then(|(_, after)| after.label("tickfan_build_info", label));
+    let build = counters.map(|(_, after)| after.build()).unwrap_or_default();
     Some(GatewaySummary {
-        version: build("version"),
-        commit: build("commit").filter(|commit| !commit.is_empty()),
+        version: build.version,
+        commit: build.commit,
         cpu_cores: cpu.map(|cpu| cpu.as_secs_f64() / observed.seconds()),
         cpu_micros_per_tick: cpu.and_then(|cpu| micros_per(cpu, ticks)),
         cpu_micros_per_update: cpu.and_then(|cpu| micros_per(cpu, taken)),

@@ -6,7 +6,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    measure::{Process, Usage},
+    measure::{Admin, Process, Usage},
     report::{BusSummary, ClusterSummary, NodeSummary},
     scenario::ClusterSetup,
 };
@@ -97,6 +97,11 @@ impl Cluster {
     /// The addresses for clients.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(|node| node.place.listen).collect()
+    }
+
+    /// The admin listener of the first gateway; all have the same program and configuration.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.nodes[0].place.admin)
     }
 
     /// Restarts one gateway after the other, as often as asked for; each once the one before is ready. A restart that

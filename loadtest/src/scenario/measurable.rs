@@ -11,6 +11,8 @@ pub struct NeverMeasured {
     why: String,
 }
 
+/// What is measured of streams without options that read at once.
+const OF_WHOLE: [&str; 3] = ["holes", "age_spread", "symbol_age_spread"];
 /// What a cluster does not have: its gateways' counters end with their processes.
 const NOT_OF_CLUSTERS: [&str; 9] = [
     "missed_ring",
@@ -37,8 +39,8 @@ pub fn check_measurable(threshold: &Threshold, groups: &[Group], is_cluster: boo
         Measured::One(measure) if is_cluster && NOT_OF_CLUSTERS.contains(&measure.name) => {
             never("the counters of a cluster's gateways are not read, since they are restarted".to_owned())
         }
-        Measured::One(measure) if measure.name == "holes" && !groups.iter().any(is_whole) => {
-            never("all groups have options or read slowly, and holes are counted of the others".to_owned())
+        Measured::One(measure) if OF_WHOLE.contains(&measure.name) && !groups.iter().any(is_whole) => {
+            never("all groups have options or read slowly, and this is measured of the others".to_owned())
         }
         Measured::One(_) => Ok(()),
         Measured::Times { times, at, group } => {
@@ -89,11 +91,14 @@ mod tests {
             ("slow_age_p99", vec![fast()], false, "set age_p99"),
             ("live_gap_max", vec![slow(), fast()], false, "have options or read slowly"),
             ("holes", vec![fast()], false, "have options or read slowly"),
+            ("age_spread", vec![fast()], false, "have options or read slowly"),
+            ("age_spread", vec![fast(), Group::default()], false, ""),
             ("holes", vec![Group::default()], true, ""),
             ("missed_ring", vec![fast()], true, "the counters of a cluster"),
             ("missed_ring", vec![fast()], false, ""),
         ] {
-            let value = if threshold.contains('_') && !threshold.starts_with("missed") { "1s" } else { "0" };
+            let is_time = threshold.contains('_') && !threshold.starts_with("missed") && !threshold.ends_with("spread");
+            let value = if is_time { "1s" } else { "0" };
             let threshold = Threshold::from_argument(&format!("{threshold}={value}")).unwrap();
             let error = check_measurable(&threshold, &groups, is_cluster).map_err(|error| error.to_string());
             match error {

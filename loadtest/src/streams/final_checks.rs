@@ -83,6 +83,7 @@ impl EventLoop {
             thread_cpu,
             refusal: self.observer.refusal,
             connections: self.observer.connections,
+            dictionary: self.observer.decoder.map(|decoder| decoder.name()),
             stayed,
             is_complete: self.is_complete,
         }

@@ -18,6 +18,8 @@ pub(super) struct Reader {
     /// When the stream opened, in µs since 1970.
     pub(super) opened: i64,
     pub(super) reads_at_once: bool,
+    /// Whether it gets each tick as it comes: others are older by their own choice.
+    pub(super) is_whole: bool,
     /// The number of its target.
     pub(super) target: usize,
     /// The number of its group.
@@ -110,12 +112,14 @@ impl Observer {
         if self.is_measuring {
             self.measures.ticks_measured += 1;
             self.measures.age.record(age);
-            self.age_of_symbol(symbol).add(age);
+            if reader.is_whole {
+                self.age_of_symbol(symbol).add(age);
+            }
             if let Some(group) = self.measures.groups.get_mut(reader.group) {
                 group.age.record(age);
             }
         }
-        self.is_measuring.then_some(age)
+        (self.is_measuring && reader.is_whole).then_some(age)
     }
 
     /// Counts another server's event; a block without data is not an event. The latency of events with `"kind":"trade"`
@@ -217,7 +221,7 @@ mod tests {
         ] {
             observer.count(
                 block.as_bytes(),
-                Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true, target: 0, group: 0 },
+                Reader { now: 1_000_100, opened: 1_000_000, reads_at_once: true, is_whole: true, target: 0, group: 0 },
             );
             let measured_now =
                 observer.measures.latency.percentiles(Asked::default()).map_or(0, |latency| latency.count);
@@ -233,7 +237,12 @@ mod tests {
         for (load_ended, recv, measured) in [(0, 500, 1), (500, 500, 2), (500, 501, 2)] {
             observer.load_ended = load_ended;
             let tick = Tick { seq: 1, kind: Kind::Trade, state: State::Live, recv, trade_ts: Some(recv), trades: 1 };
-            observer.measure(0, tick, 0, Reader { now: 600, opened: 100, reads_at_once: true, target: 0, group: 0 });
+            observer.measure(
+                0,
+                tick,
+                0,
+                Reader { now: 600, opened: 100, reads_at_once: true, is_whole: true, target: 0, group: 0 },
+            );
             assert_eq!(observer.measures.ticks_measured, measured, "{recv} with a load until {load_ended}");
         }
         assert_eq!(observer.measures.ticks, 3);
@@ -243,7 +252,7 @@ mod tests {
     fn a_trade_of_the_load_is_measured_however_late_it_is_received_and_read() {
         const LOAD_ENDED: i64 = 1_000_000;
         let count = |observer: &Observer| (observer.measures.latency.count(), observer.measures.age.count());
-        let reader = Reader { now: 9_000_000, opened: 100, reads_at_once: true, target: 0, group: 0 };
+        let reader = Reader { now: 9_000_000, opened: 100, reads_at_once: true, is_whole: true, target: 0, group: 0 };
         let tick = |recv, trade_ts| Tick {
             seq: 1,
             kind: Kind::Trade,
@@ -278,7 +287,7 @@ mod tests {
     fn ages_of_a_clock_that_is_ahead_are_counted_as_impossible() {
         let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
         observer.is_measuring = true;
-        let reader = Reader { now: 600, opened: 100, reads_at_once: true, target: 0, group: 0 };
+        let reader = Reader { now: 600, opened: 100, reads_at_once: true, is_whole: true, target: 0, group: 0 };
         for recv in [500, 700] {
             let tick = Tick { seq: 1, kind: Kind::Quote, state: State::Live, recv, trade_ts: None, trades: 1 };
             observer.measure(0, tick, 0, reader);
@@ -289,7 +298,7 @@ mod tests {
     #[test]
     fn slow_readers_are_measured_from_the_load_on_as_all_are() {
         let mut observer = Observer::new(Wire::Tickfan, String::new(), None);
-        let reader = Reader { now: 600, opened: 100, reads_at_once: false, target: 0, group: 0 };
+        let reader = Reader { now: 600, opened: 100, reads_at_once: false, is_whole: false, target: 0, group: 0 };
         let tick = Tick { seq: 1, kind: Kind::Quote, state: State::Live, recv: 500, trade_ts: None, trades: 1 };
         for measured in [0, 1] {
             observer.is_measuring = measured > 0;

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub refusal: Option<String>,
     /// What the connections spoke, and how many there were.
     pub connections: BTreeMap<(Protocol, Option<Negotiated>), u64>,
+    /// The SHA-256 of the dictionary that streams were compressed with.
+    pub dictionary: Option<String>,
     /// The streams that kept their first connection to the end and have read everything.
     pub stayed: Vec<Stayed>,
     /// Whether no stream left bytes unread, so that holes can be compared exactly.

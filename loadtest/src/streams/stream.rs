@@ -293,6 +293,7 @@ impl Stream {
             now: at,
             opened: self.opened,
             reads_at_once: group.reads == Reads::AtOnce,
+            is_whole: group.is_whole,
             target: self.target,
             group: self.group,
         };

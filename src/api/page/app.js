@@ -1,6 +1,6 @@
 // Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
 
-import { RATES, load, save, symbolsOf } from "./choices.js";
+import { load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Facts } from "./facts.js";
 import { loadLooks, nextSort, saveLooks, sorted, withList } from "./looks.js";
@@ -11,8 +11,9 @@ import { Store } from "./store.js";
 import { connect } from "./tickfan/index.js";
 import { Ticks } from "./ticks.js";
 import { Announcer } from "./view/announcer.js";
+import { controlRate, controlTheme } from "./view/controls.js";
 import { Detail } from "./view/detail.js";
-import { Frame, element, forgetColours } from "./view/dom.js";
+import { Frame, element } from "./view/dom.js";
 import { lights } from "./view/lights.js";
 import { Looks } from "./view/looks.js";
 import { Search } from "./view/search.js";
@@ -355,24 +356,6 @@ new Search({ add, listed: (symbol) => store.rows.has(symbol) });
 
 // ---- the controls
 
-function controlRate() {
-  const [slider, shown] = [byId("max-rate"), byId("max-rate-text")];
-  slider.max = RATES.length - 1;
-  slider.value = RATES.indexOf(choices.maxRate);
-  const text = () => {
-    const rate = RATES[slider.value];
-    shown.textContent = slider.ariaValueText = rate === null ? "every tick" : `${rate} a second`;
-    return rate;
-  };
-  text();
-  slider.addEventListener("input", text);
-  slider.addEventListener("change", () => {
-    choices.maxRate = text();
-    save(choices, "maxRate");
-    follow();
-  });
-}
-
 function controlPause() {
   const button = byId("pause");
   button.addEventListener("click", () => {
@@ -381,34 +364,6 @@ function controlPause() {
     button.toggleAttribute("data-paused", paused !== null);
     follow();
   });
-}
-
-function controlTheme() {
-  const button = byId("theme");
-  const root = document.documentElement;
-  const themes = ["system", "dark", "light"];
-  const show = () => {
-    const theme = root.dataset.theme ?? "system";
-    button.querySelector("span").textContent = theme;
-    button.ariaLabel = `Colours: ${theme}`;
-    forgetColours();
-    detail.restyle(clock.now());
-    secondDue = true;
-    frame.ask();
-  };
-  button.addEventListener("click", () => {
-    const next = themes[(themes.indexOf(root.dataset.theme ?? "system") + 1) % themes.length];
-    if (next === "system") delete root.dataset.theme;
-    else root.dataset.theme = next;
-    try {
-      localStorage.setItem("tickfan.theme", next);
-    } catch {
-      // Without storage the choice lasts as long as the page.
-    }
-    show();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  show();
 }
 
 byId("notice-close").addEventListener("click", () => status.dismiss());
@@ -445,7 +400,11 @@ async function start() {
 pane.hide(looks.hidden);
 pane.list(looks.lists);
 watchlist.showSort(looks.sort);
-controlRate();
+controlRate(choices, follow);
 controlPause();
-controlTheme();
+controlTheme(() => {
+  detail.restyle(clock.now());
+  secondDue = true;
+  frame.ask();
+});
 start();

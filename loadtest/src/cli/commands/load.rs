@@ -4,12 +4,12 @@ use crate::{
     cli::{
         Failure,
         args::RunArgs,
-        origin::{self, ServerProgram},
         scenario::{
             Request, broker_program, gateway_program, load_own_cluster, load_own_gateway, run_with_progress,
             stream_setup,
         },
         server::{Target, watched_server, wire},
+        server_program::{ServerProgram, program_of},
     },
     measure::Admin,
     report::Summary,
@@ -53,13 +53,11 @@ fn load_running_server(url: &str, args: &RunArgs, request: &Request<'_>) -> Resu
         thresholds: request.thresholds,
         stop: request.stop.clone(),
     })?;
-    let mut provenance = request.provenance.clone();
-    let config = args.watched.admin.and_then(|admin| Admin::new(admin).config().ok());
-    if config.is_none() && args.path.is_none() {
+    let program = program_of(args.watched.pid);
+    let server = ServerProgram::running(url, program.as_deref(), args.watched.admin.map(Admin::new).as_ref());
+    if !server.has_config() && args.path.is_none() {
         summary.warnings.push("the gateway's configuration is not known; --admin tells it".to_owned());
     }
-    provenance.server_config = config;
-    let program = origin::program_of(args.watched.pid);
-    origin::add(&mut summary, &provenance, &ServerProgram::running(url, program.as_deref()));
+    server.add_to(&mut summary, request.provenance);
     Ok(summary)
 }

@@ -4,11 +4,13 @@ use crate::{
     cli::{
         Failure,
         args::StreamsArgs,
-        origin::{self, ServerProgram},
+        origin,
         output::{check_report_file, write_results},
         scenario::{merged_thresholds, run_with_progress},
         server::{Target, watched_server, wire},
+        server_program::{ServerProgram, program_of},
     },
+    measure::Admin,
     run::{Run, Stop},
     scenario::{Scenario, Threshold, check_measurable, check_streams},
     streams::{Setup, need_descriptors, probe},
@@ -58,8 +60,12 @@ pub(super) fn execute(args: &StreamsArgs) -> Result<u8, Failure> {
         thresholds: &thresholds,
         stop: Stop::on_signals()?,
     })?;
-    let program = origin::program_of(args.watched.pid);
-    origin::add(&mut summary, &provenance, &ServerProgram::running(&args.url, program.as_deref()));
+    let program = program_of(args.watched.pid);
+    let server = ServerProgram::running(&args.url, program.as_deref(), args.watched.admin.map(Admin::new).as_ref());
+    if !server.has_config() && args.path.is_none() {
+        summary.warnings.push("the gateway's configuration is not known; --admin tells it".to_owned());
+    }
+    server.add_to(&mut summary, &provenance);
     Ok(write_results(&summary, &args.output)?)
 }
 
