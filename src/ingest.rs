@@ -233,10 +233,9 @@ impl Sink for Ingest {
 
     fn unheard(&self, since: UnixMicros, listed_by: UnixMicros) -> Unheard {
         let places = FeedSymbol::all(self.symbols.len()).zip(&self.symbols).zip(&self.listed);
-        let listed = places.filter(|(_, since)| **since <= listed_by).filter_map(|((place, state), _)| {
-            let told = self.told.get(&place).copied().filter(|told| *told >= since);
-            state.as_ref().map(|state| (state, told))
-        });
+        let listed = places
+            .filter(|(_, since)| **since <= listed_by)
+            .filter_map(|((place, state), _)| state.as_ref().map(|state| (state, self.told.get(&place).copied())));
         unheard(listed, self.source, since)
     }
 
@@ -336,8 +335,8 @@ fn are_halted<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: S
     }) && is_any_halted
 }
 
-/// The symbols without data since then: those that wait, those that have been stale for longer, and those that the
-/// stream has said nothing new of since they were told at this time.
+/// The symbols without data since then: those that wait, and those that have been stale for longer. A symbol whose state
+/// the venue told beside the stream, at this time, is one that it knows: its stream may well be silent.
 fn unheard<'s>(
     symbols: impl Iterator<Item = (&'s Arc<SymbolState>, Option<UnixMicros>)>,
     source: Source,
@@ -348,8 +347,7 @@ fn unheard<'s>(
         let snapshot = state.said_by(source);
         let is_unheard = match (snapshot.state(), snapshot.not_live_since()) {
             (State::Waiting, _) => true,
-            (State::Stale, Some((stale_since, _))) => stale_since <= since,
-            (State::Live, _) => told.is_some_and(|told| snapshot.recv.is_none_or(|recv| recv <= told)),
+            (State::Stale, Some((stale_since, _))) => stale_since <= since && told.is_none_or(|told| told < since),
             _ => false,
         };
         if is_unheard {

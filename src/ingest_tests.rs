@@ -49,17 +49,17 @@ fn symbols_that_wait_or_were_cut_off_before_the_connection_subscribed_are_unhear
 }
 
 #[test]
-fn a_symbol_whose_state_was_asked_for_is_unheard_until_the_stream_says_something_new() {
-    let symbols = &symbols()[..1];
+fn a_symbol_whose_state_the_venue_has_told_since_is_not_unheard_however_old_that_state_is() {
+    let symbols = symbols();
     let begin = Now::read();
-    trade(&symbols[0], begin);
+    symbols.iter().for_each(|symbol| _ = symbol.outage(Reason::ConnectionLost, begin));
     let count = |told: Option<Now>| {
         let told = told.map(|told| told.unix);
         unheard(symbols.iter().map(|symbol| (symbol, told)), Source::Primary, begin.unix).count
     };
-    assert_eq!((count(None), count(Some(begin))), (0, 1));
-    trade(&symbols[0], begin.after(Duration::from_secs(1)));
-    assert_eq!(count(Some(begin)), 0);
+    assert_eq!((count(None), count(Some(begin))), (4, 1), "D waits, so the venue has told nothing of it");
+    let before = Now { unix: begin.unix.before(Duration::from_secs(1)), ..begin };
+    assert_eq!(count(Some(before)), 4, "on another connection");
 }
 
 #[test]

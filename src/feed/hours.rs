@@ -1,6 +1,6 @@
 //! Where a feed stands in its hours, and when to look again. Pure: the clock is passed in.
 
-use crate::market::{Now, Phase, Schedule};
+use crate::market::{Now, Phase, Schedule, UnixMicros};
 use std::time::{Duration, Instant};
 
 /// The longest time between two looks at the calendar: its clock may be set, or run on while the machine sleeps, which
@@ -26,6 +26,11 @@ impl HoursWatch {
         self.next_look
     }
 
+    /// When the hours began that this time falls in, where they have a beginning.
+    pub(super) fn opened(&self, now: UnixMicros) -> Option<UnixMicros> {
+        self.schedule.opened(now)
+    }
+
     /// Looks at the calendar; returns the phase if it is another one, or the first.
     pub(super) fn look(&mut self, now: Now) -> Option<Phase> {
         let change = self.schedule.next_change(now.unix);
@@ -41,7 +46,7 @@ impl HoursWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Hours, UnixMicros};
+    use crate::market::Hours;
 
     #[test]
     fn each_phase_is_told_once_and_on_time() {

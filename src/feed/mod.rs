@@ -4,6 +4,7 @@
 //! [`Sink`] takes the updates. A feed with more symbols than one connection carries has several, each with its own
 //! session.
 
+mod account_pace;
 mod backoff;
 mod counters;
 mod dial;
@@ -32,6 +33,7 @@ mod unheard;
 mod trial;
 mod connection;
 
+pub use account_pace::AccountPace;
 pub use discard::Discard;
 pub use disconnect::DisconnectReason;
 pub use key::VenueKey;
@@ -50,8 +52,9 @@ use crate::{
     recording::Recorder,
     venue::{self, Credentials, ListedSymbol, LocalServer, Secret, Setup, StartServer, Venue, VenueError},
 };
+use connection::NewVenue;
 use status::StatusWriter;
-use std::io;
+use std::{io, sync::Arc};
 use supervisor::Supervisor;
 use tokio::sync::{mpsc, watch};
 
@@ -156,6 +159,7 @@ pub struct Feed {
     message_bytes_max: Option<usize>,
     timing: Timing,
     dialing: Dialing,
+    pace: AccountPace,
     writers: Vec<StatusWriter>,
     status: FeedStatus,
     key: VenueKey,
@@ -192,6 +196,7 @@ impl Feed {
             message_bytes_max,
             timing: Timing::default(),
             dialing: dial::dialing(config),
+            pace: AccountPace::default(),
             writers,
             key: VenueKey::new(config.credentials.clone(), status.redactor()),
             status,
@@ -210,6 +215,11 @@ impl Feed {
         Self { dialing: self.dialing.with_look_up(look_up), ..self }
     }
 
+    /// The same feed, which shares the pace of its requests with others.
+    pub fn with_pace(self, pace: AccountPace) -> Self {
+        Self { pace, ..self }
+    }
+
     /// The same feed, which is recorded: there is a recorder for each connection of its list.
     pub fn with_recorders(self, recorders: Vec<Recorder>) -> Self {
         assert_eq!(recorders.len(), self.config.connection_count(), "each connection has a recorder");
@@ -223,6 +233,7 @@ impl Feed {
             message_bytes_max: self.message_bytes_max,
             timing: self.timing,
             dialing: self.dialing.clone(),
+            pace: self.pace.clone(),
             writers: self.writers.clone(),
             status: self.status.clone(),
             key: self.key.clone(),
@@ -329,6 +340,14 @@ fn venue(
 ) -> Result<Box<dyn Venue>, VenueError> {
     let setup = Setup { url, symbols, credentials: key, playback: config.playback.as_ref() };
     venue::new(config.venue, &setup)
+}
+
+/// Makes the venue's side of a connection of a feed that was checked, with an empty list.
+fn new_venue(config: Arc<config::Feed>, url: Option<String>, key: VenueKey) -> NewVenue {
+    Box::new(move || {
+        venue(&config, key.current().as_ref(), url.as_deref(), &[])
+            .expect("the settings were checked when the feed was made, and a local server has a valid address")
+    })
 }
 
 #[cfg(test)]

@@ -103,6 +103,11 @@ impl Silence {
         }
     }
 
+    /// Whether the silence has lasted for so long that the symbols are stale, on this connection or the last one.
+    pub(super) fn is_mute(&self) -> bool {
+        self.is_mute
+    }
+
     /// Data with these parts arrived. Returns the parts that are silent from now on.
     pub(super) fn parts(&mut self, parts: Parts, now: Instant) -> Parts {
         match self.patience.part_mute_after {

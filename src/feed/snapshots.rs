@@ -56,6 +56,8 @@ pub(super) struct Snapshots {
     /// `None` where the venue has no such requests.
     rule: Option<SnapshotRule>,
     wanted: BTreeSet<FeedSymbol>,
+    /// All that were wanted on this connection.
+    known: BTreeSet<FeedSymbol>,
     /// Those of the request that is open.
     asked: Vec<FeedSymbol>,
     not_before: Option<Instant>,
@@ -66,7 +68,15 @@ pub(super) struct Snapshots {
 
 impl Snapshots {
     pub(super) fn new(rule: Option<SnapshotRule>) -> Self {
-        Self { rule, wanted: BTreeSet::new(), asked: Vec::new(), not_before: None, rests_until: None, failures: 0 }
+        Self {
+            rule,
+            wanted: BTreeSet::new(),
+            known: BTreeSet::new(),
+            asked: Vec::new(),
+            not_before: None,
+            rests_until: None,
+            failures: 0,
+        }
     }
 
     /// The venue's limits, if it has such requests.
@@ -77,13 +87,24 @@ impl Snapshots {
     /// The state of these symbols is wanted.
     pub(super) fn want(&mut self, symbols: impl IntoIterator<Item = FeedSymbol>) {
         if self.rule.is_some() {
-            self.wanted.extend(symbols);
+            for symbol in symbols {
+                self.wanted.insert(symbol);
+                self.known.insert(symbol);
+            }
         }
+    }
+
+    /// All symbols are stale: those of the list are to be asked for again. A request that is open does not count.
+    pub(super) fn start_over(&mut self, is_listed: impl Fn(FeedSymbol) -> bool) {
+        self.asked.clear();
+        self.known.retain(|symbol| is_listed(*symbol));
+        self.wanted.clone_from(&self.known);
     }
 
     /// The connection has ended: what it wanted, the next one wants by itself. The pace is kept.
     pub(super) fn reset(&mut self) {
         self.wanted.clear();
+        self.known.clear();
         self.asked.clear();
         self.rests_until = None;
         self.failures = 0;
@@ -107,6 +128,17 @@ impl Snapshots {
         }
         self.not_before = Some(now + rule.between_requests);
         Some(&self.asked)
+    }
+
+    /// The request does not begin before then: its symbols are asked for with the next one.
+    pub(super) fn postpone(&mut self, until: Instant) {
+        self.wanted.append(&mut self.asked.drain(..).collect());
+        self.not_before = Some(until);
+    }
+
+    /// The venue wants no request before then.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.not_before
     }
 
     /// The open request has ended. A failure that may pass is tried again, after a wait.
@@ -163,6 +195,30 @@ mod tests {
         assert_eq!(next(&mut snapshots, start + 2 * PACE), 50, "each symbol once");
         snapshots.ended(SnapshotResult::Read, None, start + 2 * PACE);
         assert_eq!(snapshots.deadline(start), None);
+    }
+
+    #[test]
+    fn after_a_silence_all_that_is_still_listed_is_asked_for_again() {
+        let start = Instant::now();
+        let mut snapshots = snapshots(3);
+        assert_eq!(next(&mut snapshots, start), 3);
+        snapshots.start_over(|symbol| symbol != FeedSymbol(1));
+        let again = snapshots.next(start + PACE).unwrap().to_vec();
+        assert_eq!(again, [FeedSymbol(0), FeedSymbol(2)], "what is open does not count");
+        snapshots.ended(SnapshotResult::Read, None, start + PACE);
+        snapshots.reset();
+        snapshots.start_over(|_| true);
+        assert_eq!(next(&mut snapshots, start + 2 * PACE), 0, "the next connection wants them by itself");
+    }
+
+    #[test]
+    fn a_request_that_has_no_turn_is_made_later_with_the_same_symbols() {
+        let start = Instant::now();
+        let mut snapshots = snapshots(201);
+        assert_eq!(next(&mut snapshots, start), 200);
+        snapshots.postpone(start + 5 * PACE);
+        assert_eq!((snapshots.deadline(start), next(&mut snapshots, start)), (Some(start + 5 * PACE), 0));
+        assert_eq!(snapshots.next(start + 5 * PACE).unwrap()[0], FeedSymbol(0), "none is left out");
     }
 
     #[test]

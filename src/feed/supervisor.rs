@@ -1,8 +1,8 @@
 //! The connections of a feed that runs: as many as its list needs, which changes while they live.
 
 use super::{
-    Feed, FeedMetrics, ListChange, MakeSink, Sink, Timing, VenueKey,
-    connection::{Connection, ConnectionSetup, MessageLimit, NewVenue, Relisting},
+    AccountPace, Feed, FeedMetrics, ListChange, MakeSink, Sink, Timing, VenueKey,
+    connection::{Connection, ConnectionSetup, MessageLimit, Relisting},
     pacer::ConnectPacer,
     placement::Placement,
     rotation::Overlaps,
@@ -55,6 +55,7 @@ pub(super) struct Supervisor<M: MakeSink> {
     are_numbered: bool,
     timing: Timing,
     dialing: Dialing,
+    pace: AccountPace,
     pacer: ConnectPacer,
     metrics: FeedMetrics,
     shutdown: watch::Receiver<bool>,
@@ -122,6 +123,7 @@ impl<M: MakeSink> Supervisor<M> {
             are_numbered: config.connection_count() > 1,
             timing: feed.timing,
             dialing: feed.dialing,
+            pace: feed.pace,
             pacer: ConnectPacer::new(feed.timing.between_connects.unwrap_or(spec.between_connects)),
             config,
             url,
@@ -167,7 +169,7 @@ impl<M: MakeSink> Supervisor<M> {
         let is_numbered = self.are_numbered || connection > 0;
         let setup = ConnectionSetup {
             name: if is_numbered { format!("{}/{}", config.name, connection + 1) } else { config.name.clone() },
-            new_venue: new_venue(config.clone(), self.url.clone(), self.key.clone()),
+            new_venue: super::new_venue(config.clone(), self.url.clone(), self.key.clone()),
             key: self.key.read(),
             overlaps: self.overlaps.clone(),
             first: Relisting { changes, patience: self.patience() },
@@ -179,6 +181,7 @@ impl<M: MakeSink> Supervisor<M> {
             schedule: config.schedule.clone(),
             timing: self.timing,
             dialing: self.dialing.clone(),
+            pace: self.pace.clone(),
             message_limit: self.message_limit,
             pacer: self.pacer.clone(),
             place: connection,
@@ -389,12 +392,4 @@ impl<M: MakeSink> Drop for Supervisor<M> {
     fn drop(&mut self) {
         self.metrics.up.set_runs(false);
     }
-}
-
-/// Makes the venue's side of a connection of a feed that was checked, with an empty list.
-fn new_venue(config: Arc<config::Feed>, url: Option<String>, key: VenueKey) -> NewVenue {
-    Box::new(move || {
-        super::venue(&config, key.current().as_ref(), url.as_deref(), &[])
-            .expect("the settings were checked when the feed was made, and a local server has a valid address")
-    })
 }

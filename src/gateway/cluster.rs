@@ -23,7 +23,7 @@ use crate::{
     },
     config::{self, FeedTier},
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, FeedMetrics, FeedState, FeedStatus, Timing, no_changes},
+    feed::{AccountPace, Feed, FeedMetrics, FeedState, FeedStatus, Timing, no_changes},
     ingest::{MakeIngest, Outlet},
     market::Now,
     telemetry::Metrics,
@@ -119,6 +119,8 @@ pub(super) struct Joining<B, L> {
     changed: Arc<Notify>,
     shards: Vec<ShardHandle>,
     room: Room,
+    /// Of requests to the venues, whose accounts several feeds may share.
+    pace: AccountPace,
 }
 
 impl<B: Bus, L: Leases> Joining<B, L> {
@@ -133,6 +135,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
             changed: Arc::default(),
             shards: Vec::new(),
             room: Room::default(),
+            pace: AccountPace::default(),
         }
     }
 
@@ -159,6 +162,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         let symbols = register(feed, &feed.symbols, &Known::new(), cache, Some(&shard), now)?;
         let runs =
             Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
+        let runs = runs.with_pace(self.pace.clone());
         runs.rest(RESTS, now);
         let status = runs.status();
         let key = runs.key();

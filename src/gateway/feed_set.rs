@@ -17,7 +17,7 @@ use crate::{
     delay::LineChange,
     demand::OnDemand,
     fanout::{Announcer, WorkerPool},
-    feed::{Feed, Timing},
+    feed::{AccountPace, Feed, Timing},
     limits::{self, Permit, Permits},
     market::Now,
 };
@@ -41,6 +41,8 @@ pub(super) struct FeedSet {
     pub(super) cache: Arc<Cache>,
     pub(super) workers: Arc<WorkerPool>,
     permits: Permits,
+    /// Of requests to the venues, whose accounts several feeds may share.
+    pub(super) pace: AccountPace,
     /// The same feeds, for those who look at them.
     shown: LiveFeeds,
     /// What feeds that came later have of the descriptors that the start gave to streams.
@@ -82,6 +84,7 @@ impl FeedSet {
             cache,
             workers,
             permits,
+            pace: AccountPace::default(),
             shown: LiveFeeds::default(),
             may_change,
             taken: std::sync::Mutex::default(),

@@ -145,7 +145,13 @@ async fn a_feed_of_a_reload_that_dies_is_told_as_one_of_the_start_is() {
         let config = Config { feeds: vec![mortal.clone()], ..Config::default() };
         let (died_tx, mut died_rx) = mpsc::channel(1);
         if is_of_start {
-            let to = WiredTo { cache: &set.cache, workers: &set.workers, limits: &config.limits, on_demand: None };
+            let to = WiredTo {
+                cache: &set.cache,
+                workers: &set.workers,
+                limits: &config.limits,
+                pace: &set.pace,
+                on_demand: None,
+            };
             let wired = wire_feed(&mortal, &Known::new(), to).unwrap();
             set.add(RunningFeed::new(&mortal, wired).unwrap()).unwrap();
             set.run(died_tx).await.unwrap();

@@ -102,7 +102,8 @@ impl FeedSet {
         config: &Config,
     ) -> Result<(), GatewayError> {
         let on_demand = self.on_demand();
-        let to = WiredTo { cache: &self.cache, workers: &self.workers, limits: &config.limits, on_demand };
+        let (cache, workers, limits, pace) = (&self.cache, &self.workers, &config.limits, &self.pace);
+        let to = WiredTo { cache, workers, limits, pace, on_demand };
         let none = Known::new();
         let known = kept.unwrap_or(&none);
         let wired = wire_feed(feed, known, to)?;

@@ -231,7 +231,7 @@ fn wire_feeds<B: Bus, L: Leases>(
     let mut feeds = FeedSet::new(cache.clone(), workers.clone(), permits.clone(), joining.is_none());
     let mut demand_feeds = Vec::new();
     for feed in primaries_first(&config.feeds) {
-        let to = WiredTo { cache, workers, limits: &config.limits, on_demand: None };
+        let to = WiredTo { cache, workers, limits: &config.limits, pace: &feeds.pace, on_demand: None };
         let mut wired = match joining {
             None => wire_feed(feed, &Known::new(), to)?,
             Some(joining) => joining.wire_feed(feed, &config.limits, cache, workers)?,

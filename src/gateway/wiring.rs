@@ -8,7 +8,7 @@ use crate::{
     delay::{DelayMetrics, Followed, Line},
     demand::{DemandFeed, OnDemand},
     fanout::{WorkerPool, worker_count},
-    feed::{Feed, FeedMetrics, FeedStatus, ListChange, Timing, VenueKey},
+    feed::{AccountPace, Feed, FeedMetrics, FeedStatus, ListChange, Timing, VenueKey},
     ingest::{FailoverLog, MakeIngest},
     limits::{self, Permits, TooFewDescriptors},
     market::{Now, Source, Symbol, Tier},
@@ -157,6 +157,8 @@ pub(super) struct WiredTo<'a> {
     pub(super) cache: &'a Cache,
     pub(super) workers: &'a Arc<WorkerPool>,
     pub(super) limits: &'a config::Limits,
+    /// The pace of requests to the venues.
+    pub(super) pace: &'a AccountPace,
     /// Where streams may have symbols of feeds that start later.
     pub(super) on_demand: Option<&'a OnDemand>,
 }
@@ -176,7 +178,7 @@ pub(super) fn wire_feed(feed: &config::Feed, known: &Known, to: WiredTo<'_>) -> 
     let now = Now::read();
     let runs =
         Feed::new(feed, to.limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;
-    let (runs, recording) = record_while_serving(runs, feed)?;
+    let (runs, recording) = record_while_serving(runs.with_pace(to.pace.clone()), feed)?;
     let sinks = MakeIngest::new(to.workers.clone());
     let (symbols, sinks, standby_for) = match &feed.standby {
         None => (list(feed, &feed.symbols, known, to.cache, to.on_demand, now)?, sinks, None),

@@ -108,6 +108,20 @@ impl Schedule {
         last.map_or(Phase::Closed, |(_, phase)| phase)
     }
 
+    /// When the hours began that this time falls in; `None` outside of them, and where they have no beginning.
+    pub fn opened(&self, now: UnixMicros) -> Option<UnixMicros> {
+        if self.hours == Hours::Always {
+            return None;
+        }
+        let today = new_york::date(now);
+        let changes = [today, today.plus(1)].map(|date| self.changes(date));
+        let past = changes.into_iter().flatten().take_while(|(moment, _)| *moment <= now);
+        past.fold(None, |opened, (moment, phase)| match phase {
+            Phase::Closed => None,
+            Phase::Quiet | Phase::Busy => opened.or(Some(moment)),
+        })
+    }
+
     /// When the phase changes next; `None` where it never does.
     pub fn next_change(&self, now: UnixMicros) -> Option<UnixMicros> {
         if self.hours == Hours::Always {
@@ -239,6 +253,27 @@ mod tests {
         ] {
             let now = new_york::moment(date.parse().unwrap(), minute);
             assert_eq!(schedule.phase(now), phase, "{date} {minute}");
+        }
+    }
+
+    #[test]
+    fn hours_have_a_beginning_while_they_last() {
+        let moment = |(date, minute): (&str, u32)| new_york::moment(date.parse().unwrap(), minute);
+        for (hours, now, opened) in [
+            (Hours::UsEquities, ("2026-01-05", 239), None),
+            (Hours::UsEquities, ("2026-01-05", 240), Some(("2026-01-05", 240))),
+            (Hours::UsEquities, ("2026-01-05", 1_199), Some(("2026-01-05", 240))),
+            (Hours::UsEquities, ("2026-01-05", 1_200), None),
+            (Hours::UsEquities, ("2026-01-10", 600), None),
+            (Hours::UsOvernight, ("2026-01-11", 1_199), None),
+            (Hours::UsOvernight, ("2026-01-11", 1_439), Some(("2026-01-11", 1_200))),
+            (Hours::UsOvernight, ("2026-01-12", 239), Some(("2026-01-11", 1_200))),
+            (Hours::UsOvernight, ("2026-01-12", 240), None),
+            (Hours::UsOvernight, ("2026-01-12", 1_200), Some(("2026-01-12", 1_200))),
+            (Hours::Always, ("2026-01-05", 600), None),
+        ] {
+            let schedule = Schedule::new(hours, Vec::new());
+            assert_eq!(schedule.opened(moment(now)), opened.map(moment), "{} {now:?}", hours.name());
         }
     }
 

@@ -172,12 +172,7 @@ impl Snapshot {
         {
             changed.mark_correction();
         }
-        // What was asked for may be of the day before.
-        if update.is_snapshot && self.status.waits_for_its_day() {
-            self.status.know_as_stale(admission.admitted);
-        } else {
-            self.status.renew(admission.admitted);
-        }
+        self.renew(update, admission.admitted);
         // After the renewal: what the venue says at the opening must not renew the prices of the day before.
         if let Some(closed) =
             update.status.filter(|_| admission.admitted.contains(Part::Status)).and_then(|status| status.closed)
@@ -255,6 +250,16 @@ impl Snapshot {
     /// The parts that no update has renewed since an outage.
     pub fn stale(&self) -> Parts {
         self.status.stale
+    }
+
+    /// These parts of an update are newer than what was known, or confirm it. What was asked for may be of an earlier
+    /// session: it is shown, and renews nothing.
+    fn renew(&mut self, update: &Update, admitted: Parts) {
+        let opened = if update.is_snapshot { update.opened.max(self.status.opened()) } else { None };
+        let Some(opened) = opened else { return self.status.renew(admitted) };
+        let current = admitted.without(update.parts_before(opened));
+        self.status.renew(current);
+        self.status.know_as_stale(admitted.without(current), (opened, Reason::Opening));
     }
 
     fn change_status(&mut self, change: impl FnOnce(&mut Status)) -> Parts {

@@ -198,20 +198,72 @@ fn a_snapshot_is_the_first_word_of_a_symbol_whatever_its_time() {
     }
 }
 
+/// The answer to a question for the latest state: a trade, a quote and a day's figures of these times, in seconds.
+fn told(times: [i64; 3], opened: Option<UnixMicros>) -> Update {
+    let [trade_time, quote_time, day] = times;
+    let sequence = |seconds| Sequence { time: at(seconds), ..Sequence::default() };
+    let quote = QuoteUpdate { sequence: sequence(quote_time), bid: number(4), ..QuoteUpdate::default() };
+    let figures = StatsUpdate { sequence: sequence(day), open: number(1), ..StatsUpdate::default() };
+    Update { quote: Some(quote), stats: Some(figures), opened, ..asked_for(at(trade_time), 5) }
+}
+
 #[test]
-fn rule_7_at_an_opening_a_snapshot_renews_nothing_whatever_its_time() {
-    for (time, price, trades) in [(at(0), 5, 1), (at(1), 7, 2)] {
+fn rule_7_what_a_snapshot_tells_of_an_earlier_session_is_shown_as_stale() {
+    // The hours began a minute ago, four hours after midnight; the day before began at the midnight before that.
+    let opened = at(-60);
+    let [today, yesterday] = [-60 - 4 * 3_600, -60 - 28 * 3_600];
+    use Part::{Quote, Stats, Trade};
+    for (name, times, opened, stale, state) in [
+        ("all of yesterday", [-3_600, -3_601, yesterday], opened, &[Trade, Quote, Stats][..], State::Stale),
+        ("a quote of today", [-3_600, -59, yesterday], opened, &[Trade, Stats], State::Live),
+        ("the very moment of the opening", [-60, -60, today], opened, &[], State::Live),
+        ("of no hours", [-3_600, -3_601, yesterday], None, &[], State::Live),
+    ] {
+        let stale: Parts = stale.iter().copied().collect();
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        let answer = told(times, opened);
+        for connection in 0..2 {
+            snapshot.apply(&answer, &mut guards, now());
+            assert_eq!((snapshot.state(), snapshot.stale()), (state, stale), "{name}, connection {connection}");
+            assert_eq!((snapshot.trades, last_prices(&snapshot).0), (1, Some(5)), "{name}: it is shown");
+            if state == State::Stale {
+                let since = opened.unwrap();
+                assert_eq!(snapshot.not_live_since(), Some((since, Reason::Opening)), "{name}");
+            }
+            snapshot.outage(Reason::ConnectionLost, &mut guards, now());
+        }
+        snapshot.apply(&trade(None, at(-1), 8), &mut guards, now());
+        assert_eq!((snapshot.state(), snapshot.stale().contains(Trade)), (State::Live, false), "{name}");
+    }
+}
+
+#[test]
+fn rule_7_a_snapshot_without_times_renews_nothing_within_hours() {
+    let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+    let answer = Update { opened: at(-60), ..asked_for(None, 5) };
+    snapshot.apply(&answer, &mut Guards::default(), now());
+    assert_eq!((snapshot.state(), snapshot.trades), (State::Stale, 1));
+}
+
+#[test]
+fn rule_7_at_an_opening_a_snapshot_renews_only_what_is_newer_than_the_opening() {
+    // The gateway saw the opening at second 10, be it that of the feed's hours or the venue's own word.
+    for (time, price, trades, state) in
+        [(at(0), 5, 1, State::Stale), (at(9), 7, 2, State::Stale), (at(10), 7, 2, State::Live)]
+    {
         let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
         let mut guards = Guards::default();
         snapshot.apply(&trade(None, at(0), 5), &mut guards, now());
+        let later = now().after(Duration::from_secs(10));
         snapshot.set_closed(true, now());
-        snapshot.set_closed(false, now());
+        snapshot.set_closed(false, later);
         let asked_for = asked_for(time, price);
         let figures = StatsUpdate { open: number(1), ..StatsUpdate::default() };
-        snapshot.apply(&Update { stats: Some(figures), ..asked_for }, &mut guards, now());
-        assert_eq!((snapshot.state(), snapshot.trades), (State::Stale, trades), "it may be of the day before");
-        assert_eq!(snapshot.stale(), Parts::from_iter([Part::Trade, Part::Stats]));
-        snapshot.apply(&trade(None, at(2), 8), &mut guards, now());
+        snapshot.apply(&Update { stats: Some(figures), ..asked_for }, &mut guards, later);
+        assert_eq!((snapshot.state(), snapshot.trades), (state, trades), "{time:?}");
+        assert!(snapshot.stale().contains(Part::Stats), "figures of no time");
+        snapshot.apply(&trade(None, at(11), 8), &mut guards, later);
         assert_eq!((snapshot.state(), snapshot.stale()), (State::Live, Parts::from_iter([Part::Stats])));
     }
 }

@@ -81,15 +81,17 @@ impl Status {
         self.stale = self.stale.without(parts);
     }
 
-    /// A day has opened, and no connection has brought anything of it yet.
-    pub(super) fn waits_for_its_day(&self) -> bool {
-        matches!(self.outage, Some((_, Reason::Opening)))
+    /// When the session opened that nothing has been known of yet.
+    pub(super) fn opened(&self) -> Option<UnixMicros> {
+        self.outage.filter(|(_, reason)| *reason == Reason::Opening).map(|(since, _)| since)
     }
 
-    /// Records that these parts are known, though they may be old.
-    pub(super) fn know_as_stale(&mut self, parts: Parts) {
-        self.known = self.known.union(parts);
-        self.stale = self.stale.union(parts);
+    /// Records that these parts are known, and old since then.
+    pub(super) fn know_as_stale(&mut self, parts: Parts, since: Since) {
+        if !parts.is_empty() {
+            self.known = self.known.union(parts);
+            self.mark_stale(parts, since);
+        }
     }
 
     /// Makes all known parts but the status stale. The first outage is the one that clients see, with exceptions: a

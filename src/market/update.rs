@@ -2,6 +2,9 @@
 
 use super::{Decimal, FeedSymbol, Part, Parts, UnixMicros, names::names};
 
+/// Figures of a day have the time at which that day began.
+const DAY_MICROS: i64 = 86_400_000_000;
+
 /// A venue's message, decoded for one symbol: any of its parts, each field set, kept or cleared.
 ///
 /// Several trades are several updates, oldest first.
@@ -22,6 +25,8 @@ pub struct Update {
     /// Whether it answers a question for the latest state, rather than tells an event as it happens. The stream may be
     /// ahead of such an answer: a trade or a quote that is not newer than the latest known one moves nothing.
     pub is_snapshot: bool,
+    /// Of a snapshot: when the feed's hours began. What is older is of an earlier session: it is known, and stays stale.
+    pub opened: Option<UnixMicros>,
 }
 
 impl Update {
@@ -34,6 +39,18 @@ impl Update {
             (Part::Status, self.status.is_some()),
         ];
         parts.into_iter().filter(|(_, is_there)| *is_there).map(|(part, _)| part).collect()
+    }
+
+    /// The parts that are of a session before the one that began then, or of no time that would tell.
+    pub(super) fn parts_before(&self, opened: UnixMicros) -> Parts {
+        let is_older =
+            |sequence: Sequence, lasts: i64| sequence.time.is_none_or(|time| time.0.saturating_add(lasts) < opened.0);
+        let parts = [
+            (Part::Trade, self.trade.is_some_and(|trade| is_older(trade.sequence, 0))),
+            (Part::Quote, self.quote.is_some_and(|quote| is_older(quote.sequence, 0))),
+            (Part::Stats, self.stats.is_some_and(|stats| is_older(stats.sequence, DAY_MICROS))),
+        ];
+        parts.into_iter().filter(|(_, is_older)| *is_older).map(|(part, _)| part).collect()
     }
 }
 

@@ -100,7 +100,7 @@ catalog! {
         FEED_SYMBOLS_UNHEARD: Gauge "tickfan_feed_symbols_unheard" Count [feed],
             "Symbols of the feed without data for 5 minutes since their connection subscribed, within hours.",
             details "They are `waiting`, or stale since before the connection. `/debug/feeds` names some.",
-            excludes "symbols that fell silent later, and refused ones";
+            excludes "symbols that fell silent later, refused ones, and those whose state the venue has told when asked";
         FEED_ACTIVE_SYMBOLS: Gauge "tickfan_feed_active_symbols" Count [feed, role in ["primary", "standby"]],
             "Symbols with two feeds whose shown price comes from this one.",
             details "Only for a feed with a standby, and for the standby.";

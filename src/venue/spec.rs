@@ -65,7 +65,7 @@ pub struct Spec {
 pub struct SnapshotRule {
     /// The most symbols of a request.
     pub symbols_max: usize,
-    /// The shortest time between two requests of a connection.
+    /// The shortest time between two requests of an account.
     pub between_requests: Duration,
     /// The longest answer that is read, in bytes.
     pub answer_bytes_max: usize,

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
 };
 use tickfan::telemetry::LogFilter;
@@ -58,18 +58,34 @@ fn is_encoded(word: &str) -> bool {
 
 /// Looks at lines of a log, and keeps those that give something away.
 #[derive(Clone, Default)]
-pub struct LogWatch(Arc<Mutex<Vec<String>>>);
+pub struct LogWatch(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    secrets: Vec<String>,
+    /// Tests that wait for a line.
+    followers: Vec<mpsc::Sender<String>>,
+}
 
 impl LogWatch {
     pub fn look(&self, line: &str) {
+        let mut seen = self.0.lock().unwrap();
         if let Some(what) = secret_in(line) {
-            self.0.lock().unwrap().push(format!("{what}: {line}"));
+            seen.secrets.push(format!("{what}: {line}"));
         }
+        seen.followers.retain(|follower| follower.send(line.to_owned()).is_ok());
+    }
+
+    /// All lines from now on.
+    pub fn follow(&self) -> mpsc::Receiver<String> {
+        let (lines_tx, lines) = mpsc::channel();
+        self.0.lock().unwrap().followers.push(lines_tx);
+        lines
     }
 
     /// Fails a test that has not failed already, if a line has given something away.
     pub fn check(&self) {
-        let found = self.0.lock().unwrap().clone();
+        let found = self.0.lock().unwrap().secrets.clone();
         assert!(found.is_empty() || thread::panicking(), "the log gives away {found:#?}");
     }
 

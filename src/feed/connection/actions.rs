@@ -147,6 +147,7 @@ impl<S: Sink> Connection<S> {
         }
         let now = Now::read();
         self.sink.mute(Parts::ALL, now);
+        self.snapshots.start_over(|place| self.places.is_taken(place));
         self.reporter.mute(now);
         None
     }

@@ -11,7 +11,7 @@ mod predecessor;
 mod snapshots;
 
 use super::{
-    FeedMetrics, Sink, Timing,
+    AccountPace, FeedMetrics, Sink, Timing,
     counters::FeedCounters,
     dial::{Dialer, Socket, SocketError},
     event::{Action, Event},
@@ -151,6 +151,7 @@ pub(super) struct ConnectionSetup<T> {
     pub(super) schedule: Schedule,
     pub(super) timing: Timing,
     pub(super) dialing: Dialing,
+    pub(super) pace: AccountPace,
     pub(super) message_limit: MessageLimit,
     pub(super) pacer: ConnectPacer,
     /// The place of the connection among those of its feed.
@@ -190,7 +191,12 @@ impl<S: Sink> Connection<S> {
             refused_symbols: 0,
             applied: setup.applied,
             relistings: setup.relistings,
-            snapshots: SnapshotTask::new(setup.message_limit.spec().snapshots, &setup.dialing, setup.timing),
+            snapshots: SnapshotTask::new(
+                setup.message_limit.spec().snapshots,
+                &setup.dialing,
+                setup.pace,
+                setup.timing,
+            ),
             dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
             message_limit: setup.message_limit,
             overlaps: setup.overlaps,
@@ -267,7 +273,7 @@ impl<S: Sink> Connection<S> {
                     continue;
                 }
                 Input::Snapshot(asked) => {
-                    self.take_snapshot(asked);
+                    self.take_snapshot(asked, Now::read());
                     continue;
                 }
                 Input::Frame(frame) => {
@@ -329,7 +335,7 @@ impl<S: Sink> Connection<S> {
             () = due => Input::Due,
             _ = self.publish.tick() => Input::Publish,
             relisting = self.relistings.recv() => Input::Relist(relisting),
-            asked = self.snapshots.next(may_take) => Input::Snapshot(asked),
+            asked = self.snapshots.next(may_take, self.session.is_mute()) => Input::Snapshot(asked),
             opened = opened => Input::Opened(Box::new(opened)),
             frame = frame => frame,
         }

@@ -5,11 +5,12 @@ use super::Connection;
 use crate::{
     dial::{self, Dialer, Dialing, Get, GetError},
     feed::{
-        Sink, Timing,
+        AccountPace, Sink, Timing,
+        account_pace::Account,
         dial::retry_after,
         snapshots::{SnapshotResult, Snapshots},
     },
-    market::Now,
+    market::{FeedSymbol, Now},
     recording,
     venue::{SnapshotRequest, SnapshotRule},
 };
@@ -48,6 +49,9 @@ pub(super) enum Asked {
 /// The requests of one connection, and the one that is open.
 pub(super) struct SnapshotTask {
     pub(super) schedule: Snapshots,
+    pace: AccountPace,
+    /// Of the open request.
+    account: Option<Account>,
     dialer: Dialer,
     /// A request takes so long at most, with all that it needs.
     within: Duration,
@@ -57,9 +61,16 @@ pub(super) struct SnapshotTask {
 }
 
 impl SnapshotTask {
-    pub(super) fn new(rule: Option<SnapshotRule>, dialing: &Dialing, timing: Timing) -> Self {
-        let dialer = Dialer::new(dialing.clone());
-        Self { schedule: Snapshots::new(rule), dialer, within: timing.snapshot, open: None, kept: None }
+    pub(super) fn new(rule: Option<SnapshotRule>, dialing: &Dialing, pace: AccountPace, timing: Timing) -> Self {
+        Self {
+            schedule: Snapshots::new(rule),
+            pace,
+            account: None,
+            dialer: Dialer::new(dialing.clone()),
+            within: timing.snapshot,
+            open: None,
+            kept: None,
+        }
     }
 
     /// Whether an answer waits for the sink.
@@ -74,8 +85,24 @@ impl SnapshotTask {
         self.schedule.reset();
     }
 
-    /// What comes next. It may be dropped at any await.
-    pub(super) async fn next(&mut self, may_take: bool) -> Asked {
+    /// The stream is mute, so all symbols are stale: what is open or kept would show them as live.
+    pub(super) fn start_over(&mut self, is_listed: impl Fn(FeedSymbol) -> bool) {
+        self.open = None;
+        self.kept = None;
+        self.schedule.start_over(is_listed);
+    }
+
+    fn ended(&mut self, result: SnapshotResult, retry_after: Option<Duration>, now: Instant) {
+        self.schedule.ended(result, retry_after, now);
+        if result == SnapshotResult::RateLimited
+            && let (Some(account), Some(until)) = (self.account, self.schedule.held_until())
+        {
+            self.pace.hold(account, until);
+        }
+    }
+
+    /// What comes next. While the stream `is_mute`, nothing is asked for. It may be dropped at any await.
+    pub(super) async fn next(&mut self, may_take: bool, is_mute: bool) -> Asked {
         if may_take && let Some(kept) = self.kept.take() {
             return Asked::Kept(kept);
         }
@@ -85,7 +112,7 @@ impl SnapshotTask {
             return Asked::Answer(answer);
         }
         match self.schedule.deadline(Instant::now()) {
-            Some(due) if self.kept.is_none() => {
+            Some(due) if self.kept.is_none() && !is_mute => {
                 sleep_until(due.into()).await;
                 Asked::Due
             }
@@ -93,7 +120,15 @@ impl SnapshotTask {
         }
     }
 
-    fn ask(&mut self, request: Option<SnapshotRequest>, rule: SnapshotRule) {
+    /// Asks, once it is the account's turn.
+    fn ask(&mut self, request: Option<SnapshotRequest>, rule: SnapshotRule, now: Instant) {
+        if let Some(request) = &request {
+            let account = self.pace.account(request);
+            if let Err(free_at) = self.pace.take_turn(account, rule.between_requests, now) {
+                return self.schedule.postpone(free_at);
+            }
+            self.account = Some(account);
+        }
         let dialer = self.dialer.clone();
         let within = self.within;
         self.open = Some(Box::pin(async move {
@@ -177,29 +212,28 @@ impl fmt::Display for Failed {
 
 impl<S: Sink> Connection<S> {
     /// Goes on with the requests for snapshots.
-    pub(super) fn take_snapshot(&mut self, asked: Asked) {
+    pub(super) fn take_snapshot(&mut self, asked: Asked, now: Now) {
         match asked {
-            Asked::Due => self.ask_for_snapshots(),
-            Asked::Kept(answer) => self.read_snapshot(&answer),
-            Asked::Answer(Ok(answer)) if self.sink.may_take() => self.read_snapshot(&answer),
+            Asked::Due => self.ask_for_snapshots(now.instant),
+            Asked::Kept(answer) => self.read_snapshot(&answer, now),
+            Asked::Answer(Ok(answer)) if self.sink.may_take() => self.read_snapshot(&answer, now),
             Asked::Answer(Ok(answer)) => self.snapshots.kept = Some(answer),
             Asked::Answer(Err(failed)) => {
-                self.ended(failed.result(), failed.retry_after(), &failed.to_string());
+                self.snapshot_ended(failed.result(), failed.retry_after(), &failed.to_string(), now);
             }
         }
     }
 
-    fn ask_for_snapshots(&mut self) {
+    fn ask_for_snapshots(&mut self, now: Instant) {
         let Some(rule) = self.snapshots.schedule.rule() else { return };
-        let Some(symbols) = self.snapshots.schedule.next(Instant::now()) else { return };
+        let Some(symbols) = self.snapshots.schedule.next(now) else { return };
         let request = self.venue.snapshots(symbols);
-        self.snapshots.ask(request, rule);
+        self.snapshots.ask(request, rule, now);
     }
 
     /// Reads an answer and hands its updates on. It proves nothing of the stream, so neither the session nor the
     /// counts of the stream learn of it.
-    fn read_snapshot(&mut self, answer: &[u8]) {
-        let now = Now::read();
+    fn read_snapshot(&mut self, answer: &[u8], now: Now) {
         // What the stream has brought before goes first.
         self.hand_on(now);
         if let Some(recorder) = &mut self.recorder {
@@ -212,16 +246,22 @@ impl<S: Sink> Connection<S> {
         self.batch.ineligible = ineligible;
         if let Err(reason) = read {
             self.batch.errors.count(reason);
-            return self.ended(SnapshotResult::Unreadable, None, "the answer cannot be decoded");
+            return self.snapshot_ended(SnapshotResult::Unreadable, None, "the answer cannot be decoded", now);
         }
         updates.retain(|update| self.places.is_taken(update.symbol));
+        let opened = self.hours.opened(now.unix);
+        updates.iter_mut().for_each(|update| update.opened = opened);
         self.sink.updates(&updates, now);
-        self.ended(SnapshotResult::Read, None, "");
+        self.snapshot_ended(SnapshotResult::Read, None, "", now);
     }
 
-    fn ended(&mut self, result: SnapshotResult, retry_after: Option<Duration>, why: &str) {
-        self.snapshots.schedule.ended(result, retry_after, Instant::now());
+    fn snapshot_ended(&mut self, result: SnapshotResult, retry_after: Option<Duration>, why: &str, now: Now) {
+        self.snapshots.ended(result, retry_after, now.instant);
         self.counters.snapshot(result);
         self.reporter.snapshot(result, why);
     }
 }
+
+#[cfg(test)]
+#[path = "snapshots_tests.rs"]
+mod tests;

@@ -187,6 +187,7 @@ impl Rig {
                 ..Timing::default()
             },
             dialing: crate::feed::dial::plain(),
+            pace: Default::default(),
             message_limit: MessageLimit::new(Some(1 << 20), crate::venue::DEFAULT),
             pacer: ConnectPacer::new(Duration::ZERO),
             place: 0,
@@ -376,10 +377,7 @@ async fn where_the_venue_cannot_change_the_list_the_connection_is_replaced() {
         next.send(Wire::text("many x")).await.unwrap();
         let taken_over = async { while !matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))) {} };
         tokio::time::timeout(Duration::from_secs(20), taken_over).await.unwrap();
-        let mut seen = Vec::new();
-        while seen.len() < 2 {
-            seen.push(rig.seen().await);
-        }
+        let seen = [rig.seen().await, rig.seen().await];
         assert!(!seen.contains(&Seen::Outage(Reason::Reconnect)), "{overlaps}: {seen:?}");
     }
 }

@@ -164,6 +164,11 @@ impl Session {
         }
     }
 
+    /// Whether no data have come for so long that the symbols are stale.
+    pub(super) fn is_mute(&self) -> bool {
+        self.silence.is_mute()
+    }
+
     /// Data with these parts arrived. Returns the parts that are silent from now on, though others flow.
     pub(super) fn parts(&mut self, parts: Parts, now: Instant) -> Parts {
         self.silence.parts(parts, now)

@@ -62,6 +62,17 @@ pub(super) struct Dialogue {
     has_prices: bool,
     /// The symbols whose extras were asked for.
     has_extras: HashSet<FeedSymbol>,
+    overflow: Overflow,
+}
+
+/// What a plan's limit has no room for. The venue does not tell the limit: it refuses a request that goes over it as a
+/// whole, so the limit is found by ever smaller requests.
+#[derive(Debug, Default)]
+struct Overflow {
+    /// The symbols of refused requests, in the order of the list.
+    left: Vec<FeedSymbol>,
+    /// The limit is at most this.
+    limit_max: usize,
 }
 
 impl Dialogue {
@@ -69,7 +80,10 @@ impl Dialogue {
     pub(super) fn begin(extras: Channels, names: &Names) -> (Self, Vec<Request>) {
         let mut subscription = Subscription::new(&FORM, names);
         let requests = subscription.restart(&[Channels::Prices], names);
-        (Self { extras, subscription, has_prices: false, has_extras: HashSet::new() }, requests)
+        (
+            Self { extras, subscription, has_prices: false, has_extras: HashSet::new(), overflow: Overflow::default() },
+            requests,
+        )
     }
 
     /// The list changes.
@@ -80,6 +94,7 @@ impl Dialogue {
         names: &mut Names,
     ) -> Vec<Request> {
         removed.iter().for_each(|symbol| _ = self.has_extras.remove(symbol));
+        self.overflow.left.retain(|symbol| !removed.contains(symbol));
         let kinds: (&[_], &[_]) = (&[Channels::Prices], &[Channels::Prices, self.extras]);
         self.subscription.change(kinds, (added, removed), names)
     }
@@ -113,6 +128,43 @@ impl Dialogue {
         Some(self.go_on(names, batch).unwrap_or(message))
     }
 
+    /// The venue has no room for all symbols of the oldest request. Of prices, as many are asked for again as it may have
+    /// room for.
+    pub(super) fn over_the_limit(&mut self, names: &Names, batch: &mut Batch) -> Option<Message> {
+        if self.awaits()? != Channels::Prices {
+            return self.refused(Reason::SymbolLimit, names, batch);
+        }
+        let Some((id, symbols)) = self.subscription.taken_back() else {
+            return self.refused(Reason::SymbolLimit, names, batch);
+        };
+        let granted = self.subscription.all_granted().len();
+        self.overflow.limit_max = (granted + symbols.len()).saturating_sub(1);
+        self.overflow.left.extend(symbols);
+        self.overflow.left.sort();
+        let asked_before = batch.requests.len();
+        if let Some(failure) = self.go_on(names, batch) {
+            return Some(failure);
+        }
+        let is_superseded = batch.requests.len() > asked_before || !self.subscription.is_answered();
+        Some(if is_superseded { Message::Superseded(id) } else { Message::Refused(Some(id)) })
+    }
+
+    /// Asks for half of the symbols that the plan may still have room for, and refuses all if it has none.
+    fn fill_room(&mut self, names: &Names, batch: &mut Batch) {
+        if self.overflow.left.is_empty() || !self.subscription.is_answered() {
+            return;
+        }
+        let room_max = self.overflow.limit_max.saturating_sub(self.subscription.all_granted().len());
+        let count = room_max.div_ceil(2).min(self.overflow.left.len());
+        if count == 0 {
+            let left = std::mem::take(&mut self.overflow.left);
+            batch.refuses_symbol = true;
+            return self.subscription.without_room(Channels::Prices, &left);
+        }
+        let next: Vec<FeedSymbol> = self.overflow.left.drain(..count).collect();
+        batch.requests.extend(self.subscription.ask(Channels::Prices, &next, names));
+    }
+
     /// The symbols that are refused, and why.
     pub(super) fn refusals(&self) -> Vec<(FeedSymbol, Reason)> {
         self.subscription.refusals()
@@ -121,6 +173,7 @@ impl Dialogue {
     /// Once all prices have their answer: asks for the extras of the granted symbols, and for their latest state. Where
     /// none of the first list is granted, that is a failure.
     fn go_on(&mut self, names: &Names, batch: &mut Batch) -> Option<Message> {
+        self.fill_room(names, batch);
         if !self.subscription.is_answered() {
             return None;
         }

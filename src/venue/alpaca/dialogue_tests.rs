@@ -117,23 +117,75 @@ fn statuses_that_are_missing_are_asked_for_again_and_then_told_as_refused() {
     assert_eq!((answer, dialogue.batch.errors.total()), (Ok(Message::Other), 0), "an answer to nothing");
 }
 
-#[test]
-fn a_request_that_is_refused_costs_its_symbols_and_all_of_them_the_connection() {
-    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL"]);
-    assert_eq!(dialogue.fails(405), (Message::Failed(Failure::Fatal(Reason::SymbolLimit)), vec![]));
+/// Plays a venue whose plan has room for so many symbols. Returns the dialogue at its end, and how many requests for
+/// prices it took.
+fn limited(names: &[&str], limit: usize) -> (Dialogue, Message, usize) {
+    let (mut dialogue, mut asked) = Dialogue::subscribed(names);
+    let mut granted: Vec<String> = Vec::new();
+    let mut count = 0;
+    let mut last = Message::Other;
+    while !asked.is_empty() {
+        let request: serde_json::Value = serde_json::from_str(&asked.remove(0)).unwrap();
+        let Some(wanted) = request["trades"].as_array() else { break };
+        count += 1;
+        let wanted: Vec<String> = wanted.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        let (message, more) = if granted.len() + wanted.len() > limit {
+            dialogue.fails(405)
+        } else {
+            granted.extend(wanted);
+            let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+            dialogue.grants(&granted, &granted)
+        };
+        last = message;
+        asked.extend(more);
+    }
+    (dialogue, last, count)
+}
 
-    // Two requests for prices, for their length.
-    let names: Vec<String> = (0..1_500).map(|number| format!("S{number}")).collect();
+#[test]
+fn a_list_over_the_plans_limit_is_granted_up_to_the_limit_in_a_few_requests() {
+    // Each of two requests holds some 1,100 names.
+    let names: Vec<String> = (0..2_000).map(|number| format!("S{number:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (mut dialogue, asked) = Dialogue::subscribed(&names);
-    assert!(asked.len() == 2 && asked.iter().all(|request| request.len() < 13_000), "{}", asked.len());
-    let first = asked[0].matches('"').count() / 4 - 2;
-    assert_eq!(dialogue.grants(&names[..first], &names[..first]).0, Message::Acknowledged(2));
-    let (message, extras) = dialogue.fails(405);
-    assert_eq!(message, Message::Refused(Some(3)));
-    assert!(extras.iter().all(|request| request.contains("statuses") && !request.contains("S1499")));
-    let refused = dialogue.venue.refused();
-    assert_eq!((refused.len(), refused.last()), (names.len() - first, Some(&(FeedSymbol(1_499), Reason::SymbolLimit))));
+    for (count, limit, requests_max) in
+        [(2, 1, 3), (40, 30, 8), (500, 30, 12), (500, 499, 12), (500, 500, 1), (2_000, 30, 16), (2_000, 1_700, 16)]
+    {
+        let (dialogue, last, requests) = limited(&names[..count], limit);
+        let refused: Vec<_> = (limit..count).map(|symbol| (FeedSymbol(symbol as u32), Reason::SymbolLimit)).collect();
+        assert_eq!(dialogue.venue.refused(), refused, "{limit} of {count}");
+        assert!(matches!(last, Message::Acknowledged(_) | Message::Superseded(_)), "{last:?}, {limit} of {count}");
+        assert!(requests <= requests_max, "{requests} requests for {limit} of {count}");
+        assert_eq!(dialogue.batch.snapshots.len(), limit, "what is granted is asked for");
+    }
+}
+
+#[test]
+fn a_plan_without_room_for_a_symbol_is_an_error() {
+    for count in [1, 2, 40] {
+        let names: Vec<String> = (0..count).map(|number| format!("S{number:02}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (_, last, _) = limited(&names, 0);
+        assert_eq!(last, Message::Failed(Failure::Fatal(Reason::SymbolLimit)), "{count}");
+    }
+}
+
+#[test]
+fn a_symbol_that_is_added_over_the_limit_is_refused_at_once_and_one_that_is_removed_is_not_asked_for() {
+    let added = |place: u32| (FeedSymbol(place), ListedSymbol::from("IBM".parse::<crate::market::Symbol>().unwrap()));
+    let (mut dialogue, ..) = limited(&["AAPL", "AMD"], 2);
+    dialogue.grants_extras(&["AAPL", "AMD"], &["AAPL", "AMD"]);
+    dialogue.venue.change(&[added(2)], &[]);
+    assert_eq!(dialogue.fails(405), (Message::Refused(Some(4)), vec![]));
+    assert_eq!(dialogue.venue.refused(), [(FeedSymbol(2), Reason::SymbolLimit)]);
+
+    let (mut dialogue, _) = Dialogue::subscribed(&["AAPL", "AMD", "IBM"]);
+    let (message, asked) = dialogue.fails(405);
+    assert_eq!(message, Message::Superseded(2));
+    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["AAPL"],"trades":["AAPL"]}"#]);
+    dialogue.venue.change(&[], &[FeedSymbol(1)]);
+    // Of its request, and of the two that end what it may have.
+    let asked: Vec<String> = (0..3).flat_map(|_| dialogue.grants(&["AAPL"], &["AAPL"]).1).collect();
+    assert_eq!(asked, [r#"{"action":"subscribe","quotes":["IBM"],"trades":["IBM"]}"#]);
 }
 
 /// Plays a venue that takes no request with one of these names in it.

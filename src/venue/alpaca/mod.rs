@@ -177,8 +177,12 @@ impl Alpaca {
     }
 
     fn error(&mut self, code: u64, batch: &mut Batch) -> Message {
+        if let (405, Stage::Subscribed(dialogue)) = (code, &mut self.stage)
+            && let Some(message) = dialogue.over_the_limit(&self.names, batch)
+        {
+            return message;
+        }
         let refused = match code {
-            405 => Some(Reason::SymbolLimit),
             400 => Some(Reason::NotGranted),
             // A feed without trading statuses is still one with prices.
             409..=411 if matches!(&self.stage, Stage::Subscribed(asked) if asked.awaits().is_some_and(Channels::is_extra)) => {

@@ -26,7 +26,7 @@
 //! without, and what comes from neither is dropped.
 //!
 //! **Answers.** An answer lists the symbols that are granted and those that are refused, and no number of its request:
-//! it is for the oldest one.
+//! it is for the oldest one that has one of them. What it leaves out may be in another one, so it is asked for again.
 //!
 //! **Errors.** 401 and 403 are fatal. 400, 404 and 414 refuse a request, which is asked again in halves. Others pass. A
 //! connection over the plan's number closes the oldest one.
@@ -122,6 +122,8 @@ struct TwelveData {
     prices: Prices,
     /// The requests of this connection.
     requests: usize,
+    /// The newest request for what an answer has left out.
+    asked_again: Option<u64>,
 }
 
 impl TwelveData {
@@ -132,7 +134,7 @@ impl TwelveData {
         let url = address::with_key(&base, "apikey", key);
         let subscription = Subscription::new(&FORM, &names);
         let prices = Prices::of(setup.symbols);
-        Ok(Self { url, names, subscription, prices, requests: 0 })
+        Ok(Self { url, names, subscription, prices, requests: 0, asked_again: None })
     }
 
     fn failed(&mut self, code: u64, batch: &mut Batch) -> Message {
@@ -173,21 +175,44 @@ impl TwelveData {
             }
             Answer::Failed(code) => return self.failed(code, batch),
         };
+        let names_some = !granted.is_empty() || !refused.is_empty();
         let mut named = granted.iter().chain(&refused);
         let of_one = named.find_map(|symbol| self.subscription.awaiting(Aim::Begin, (), *symbol, &self.names));
-        let Some(id) = of_one.or_else(|| self.subscription.oldest_id(Aim::Begin)) else { return Message::Control };
+        let id = if names_some { of_one } else { self.subscription.oldest_id(Aim::Begin) };
+        // What all have their answer already may answer the request that asked for them again.
+        let Some(id) = id else {
+            let done = self.asked_again.filter(|again| self.subscription.asks(*again).is_none());
+            return done.map_or(Message::Control, Message::Acknowledged);
+        };
         let verdicts = granted.iter().map(|symbol| (*symbol, None));
         let refusals = refused.iter().map(|symbol| (*symbol, Some(Reason::NotGranted)));
         let mut answers = Vec::new();
         for (symbol, refused) in verdicts.chain(refusals) {
             answers.push(self.subscription.answered(id, symbol, refused, &self.names, batch));
         }
-        // What the answer does not name, it does not grant: prices are found by the same names.
-        for symbol in self.subscription.open_symbols(id).to_vec() {
-            let refused = Some(Reason::NotGranted);
-            answers.push(self.subscription.answered(id, symbol, refused, &self.names, batch));
+        let answer = answers.into_iter().find(|answer| *answer != Message::Control);
+        if self.subscription.open_symbols(id).is_empty() {
+            return answer.unwrap_or(Message::Control);
         }
-        answers.into_iter().find(|answer| *answer != Message::Control).unwrap_or(Message::Control)
+        self.answered_in_part(id, names_some, batch)
+    }
+
+    /// What an answer does not name, it does not grant: prices are found by the same names. But a second answer may name
+    /// the rest, so that is asked for again, as long as the connection has requests left.
+    fn answered_in_part(&mut self, id: u64, names_some: bool, batch: &mut Batch) -> Message {
+        if !names_some || self.requests >= REQUESTS_MAX {
+            let mut message = Message::Control;
+            for symbol in self.subscription.open_symbols(id).to_vec() {
+                let refused = Some(Reason::NotGranted);
+                message = self.subscription.answered(id, symbol, refused, &self.names, batch);
+            }
+            return message;
+        }
+        let before = batch.requests.len();
+        let message = self.subscription.answered_in_part(id, &self.names, &mut batch.requests);
+        self.requests += batch.requests.len() - before;
+        self.asked_again = batch.requests[before..].last().map(|request| request.id).or(self.asked_again);
+        message
     }
 }
 
@@ -210,6 +235,7 @@ impl Venue for TwelveData {
         self.prices.forget_all();
         let requests = self.subscription.restart(&[()], &self.names);
         self.requests = requests.len();
+        self.asked_again = None;
         requests
     }
 

@@ -200,23 +200,68 @@ fn all_symbols_are_asked_for_at_once_and_refused_by_name() {
 }
 
 #[test]
-fn an_answer_that_names_not_all_refuses_the_rest() {
-    for (success, fails, expected, refused) in [
-        (r#"[{"symbol":"AAPL"}]"#, "null", Message::Acknowledged(1), 3),
-        (r#"[{"symbol":"AAPL"},{"symbol":"aapl"}]"#, r#"[{"symbol":"BTC/USD"}]"#, Message::Acknowledged(1), 3),
-        ("null", r#"[{"symbol":"AAPL"}]"#, Message::Refused(Some(1)), 4),
-        ("[]", "null", Message::Refused(Some(1)), 4),
+fn what_an_answer_leaves_out_is_asked_for_twice_more_and_then_refused() {
+    for (success, fails, expected) in [
+        (r#"[{"symbol":"AAPL"}]"#, "null", [Message::Acknowledged(1), Message::Refused(Some(3))]),
+        (r#"[{"symbol":"aapl"}]"#, r#"[{"symbol":"AAPL"}]"#, [Message::Superseded(1), Message::Refused(Some(3))]),
     ] {
         let mut venue = venue();
         venue.open();
         let mut batch = Batch::default();
-        assert_eq!(venue.read(status(success, fails).as_bytes(), &mut batch), Ok(expected), "{success} {fails}");
-        assert_eq!(venue.refused().len(), refused, "{success} {fails}");
+        assert_eq!(venue.read(status(success, fails).as_bytes(), &mut batch), Ok(expected[0]), "{success} {fails}");
+        let again = r#"{"action":"subscribe","params":{"symbols":"BTC/USD,RY,RY:TSX"}}"#;
+        assert_eq!(batch.requests, [Request::send(2, again.to_owned())]);
+        let refuses = |message, venue: &TwelveData| (message, venue.refused().len());
+        let refused_before = venue.refused().len();
+        // The answers to the second and the third request leave out two of the three.
+        let one = status("null", r#"[{"symbol":"BTC/USD"}]"#);
+        let message = venue.read(one.as_bytes(), &mut batch);
+        assert_eq!(refuses(message, &venue), (Ok(Message::Superseded(2)), refused_before + 1));
+        let one = status("null", r#"[{"symbol":"RY"}]"#);
+        let message = venue.read(one.as_bytes(), &mut batch);
+        assert_eq!(refuses(message, &venue), (Ok(expected[1]), refused_before + 3), "{success} {fails}");
+        assert_eq!(batch.requests.len(), 2);
     }
-    let absent = r#"{"event":"subscribe-status","status":"ok","success":[{"symbol":"AAPL"}]}"#;
+}
+
+#[test]
+fn an_answer_in_two_parts_grants_all_of_its_symbols() {
+    let parts = [
+        r#"[{"symbol":"AAPL"},{"symbol":"BTC/USD"}]"#,
+        r#"[{"symbol":"RY","exchange":"NYSE"},{"symbol":"RY","exchange":"TSX"}]"#,
+    ];
+    let [first, second] = parts.map(|part| status(part, "null"));
     let mut venue = venue();
     venue.open();
+    let mut batch = Batch::default();
+    assert_eq!(venue.read(first.as_bytes(), &mut batch), Ok(Message::Acknowledged(1)));
+    assert_eq!(venue.read(second.as_bytes(), &mut batch), Ok(Message::Acknowledged(2)), "it is not sent yet");
+    assert_eq!(venue.read(second.as_bytes(), &mut batch), Ok(Message::Acknowledged(2)), "its own answer");
+    assert_eq!((venue.refused(), batch.requests.len()), (Vec::new(), 1));
+    venue.open();
+    assert_eq!(venue.read(first.as_bytes(), &mut batch), Ok(Message::Acknowledged(1)));
+    assert_eq!(venue.read(first.as_bytes(), &mut batch), Ok(Message::Control), "it repeats itself");
+}
+
+#[test]
+fn an_answer_that_names_nothing_refuses_all_and_one_without_a_list_of_refusals_grants_what_it_names() {
+    let mut venue = venue();
+    venue.open();
+    let message = venue.read(status("[]", "null").as_bytes(), &mut Batch::default());
+    assert_eq!((message, venue.refused().len()), (Ok(Message::Refused(Some(1))), 4));
+    let absent = r#"{"event":"subscribe-status","status":"ok","success":[{"symbol":"AAPL"}]}"#;
+    venue.open();
     assert_eq!(venue.read(absent.as_bytes(), &mut Batch::default()), Ok(Message::Acknowledged(1)));
+}
+
+#[test]
+fn rule_10_what_an_answer_leaves_out_is_refused_where_the_connection_has_no_requests_left() {
+    let mut venue = venue();
+    venue.open();
+    venue.requests = REQUESTS_MAX;
+    let mut batch = Batch::default();
+    let message = venue.read(status(r#"[{"symbol":"AAPL"}]"#, "null").as_bytes(), &mut batch);
+    assert_eq!((message, venue.refused().len(), batch.requests.len()), (Ok(Message::Acknowledged(1)), 3, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `docs/venues/`: a page for each venue, from one template. What stands in a venue's spec is written between markers.
 
-use super::document;
+use super::{document, venues::count_of_venues};
 use std::{
     fmt::Write as _,
     fs,
@@ -177,7 +177,8 @@ fn the_facts_of_each_page_follow_from_the_spec() {
 
 #[test]
 fn the_pages_are_listed() {
-    let mut rows = "\n| venue | market | hours | key | symbols of a connection |\n|---|---|---|---|---|\n".to_owned();
+    let head = "| venue | market | hours | key | symbols of a connection |\n|---|---|---|---|---|\n";
+    let mut rows = format!("\n{}\n\n{head}", count_of_venues());
     for spec in VENUES {
         let hours = (spec.hours)(None).name();
         let key = match spec.credentials {

@@ -8,7 +8,7 @@ use venue_sim::{DIALECTS, Dialect, Manner, Part};
 
 #[test]
 fn the_readme_lists_each_venue() {
-    let mut rows = String::from("\n| market | venues |\n|---|---|\n");
+    let mut rows = format!("\n{}\n\n| market | venues |\n|---|---|\n", count_of_venues());
     for class in [AssetClass::Crypto, AssetClass::Equities, AssetClass::Mixed] {
         let of_class = VENUES.iter().filter(|venue| venue.asset_class == class);
         let links: Vec<String> = of_class.map(|venue| format!("[{}]({})", venue.name, page_from_root(venue))).collect();
@@ -16,6 +16,32 @@ fn the_readme_lists_each_venue() {
     }
     rows.push('\n');
     document::check("README.md", "<!-- venues -->", "<!-- end of venues -->", &rows);
+}
+
+/// A venue with several markets, each with a name of its own.
+const IN_SEVERAL: &str = "bybit-";
+
+/// How many venues there are, as the README and the pages say it.
+pub(super) fn count_of_venues() -> String {
+    let real = VENUES.iter().filter(|spec| !spec.simulates() && !spec.plays_recordings());
+    let (of_one, others): (Vec<_>, Vec<_>) = real.partition(|spec| spec.name.starts_with(IN_SEVERAL));
+    let [simulated, replayed]: [Vec<_>; 2] = [
+        VENUES.iter().filter(|spec| spec.simulates()).map(|spec| spec.name).collect(),
+        VENUES.iter().filter(|spec| spec.plays_recordings()).map(|spec| spec.name).collect(),
+    ];
+    assert_eq!((simulated.len(), replayed.len()), (1, 1), "the sentence names one of each");
+    format!(
+        "{} venues, one of which has {} markets. `{}` simulates one, and `{}` plays recordings of them.",
+        others.len() + 1,
+        of_one.len(),
+        simulated[0],
+        replayed[0],
+    )
+}
+
+#[test]
+fn thirteen_venues_are_counted() {
+    assert!(count_of_venues().starts_with("13 venues, one of which has 3 markets."), "{}", count_of_venues());
 }
 
 #[test]

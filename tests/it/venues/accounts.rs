@@ -16,14 +16,14 @@ const CROWDED: Duration = Duration::from_secs(60);
 /// And so long where only a person can help: half of the five minutes of the settings, as drawn at random.
 const DENIED: Duration = Duration::from_secs(150);
 
-/// What clients see of the second of two symbols where the plan allows one, and whether the first one lives.
-const ONE_TOO_MANY: &[(&str, &str, bool)] = &[
-    // It refuses the request as a whole.
-    ("alpaca", "symbol_limit", false),
-    ("alpaca-crypto", "symbol_limit", false),
-    ("finnhub", "symbol_limit", true),
+/// What clients see of the second of two symbols where the plan allows one. The first one lives.
+const ONE_TOO_MANY: &[(&str, &str)] = &[
+    // It refuses the request as a whole, and grants a shorter one.
+    ("alpaca", "symbol_limit"),
+    ("alpaca-crypto", "symbol_limit"),
+    ("finnhub", "symbol_limit"),
     // It lists the symbol without saying why.
-    ("twelvedata", "not_granted", true),
+    ("twelvedata", "not_granted"),
 ];
 
 /// Whether the venue requires a key.
@@ -86,17 +86,12 @@ fn an_account_that_is_denied() {
             with("one-too-many", Account::Symbols(1)).play(
                 |dialect| dialect.account(Account::Symbols(1)),
                 |case| {
-                    let row = ONE_TOO_MANY.iter().find(|(venue, ..)| *venue == case.manner().venue);
-                    let (_, reason, goes_on) = row.expect("what is shown for a symbol too many");
+                    let row = ONE_TOO_MANY.iter().find(|(venue, _)| *venue == case.manner().venue);
+                    let (_, reason) = row.expect("what is shown for a symbol too many");
                     let line = case.mock().line();
                     case.shows(1, "refused", reason);
-                    if *goes_on {
-                        case.trades_on(&line, 0);
-                        case.never_lost();
-                    } else {
-                        case.shows(0, "refused", reason);
-                        case.waits_after("denied", DENIED);
-                    }
+                    case.trades_on(&line, 0);
+                    case.never_lost();
                 },
             );
         },

@@ -4,13 +4,17 @@
 use super::{credentials, mock::Mock, spec};
 use crate::support::{
     Client, PATIENCE,
+    log_watch::LogWatch,
     running::{Running, config},
     stream::{Stream, Tick},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
-    thread,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Receiver,
+    },
     time::{Duration, Instant},
 };
 use tickfan::{
@@ -20,11 +24,9 @@ use tickfan::{
 };
 use venue_sim::{Manner, alpaca, reply};
 
-/// A watchlist, in three requests.
+/// A watchlist, and the symbols of each of its requests: two of them are full.
 const SYMBOLS: usize = 500;
-const REQUESTS: usize = 3;
-/// The time between two looks at the metrics.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const REQUESTS: [usize; 3] = [200, 200, 100];
 
 fn feed(name: &str, manner: &Manner, url: &str, symbols: &[String]) -> Feed {
     let listed = symbols.iter().map(|symbol| symbol.parse::<Symbol>().unwrap().into()).collect();
@@ -43,9 +45,9 @@ fn timing() -> Timing {
 }
 
 /// Reads until each symbol has this state; returns the first tick of each symbol that had it.
-fn all_show(stream: &mut Stream, state: &str) -> BTreeMap<String, Tick> {
+fn all_show(stream: &mut Stream, symbols: usize, state: &str) -> BTreeMap<String, Tick> {
     let mut shown = BTreeMap::new();
-    while shown.len() < SYMBOLS {
+    while shown.len() < symbols {
         let tick = stream.tick();
         if tick.text("state") == state {
             shown.entry(tick.text("symbol").to_owned()).or_insert(tick);
@@ -54,9 +56,13 @@ fn all_show(stream: &mut Stream, state: &str) -> BTreeMap<String, Tick> {
     shown
 }
 
+fn names(symbols: usize) -> Vec<String> {
+    (0..symbols).map(|number| format!("S{number:04}")).collect()
+}
+
 #[test]
-fn after_a_reconnect_each_of_500_symbols_is_live_again_before_the_stream_says_anything_of_it() {
-    let symbols: Vec<String> = (0..SYMBOLS).map(|number| format!("S{number:04}")).collect();
+fn rule_10_after_a_reconnect_each_of_500_symbols_is_live_again_before_the_stream_says_anything_of_it() {
+    let symbols = names(SYMBOLS);
     let requests: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
     let seen = requests.clone();
     let mock = Mock::answering(
@@ -72,23 +78,27 @@ fn after_a_reconnect_each_of_500_symbols_is_live_again_before_the_stream_says_an
     let line = mock.line();
     let mut stream = Stream::open(gateway.address, &format!("/v1/stream?symbols={}", symbols.join(",")));
     stream.named("hello");
-    for tick in all_show(&mut stream, "live").values() {
+    for tick in all_show(&mut stream, SYMBOLS, "live").values() {
         assert_eq!((tick.text("price"), tick.text("bid"), tick.text("ask")), ("171.24", "171.2", "171.3"));
         assert_eq!((tick.text("prev_close"), tick.text("volume"), tick.text("window")), ("169.5", "1000", "day"));
         assert_eq!((tick.number("seq"), tick.number("trades")), (1, 1), "it is in the first tick");
     }
     drop(line);
-    all_show(&mut stream, "stale");
+    all_show(&mut stream, SYMBOLS, "stale");
     let line = mock.line();
-    for tick in all_show(&mut stream, "live").values() {
+    let reconnected = Instant::now();
+    let live = all_show(&mut stream, SYMBOLS, "live");
+    println!("{SYMBOLS} symbols are live {:.2} s after the reconnect", reconnected.elapsed().as_secs_f64());
+    for tick in live.values() {
         assert_eq!((tick.text("price"), tick.text("prev_close")), ("171.24", "169.5"));
         assert_eq!(tick.number("trades"), 1, "the trade that is known is not another one");
         assert!(!tick.fields.contains_key("stale"), "each part is confirmed: {:?}", tick.fields);
     }
     let asked = requests.lock().unwrap().clone();
-    assert_eq!(asked.len(), 2 * REQUESTS);
-    assert!(asked.iter().all(|names| names.len() <= 200));
-    for connection in asked.chunks(REQUESTS) {
+    assert_eq!(asked.len(), 2 * REQUESTS.len());
+    for connection in asked.chunks(REQUESTS.len()) {
+        let lengths: Vec<usize> = connection.iter().map(Vec::len).collect();
+        assert_eq!(lengths, REQUESTS, "each as long as the venue allows");
         let mut names = connection.concat();
         names.sort();
         assert_eq!(names, symbols, "each symbol once");
@@ -96,6 +106,50 @@ fn after_a_reconnect_each_of_500_symbols_is_live_again_before_the_stream_says_an
     line.send(|dialect| dialect.trade("S0007", 2, "172", "5"));
     let tick = stream.tick();
     assert_eq!((tick.text("symbol"), tick.text("price"), tick.number("trades")), ("S0007", "172", 2));
+    mock.finish();
+}
+
+#[test]
+fn a_mute_stream_beside_which_the_state_can_be_asked_for_is_stale_until_it_speaks() {
+    let symbols = names(3);
+    let number = Arc::new(AtomicU64::new(1));
+    let of_answer = number.clone();
+    let mock = Mock::answering(
+        || (alpaca::MANNER.new)(&[]),
+        move |head| {
+            let number = of_answer.load(Ordering::SeqCst);
+            let price = (170 + number).to_string();
+            Some(reply("200 OK", "", &alpaca::snapshots(&alpaca::asked(head), number, &price, "169.5")))
+        },
+    );
+    let mute_after = Some(Duration::from_millis(1_500));
+    let feed = Feed { mute_after, ..feed("stocks", &alpaca::MANNER, &mock.url, &symbols) };
+    let gateway = Running::start_with(&config(vec![feed]), timing());
+    let _first = mock.line();
+    let mut stream = Stream::open(gateway.address, &format!("/v1/stream?symbols={}", symbols.join(",")));
+    stream.named("hello");
+    all_show(&mut stream, symbols.len(), "live");
+    let falls_mute = |stream: &mut Stream| {
+        for tick in all_show(stream, symbols.len(), "stale").values() {
+            assert_eq!(tick.text("reason"), "mute");
+        }
+    };
+    falls_mute(&mut stream);
+    // It is replaced, and so is the next one, which is mute from its beginning to its end. The third lives on through
+    // another silence.
+    let _second = mock.line();
+    let line = mock.line();
+    for (answered, traded) in [(2, 9), (10, 19)] {
+        number.store(answered, Ordering::SeqCst);
+        line.send(move |dialect| dialect.trade("S0000", traded, "190", "5"));
+        let live = all_show(&mut stream, symbols.len(), "live");
+        let prices: Vec<&str> = live.values().map(|tick| tick.text("price")).collect();
+        let told = (170 + answered).to_string();
+        assert_eq!(prices, ["190", &told, &told], "what was asked for since");
+        if answered == 2 {
+            falls_mute(&mut stream);
+        }
+    }
     mock.finish();
 }
 
@@ -166,22 +220,14 @@ fn a_failure_is_counted_and_changes_nothing() {
     let feeds = feeds.map(|(place, (mock, symbol))| {
         feed(&format!("feed-{place}"), &alpaca::MANNER, &mock.url, std::slice::from_ref(symbol))
     });
+    let log = LogWatch::of_this_process().follow();
     let gateway = Running::start_with(&config(feeds.collect()), timing());
     let lines: Vec<_> = mocks.iter().map(Mock::line).collect();
-    let mut admin = Client::connect(gateway.admin);
+    await_failures(&log, &failures);
+    let metrics = Client::connect(gateway.admin).get("/metrics").body;
     for (place, (result, _)) in failures.iter().enumerate() {
         let counted = format!("tickfan_feed_snapshots_total{{feed=\"feed-{place}\",result=\"{result}\"}} 1\n");
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let metrics = admin.get("/metrics").body;
-            if metrics.contains(&counted) {
-                break;
-            }
-            let found: Vec<_> =
-                metrics.lines().filter(|line| line.contains("snapshots_total") && !line.ends_with(" 0")).collect();
-            assert!(Instant::now() < deadline, "no {counted} among {found:?}");
-            thread::sleep(LOOK_EVERY);
-        }
+        assert!(metrics.contains(&counted), "no {counted}");
         let symbol = symbols[place].clone();
         let mut stream = Stream::open(gateway.address, &format!("/v1/stream/{symbol}"));
         stream.named("hello");
@@ -195,4 +241,20 @@ fn a_failure_is_counted_and_changes_nothing() {
         );
     }
     mocks.into_iter().for_each(Mock::finish);
+}
+
+/// Waits until the log has told each feed's failure.
+fn await_failures(log: &Receiver<String>, failures: &[(&str, Option<String>)]) {
+    let deadline = Instant::now() + PATIENCE;
+    let told = |(place, (result, _)): (usize, &(&str, Option<String>))| {
+        (format!("feed=\"feed-{place}\" "), format!("result={result} "))
+    };
+    let mut untold: Vec<(String, String)> = failures.iter().enumerate().map(told).collect();
+    while !untold.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = log.recv_timeout(left).unwrap_or_else(|_| panic!("no word of {untold:?}"));
+        if line.contains("no snapshot of the latest state") {
+            untold.retain(|(feed, result)| !(line.contains(feed) && line.contains(result)));
+        }
+    }
 }

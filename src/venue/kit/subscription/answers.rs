@@ -28,6 +28,19 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.all_refused(&asked, reason)
     }
 
+    /// The venue has no room for all symbols of the oldest request. It is taken back: they may be asked for again, or
+    /// [refused](Self::without_room). `None` where there is none, or it is for an end.
+    pub(in crate::venue) fn taken_back(&mut self) -> Option<(u64, Vec<FeedSymbol>)> {
+        let asked = self.asked.pop_front_if(|asked| asked.aim == Aim::Begin)?;
+        let left = self.still_listed(asked.symbols);
+        Some((asked.id, left))
+    }
+
+    /// The venue has no room for these symbols, which are of no request.
+    pub(in crate::venue) fn without_room(&mut self, kind: C, symbols: &[FeedSymbol]) {
+        self.judge(kind, symbols, Verdict::Refused(Reason::SymbolLimit));
+    }
+
     fn all_refused(&mut self, asked: &Asked<C>, reason: Reason) -> Message {
         if asked.aim == Aim::End {
             return Message::Acknowledged(asked.id);
@@ -198,6 +211,29 @@ impl<C: Copy + PartialEq> Subscription<C> {
         }
         self.asked.remove(place);
         if is_granted { Message::Acknowledged(id) } else { Message::Refused(Some(id)) }
+    }
+
+    /// The venue's answer to this request leaves out some of its symbols, which another one may name: asks for them
+    /// again. After some rounds they are refused.
+    pub(in crate::venue) fn answered_in_part(
+        &mut self,
+        id: u64,
+        names: &Names,
+        requests: &mut Vec<Request>,
+    ) -> Message {
+        let Some(asked) = self.take(Some(id)) else { return Message::Control };
+        let left = self.still_listed(asked.unanswered);
+        let may_ask = asked.round < ROUNDS_MAX;
+        if may_ask {
+            requests.extend(self.request(Aim::Begin, asked.kind, &left, asked.round + 1, names));
+        } else {
+            self.judge(asked.kind, &left, Verdict::Refused(Reason::NotGranted));
+        }
+        match (asked.is_granted, may_ask) {
+            (true, _) => Message::Acknowledged(id),
+            (false, true) => Message::Superseded(id),
+            (false, false) => Message::Refused(Some(id)),
+        }
     }
 
     /// The request for this symbol that counts as granted since the venue answers only what it refuses.
