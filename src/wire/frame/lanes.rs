@@ -62,7 +62,7 @@ struct Way {
 struct Step {
     distance: u32,
     length: u32,
-    from: usize,
+    from: u8,
 }
 
 /// Takes an event apart: what is not repeated is appended to `literals`.
@@ -109,13 +109,18 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
     let mut steps = [[Step::default(); LANES_MAX]; FIELDS_MAX];
     let mut ways = [Way { cost: 0, last: Last::FIRST, end: 0 }; LANES_MAX];
     // Fields have the same order everywhere, so each is looked for behind the one before.
-    let mut unread = lanes.iter().map(|lane| &index.events[*lane as usize][..]).collect::<Vec<_>>();
+    let mut unread: [&[Field]; LANES_MAX] = [&[]; LANES_MAX];
+    for (unread, lane) in unread.iter_mut().zip(lanes) {
+        *unread = &index.events[*lane as usize];
+    }
     for (place, field) in fields.iter().enumerate() {
         let start = field.start as usize;
         let end = fields.get(place + 1).map_or(event.len(), |next| next.start as usize);
         let text = &event[start..end];
         let before = ways;
-        for (lane, unread) in unread.iter_mut().enumerate() {
+        let before = &before[..lanes.len()];
+        let Some(cheapest) = (0..before.len()).min_by_key(|lane| before[*lane].cost) else { return };
+        for (lane, unread) in unread[..lanes.len()].iter_mut().enumerate() {
             let mut at = unread.iter().position(|other| other.name == field.name).map(|found| {
                 let at = unread[found].start as usize;
                 *unread = &unread[found + 1..];
@@ -127,33 +132,42 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
             let same = at.map_or(0, |at| common(text, &index.content[at..]));
             let distance = at.map_or(0, |at| (index.content.len() - at + start) as u32);
             let is_match = same >= MATCH_MIN as usize;
-            let same = if is_match { same } else { 0 };
-            let rest: u32 = text[same..].iter().map(|byte| if is_known(*byte) { DIGIT } else { UNKNOWN }).sum();
-            let costs = before[..lanes.len()]
-                .iter()
-                .map(|way| way.cost + if is_match { cost(way, distance, start) } else { 0 });
-            let Some((from, cost)) = costs.enumerate().min_by_key(|(_, cost)| *cost) else { continue };
+            let length = if is_match { same } else { 0 };
+            let (from, cost) =
+                if is_match { best(before, cheapest, distance, start) } else { (cheapest, before[cheapest].cost) };
+            let rest: u32 = text[length..].iter().map(|byte| if is_known(*byte) { DIGIT } else { UNKNOWN }).sum();
             let Way { last, end, .. } = before[from];
-            let (last, end) = if is_match { (last.then(distance), start + same) } else { (last, end) };
+            let (last, end) = if is_match { (last.then(distance), start + length) } else { (last, end) };
             ways[lane] = Way { cost: cost + rest, last, end };
-            steps[place][lane] = Step { distance, length: same as u32, from };
+            steps[place][lane] = Step { distance, length: length as u32, from: from as u8 };
         }
     }
     let mut lane = (0..lanes.len()).min_by_key(|lane| ways[*lane].cost).unwrap_or(0);
     for place in (0..fields.len()).rev() {
         path[place] = steps[place][lane];
-        lane = steps[place][lane].from;
+        lane = usize::from(path[place].from);
     }
 }
 
-/// What a match takes.
-fn cost(way: &Way, distance: u32, start: usize) -> u32 {
-    match way.last.0.iter().position(|last| *last == distance) {
-        Some(0) if way.end == start && start > 0 => 0,
-        Some(0) => AGAIN,
-        Some(_) => BEFORE,
-        None => ELSEWHERE + 4 * distance.max(1).ilog2(),
+/// The way to a match that takes the fewest bits, and how many: the cheapest, or one that was at that distance.
+fn best(ways: &[Way], cheapest: usize, distance: u32, start: usize) -> (usize, u32) {
+    let mut best = (cheapest, ways[cheapest].cost + ELSEWHERE + 4 * distance.max(1).ilog2());
+    for (lane, way) in ways.iter().enumerate().filter(|(_, way)| way.last.0.contains(&distance)) {
+        let is_last = way.last.0[0] == distance;
+        let goes_on = is_last && way.end == start && start > 0;
+        let cost = way.cost
+            + if goes_on {
+                0
+            } else if is_last {
+                AGAIN
+            } else {
+                BEFORE
+            };
+        if cost < best.1 {
+            best = (lane, cost);
+        }
     }
+    best
 }
 
 /// Where a dictionary ends with the start of an event, if that is more of it than what is elsewhere.
@@ -166,6 +180,17 @@ fn start_at_the_end(index: &Index, text: &[u8], elsewhere: Option<usize>) -> Opt
 }
 
 /// How many bytes two texts begin with in common.
-fn common(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+fn common(mut one: &[u8], mut other: &[u8]) -> usize {
+    let mut same = 0;
+    while let (Some((left, rest_of_one)), Some((right, rest_of_other))) =
+        (one.split_first_chunk(), other.split_first_chunk())
+    {
+        let differs = u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right);
+        if differs != 0 {
+            return same + (differs.trailing_zeros() / u8::BITS) as usize;
+        }
+        same += left.len();
+        (one, other) = (rest_of_one, rest_of_other);
+    }
+    same + one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
