@@ -155,7 +155,7 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         }
         let now = Now::read();
         let name: ShardName = format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");
-        let shard = cache.add_shard(name.as_str().into(), Epoch::draw(rand::random()))?;
+        let shard = cache.add_shard(name.as_str().into(), Epoch::new(rand::random()))?;
         let symbols = register(feed, &feed.symbols, &Known::new(), cache, Some(&shard), now)?;
         let runs =
             Feed::new(feed, limits, now).map_err(|source| GatewayError::Venue { feed: feed.name.clone(), source })?;

@@ -17,8 +17,9 @@ impl Epoch {
         Self(random >> (64 - BITS))
     }
 
-    /// Draws one of two thousand million epochs. In base 36 they are written without letters: every tick has its epoch,
-    /// and a compressed tick of nothing but digits needs a shorter table.
+    /// Draws one of two thousand million epochs, which are written with ten digits and no letters: every tick has its
+    /// epoch, and [a compressed tick](super::Dictionary::compress) of nothing but digits needs no larger table. For a
+    /// gateway that compares its epoch with one that a client has from before; nodes of a cluster compare many.
     pub fn draw(random: u64) -> Self {
         const EPOCHS: u64 = 2_000_000_000;
         let digits = EPOCHS / 2 + random % EPOCHS;

@@ -9,10 +9,10 @@ use super::{
     sequences::{MATCH_MIN, Sequence},
 };
 
-/// What parts of a frame take, in quarters of bits: a digit, a byte that the table of literals lacks, a match at the
+/// What parts of a frame take, in quarters of bits: a digit, bytes that the table of literals lacks, a match at the
 /// last distance, at one of the two before, and at another: that with the bits of the distance besides.
 const DIGIT: u32 = 14;
-const UNKNOWN: u32 = 1_000;
+const UNKNOWN: u32 = 1 << 20;
 const AGAIN: u32 = 60;
 const BEFORE: u32 = 64;
 const ELSEWHERE: u32 = 60;
@@ -119,7 +119,9 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
         let text = &event[start..end];
         let before = ways;
         let before = &before[..lanes.len()];
-        let Some(cheapest) = (0..before.len()).min_by_key(|lane| before[*lane].cost) else { return };
+        let cheapest = (0..before.len()).min_by_key(|lane| before[*lane].cost);
+        // Where all ways have what the table lacks, it is not worth looking on.
+        let Some(cheapest) = cheapest.filter(|lane| before[*lane].cost < UNKNOWN) else { return };
         for (lane, unread) in unread[..lanes.len()].iter_mut().enumerate() {
             let mut at = unread.iter().position(|other| other.name == field.name).map(|found| {
                 let at = unread[found].start as usize;
@@ -135,7 +137,8 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
             let length = if is_match { same } else { 0 };
             let (from, cost) =
                 if is_match { best(before, cheapest, distance, start) } else { (cheapest, before[cheapest].cost) };
-            let rest: u32 = text[length..].iter().map(|byte| if is_known(*byte) { DIGIT } else { UNKNOWN }).sum();
+            let rest = &text[length..];
+            let rest = if rest.iter().all(|byte| is_known(*byte)) { DIGIT * rest.len() as u32 } else { UNKNOWN };
             let Way { last, end, .. } = before[from];
             let (last, end) = if is_match { (last.then(distance), start + length) } else { (last, end) };
             ways[lane] = Way { cost: cost + rest, last, end };
