@@ -72,7 +72,9 @@ fn compressible(content: &str) -> String {
     let tick = content.split_inclusive("\n\n").find(|event| event.starts_with("id: "));
     let bytes = tick.expect("the dictionary has whole ticks").as_bytes();
     let last = |(place, byte): (usize, &u8)| match (byte, bytes.get(place + 1)) {
-        (digit @ b'0'..=b'9', next) if !next.is_some_and(u8::is_ascii_digit) => char::from(b'0' + (digit - b'0' + 3) % 10),
+        (digit @ b'0'..=b'9', next) if !next.is_some_and(u8::is_ascii_digit) => {
+            char::from(b'0' + (digit - b'0' + 3) % 10)
+        }
         _ => char::from(*byte),
     };
     bytes.iter().enumerate().map(last).collect()

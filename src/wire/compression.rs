@@ -147,8 +147,8 @@ impl std::fmt::Debug for Dictionary {
 }
 
 /// How many bytes ticks take with a dictionary of this content, for those who choose one. What only the general
-/// compressor could write counts as two thirds of its bytes: more than it would have, so that a dictionary with an event
-/// of each symbol and kind is chosen.
+/// compressor could write counts as two thirds of its bytes: more than it would have, so that a dictionary with an
+/// event of each symbol and kind is chosen.
 pub fn compressed_bytes(dictionary: &[u8], events: &[&[u8]]) -> usize {
     let index = Index::new(dictionary);
     let (mut parts, mut out) = (Parts::default(), Vec::new());

@@ -1,4 +1,5 @@
-//! A bit stream of zstd (RFC 8878, section 4.1): a decoder reads it from its end, so what is written last is read first.
+//! A bit stream of zstd (RFC 8878, section 4.1): a decoder reads it from its end, so what is written last is read
+//! first.
 
 /// What does not fill four bytes yet.
 #[derive(Debug, Default)]

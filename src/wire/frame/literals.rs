@@ -1,7 +1,7 @@
 //! The bytes of an event that are not in the dictionary, by tables of Huffman codes that are always the same.
 //!
-//! A table of an event's own takes 14 to 19 bytes, if the general compressor makes it, and these take 9 and 11: they have
-//! only what numbers are made of.
+//! A table of an event's own takes 14 to 19 bytes, if the general compressor makes it, and these take 9 and 11: they
+//! have only what numbers are made of.
 
 use super::bits::Bits;
 
