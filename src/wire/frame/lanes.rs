@@ -197,3 +197,32 @@ fn common(mut one: &[u8], mut other: &[u8]) -> usize {
     }
     same + one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_numbered_by_the_last_three() {
+        let mut last = Last::FIRST;
+        // A distance, the literals before it, and its number (RFC 8878, section 3.1.1.5).
+        let matches = [
+            (4, 0, 1),
+            (4, 2, 1),
+            (90, 0, 93),
+            (1, 3, 3),
+            (4, 1, 3),
+            (90, 1, 3),
+            (4, 0, 1),
+            (1, 0, 2),
+            (4, 5, 2),
+            (4, 0, 7),
+            (1, 1, 2),
+            (90, 1, 3),
+        ];
+        for (place, (distance, literals, number)) in matches.into_iter().enumerate() {
+            assert_eq!(last.number(distance, literals), number, "{place}");
+            last = last.then(distance);
+        }
+    }
+}

@@ -70,12 +70,9 @@ pub(super) fn write(literals: &[u8], out: &mut Vec<u8>) -> bool {
     // The last bit marks the end.
     let compressed = table.description.len() + bits / 8 + 1;
     let count = literals.len() as u32;
-    if literals.len() <= compressed {
-        // The count has 5 bits, or 12.
-        match u8::try_from(count << 3) {
-            Ok(head) => out.push(head),
-            Err(_) => out.extend_from_slice(&(RAW | 1 << 2 | count << 4).to_le_bytes()[..2]),
-        }
+    if literals.len() < compressed {
+        // There are at most 31, since no code has more than 5 bits: the count has the upper 5.
+        out.push((RAW | count << 3) as u8);
         out.extend_from_slice(literals);
         return true;
     }

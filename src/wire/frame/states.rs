@@ -33,9 +33,8 @@ impl Distribution {
         for share in shares.iter().map(|share| u32::from(share.unsigned_abs())) {
             starts.push(next as usize);
             // The most bits that leave a state, and how many states lose one fewer.
-            let bits = log - (share - 1).checked_ilog2().unwrap_or(0);
-            let bits = if share == 1 { (log << 16) - (1 << log) } else { (bits << 16) - (share << bits) };
-            codes.push(Transition { bits, start: next as i32 - share as i32 });
+            let most = log - (share - 1).checked_ilog2().unwrap_or(0);
+            codes.push(Transition { bits: (most << 16) - (share << most), start: next as i32 - share as i32 });
             next += share;
         }
         let mut states = vec![0; 1 << log];
