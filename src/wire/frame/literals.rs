@@ -23,8 +23,7 @@ static NUMBERS: Table = Table {
 };
 /// The most literals of a section whose head has three bytes.
 const LITERALS_MAX: usize = 1023;
-/// The types of a section: as they are, and with a table.
-const RAW: u32 = 0;
+/// The type of a section with a table; that of one as it is is 0.
 const COMPRESSED: u32 = 2;
 
 /// Codes count up from the longest ones, in the order of the bytes; the bytes of each weight have one bit less than
@@ -72,7 +71,7 @@ pub(super) fn write(literals: &[u8], out: &mut Vec<u8>) -> bool {
     let count = literals.len() as u32;
     if literals.len() < compressed {
         // There are at most 31, since no code has more than 5 bits: the count has the upper 5.
-        out.push((RAW | count << 3) as u8);
+        out.push((count << 3) as u8);
         out.extend_from_slice(literals);
         return true;
     }
