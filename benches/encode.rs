@@ -1,4 +1,5 @@
-//! From a tick to bytes: the encoder compared with serde_json, and a frame that all clients share with one for each.
+//! From a tick to bytes: the encoder compared with serde_json, a frame that all clients share with one for each, and the
+//! writer of compressed frames with libzstd.
 
 mod support;
 
@@ -9,7 +10,7 @@ use std::hint::black_box;
 use support::{Updates, cache, recording::Recording};
 use tickfan::{
     market::{Now, Snapshot},
-    wire::tick_frame,
+    wire::{Dictionary, tick_frame},
 };
 
 const CLIENTS: u64 = 1_000;
@@ -66,5 +67,32 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode);
+/// A whole tick of the dictionary, with other last digits.
+fn compressible(content: &str) -> String {
+    let tick = content.split_inclusive("\n\n").find(|event| event.starts_with("id: "));
+    let bytes = tick.expect("the dictionary has whole ticks").as_bytes();
+    let last = |(place, byte): (usize, &u8)| match (byte, bytes.get(place + 1)) {
+        (digit @ b'0'..=b'9', next) if !next.is_some_and(u8::is_ascii_digit) => {
+            char::from(b'0' + (digit - b'0' + 3) % 10)
+        }
+        _ => char::from(*byte),
+    };
+    bytes.iter().enumerate().map(last).collect()
+}
+
+fn compress(criterion: &mut Criterion) {
+    let dictionary = Dictionary::built_in();
+    let tick = compressible(std::str::from_utf8(dictionary.content()).expect("the dictionary of the build is text"));
+    let mut general = zstd::bulk::Compressor::with_dictionary(12, dictionary.content()).expect("there is memory");
+
+    let mut group = criterion.benchmark_group("compress");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("one frame", |bencher| bencher.iter(|| dictionary.compress(black_box(tick.as_bytes()))));
+    group.bench_function("one frame by libzstd", |bencher| {
+        bencher.iter(|| general.compress(black_box(tick.as_bytes())));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, encode, compress);
 criterion_main!(benches);

@@ -45,6 +45,8 @@ fn what_a_running_server_does_not_take_from_the_scenario_is_refused() {
     let with = |more: &[&str]| run(&[&["run", "smoke"][..], &at, more].concat());
     check(&with(&["--tls"]), 64, &["TLS is asked for, and http://127.0.0.1:1 is not https"]);
     check(&with(&["--path", "/e"]), 64, &["group `options` asks for max_rate=4, and another server (--path)"]);
+    let compressed = run(&[&["run", "hot-symbol"][..], &at, &["--path", "/e", "--compress"]].concat());
+    check(&compressed, 64, &["asks for compression, and another server (--path) has no such options"]);
     for option in [&["--each", "2"][..], &["--zipf"], &["--query", "max_rate=4"], &["--patch"], &["--compress"]] {
         let output = run(&[&["streams", "--url", "http://127.0.0.1:1", "--path", "/e"][..], option].concat());
         check(&output, 64, &["cannot be used with", option[0]]);

@@ -138,7 +138,7 @@ impl Gateway {
         let config = &*live.current();
         let permits = permits(config)?;
         let ring = RingLimits { count: config.fanout.ring, age: config.fanout.ring_age };
-        let cache = Arc::new(Cache::new(Epoch::new(rand::random()), ring));
+        let cache = Arc::new(Cache::new(Epoch::draw(rand::random()), ring));
         let settings = &config.history;
         let history = History::new(settings.keep, settings.every, settings.bytes_max, Now::read().instant);
         let (workers, worker_threads) = WorkerPool::start(&config.fanout)?;

@@ -4,6 +4,8 @@
 //! A frame depends on nothing but the dictionary, so it is the same bytes for every stream, as the plain event is. What
 //! is not worth compressing, or must not be, is a frame that holds the event as it is ([`stored`]).
 
+pub use super::frame::DICTIONARY_END;
+use super::frame::{self, BLOCK_BYTES_MAX, BLOCK_HEAD_BYTES, HEAD, Index, Parts};
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use std::{
@@ -14,8 +16,8 @@ use std::{
 };
 use zstd::{dict::EncoderDictionary, zstd_safe::CCtx};
 
-/// How hard it looks for matches: of the levels, the last before the time per tick doubles. `docs/decisions/` has the
-/// measurements.
+/// How hard the general compressor looks for matches: of the levels, the last before the time per tick doubles.
+/// `docs/decisions/` has the measurements.
 const LEVEL: i32 = 12;
 /// The sizes that a dictionary may have, in bytes: every browser fetches it, and every process searches in it.
 pub const DICTIONARY_BYTES: RangeInclusive<usize> = 256..=(256 << 10);
@@ -24,12 +26,6 @@ pub const DICTIONARY_BYTES: RangeInclusive<usize> = 256..=(256 << 10);
 const MAGIC_OF_TABLES: [u8; 4] = [0x37, 0xa4, 0x30, 0xec];
 /// What a body of `dcz` begins with: a skippable frame of 32 bytes, the hash of the dictionary (RFC 9842, section 5).
 const START: [u8; 8] = [0x5e, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
-/// The head of a zstd frame (RFC 8878): its magic, no checksum, no size and no dictionary's id, a window of 128 KiB.
-const FRAME: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, (17 - 10) << 3];
-/// The longest block of such a frame.
-const BLOCK_BYTES_MAX: usize = 128 << 10;
-const BLOCK_HEAD_BYTES: usize = 3;
-
 /// The dictionary of the build: events of the simulator, chosen by `tickfan train-dictionary`.
 static BUILT_IN: LazyLock<Arc<Dictionary>> = LazyLock::new(|| {
     let content = Bytes::from_static(include_bytes!("dictionary.txt"));
@@ -37,14 +33,29 @@ static BUILT_IN: LazyLock<Arc<Dictionary>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// The state of a compression, and the bytes that it writes: both are used again.
-    static COMPRESSOR: RefCell<(CCtx<'static>, Vec<u8>)> = RefCell::new((CCtx::create(), Vec::new()));
+    /// The states of both compressors, and the bytes that they write: all are used again.
+    static COMPRESSOR: RefCell<Compressor> = RefCell::default();
+}
+
+/// What compressing takes besides the dictionary.
+struct Compressor {
+    parts: Parts,
+    general: CCtx<'static>,
+    out: Vec<u8>,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self { parts: Parts::default(), general: CCtx::create(), out: Vec::new() }
+    }
 }
 
 /// What clients and gateway know in common before a stream begins.
 pub struct Dictionary {
     content: Bytes,
     hash: [u8; 32],
+    /// For ticks that are like its events, and for others.
+    index: Index,
     prepared: EncoderDictionary<'static>,
 }
 
@@ -79,7 +90,7 @@ impl Dictionary {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, &content).as_ref());
         let prepared = EncoderDictionary::copy(&content, LEVEL);
-        Ok(Self { content, hash, prepared })
+        Ok(Self { index: Index::new(&content), content, hash, prepared })
     }
 
     /// The dictionary of the build.
@@ -117,10 +128,13 @@ impl Dictionary {
     /// Compresses an event; `None` for want of memory. Nothing in it may be both secret and beside text that a client
     /// chose: the length would tell how much the two have in common.
     pub fn compress(&self, event: &[u8]) -> Option<Bytes> {
-        COMPRESSOR.with_borrow_mut(|(context, out)| {
+        COMPRESSOR.with_borrow_mut(|Compressor { parts, general, out }| {
             out.clear();
-            out.reserve(zstd::zstd_safe::compress_bound(event.len()));
-            context.compress_using_cdict(out, event, self.prepared.as_cdict()).ok()?;
+            if !frame::write(&self.index, event, parts, out) {
+                out.clear();
+                out.reserve(zstd::zstd_safe::compress_bound(event.len()));
+                general.compress_using_cdict(out, event, self.prepared.as_cdict()).ok()?;
+            }
             Some(Bytes::copy_from_slice(out))
         })
     }
@@ -132,6 +146,19 @@ impl std::fmt::Debug for Dictionary {
     }
 }
 
+/// How many bytes ticks take with a dictionary of this content, for those who choose one. What only the general
+/// compressor could write counts as two thirds of its bytes: more than it would have, so that a dictionary with an
+/// event of each symbol and kind is chosen.
+pub fn compressed_bytes(dictionary: &[u8], events: &[&[u8]]) -> usize {
+    let index = Index::new(dictionary);
+    let (mut parts, mut out) = (Parts::default(), Vec::new());
+    let bytes = events.iter().map(|event| {
+        out.clear();
+        if frame::write(&index, event, &mut parts, &mut out) { out.len() } else { event.len() * 2 / 3 }
+    });
+    bytes.sum()
+}
+
 /// An event as a frame that holds it as it is.
 pub fn stored(event: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(stored_len(event.len()));
@@ -140,11 +167,11 @@ pub fn stored(event: &[u8]) -> Bytes {
 }
 
 fn stored_len(bytes: usize) -> usize {
-    FRAME.len() + bytes.div_ceil(BLOCK_BYTES_MAX).max(1) * BLOCK_HEAD_BYTES + bytes
+    HEAD.len() + bytes.div_ceil(BLOCK_BYTES_MAX).max(1) * BLOCK_HEAD_BYTES + bytes
 }
 
 fn write_stored(out: &mut Vec<u8>, event: &[u8]) {
-    out.extend_from_slice(&FRAME);
+    out.extend_from_slice(&HEAD);
     let mut left = event;
     loop {
         let (block, rest) = left.split_at(left.len().min(BLOCK_BYTES_MAX));
@@ -183,7 +210,7 @@ mod tests {
         let dictionary = Dictionary::built_in();
         let tick = dictionary.compress(TICK.as_bytes()).unwrap();
         assert!(tick.len() * 2 < TICK.len(), "{} of {}", tick.len(), TICK.len());
-        assert_eq!(tick[..4], FRAME[..4]);
+        assert_eq!(tick[..4], HEAD[..4]);
         assert_eq!(tick[4] & 0b111, 0, "neither a checksum nor the id of a dictionary");
         let [none, bye] = [&b""[..], b"bye\n\n"].map(stored);
         let body = [&dictionary.start(b"hello\n\n")[..], &tick, &none, &bye, &tick].concat();
@@ -202,7 +229,72 @@ mod tests {
         assert_eq!(Dictionary::new(with_tables.into()).err(), Some(DictionaryError::HasTables));
     }
 
+    /// A tick's frame with other digits in some places, and more or fewer of them.
+    fn with_other_digits(event: &str, changes: &[(usize, String)]) -> String {
+        let mut event = event.to_owned();
+        for (place, digits) in changes {
+            let places: Vec<usize> =
+                event.match_indices(|byte: char| byte.is_ascii_digit()).map(|(at, _)| at).collect();
+            let at = places[place % places.len()];
+            event.replace_range(at..=at, digits);
+        }
+        event
+    }
+
+    #[test]
+    fn ticks_like_those_of_the_dictionary_need_no_general_compressor() {
+        let dictionary = Dictionary::built_in();
+        let content = std::str::from_utf8(dictionary.content()).unwrap();
+        assert!(content.ends_with("\n\nevent: patch\nid: "), "what begins each event is near");
+        let mut events = 0;
+        for event in content.split_inclusive("\n\n").filter(|event| event.ends_with('\n')) {
+            let tick = with_other_digits(event, &[(1, "77".to_owned()), (17, "8".to_owned()), (29, "2".to_owned())]);
+            let frame = dictionary.compress(tick.as_bytes()).unwrap();
+            assert_eq!(frame[..6], HEAD, "{tick}");
+            assert!(frame.len() < tick.len() / 2, "{} of {}: {tick}", frame.len(), tick.len());
+            assert_eq!(read(&[&dictionary.start(b"")[..], &frame].concat(), &dictionary), tick.as_bytes());
+            events += 1;
+        }
+        assert!(events > 30, "{events}");
+    }
+
+    #[test]
+    fn runs_of_every_length_decode() {
+        let tick = |seq: &str, rest: &str| {
+            format!("id: 1-1\ndata: {{\"symbol\":\"A\",\"seq\":{seq},\"kind\":\"{rest}\"}}\n\n")
+        };
+        let lengths = (1..150).chain([255, 256, 511, 512, 1_000, 1_023, 1_024, 2_047, 2_048, 60_000]);
+        for length in lengths {
+            let repeated = "x".repeat(length) + "\",\"price\":7,\"pad\":\"" + &"y".repeat(256);
+            let dictionary = Dictionary::new(tick("7", &repeated).into()).unwrap();
+            let event = tick(&"1234567890".repeat(length.div_ceil(10))[..length], &repeated);
+            let frame = dictionary.compress(event.as_bytes()).unwrap();
+            assert_eq!(read(&[&dictionary.start(b"")[..], &frame].concat(), &dictionary), event.as_bytes(), "{length}");
+            // Two literals are of the first event's start.
+            assert_eq!(frame[..6] == HEAD, length <= 1_023, "{length}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn ticks_with_other_digits_decode(
+            ticks in proptest::collection::vec(
+                (any::<prop::sample::Index>(), proptest::collection::vec((0_usize..200, "[0-9.a-z\",:}]{0,4}"), 0..12)),
+                1..8,
+            ),
+        ) {
+            let dictionary = Dictionary::built_in();
+            let content = std::str::from_utf8(dictionary.content()).unwrap();
+            let events: Vec<&str> = content.split_inclusive("\n\n").filter(|event| event.ends_with('\n')).collect();
+            let (mut body, mut plain) = (dictionary.start(b"").to_vec(), String::new());
+            for (index, changes) in &ticks {
+                let tick = with_other_digits(events[index.index(events.len())], changes);
+                body.extend_from_slice(&dictionary.compress(tick.as_bytes()).unwrap());
+                plain += &tick;
+            }
+            prop_assert_eq!(read(&body, &dictionary), plain.as_bytes());
+        }
+
         #[test]
         fn what_is_compressed_or_stored_decodes_to_what_it_was(
             events in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..600), any::<bool>()), 0..8),

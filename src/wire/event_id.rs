@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// One life of the sequence numbers: 48 random bits, so that numbers from before a restart are never confused with
-/// later ones.
+/// One life of the sequence numbers: a random number, so that numbers from before a restart are not confused with later
+/// ones. It has at most 48 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);
 
@@ -15,6 +15,15 @@ impl Epoch {
     /// Makes an epoch of 48 of `random`'s bits.
     pub fn new(random: u64) -> Self {
         Self(random >> (64 - BITS))
+    }
+
+    /// Draws one of two thousand million epochs, which are written with ten digits and no letters: every tick has its
+    /// epoch, and [a compressed tick](super::Dictionary::compress) of nothing but digits needs no larger table. For a
+    /// gateway that compares its epoch with one that a client has from before; nodes of a cluster compare many.
+    pub fn draw(random: u64) -> Self {
+        const EPOCHS: u64 = 2_000_000_000;
+        let digits = EPOCHS / 2 + random % EPOCHS;
+        Self((0..DIGITS_MAX as u32).map(|place| digits / 10_u64.pow(place) % 10 * 36_u64.pow(place)).sum())
     }
 
     /// The epoch of these 48 bits; `None` if there are more.
@@ -119,6 +128,15 @@ mod tests {
         #[test]
         fn no_string_makes_it_panic(text in ".{0,40}") {
             let _ = text.parse::<EventId>();
+        }
+    }
+
+    #[test]
+    fn an_epoch_that_is_drawn_has_ten_digits_and_no_letters() {
+        for (random, text) in [(0, "1000000000"), (1_999_999_999, "2999999999"), (u64::MAX, "2709551615")] {
+            let epoch = Epoch::draw(random);
+            assert_eq!(epoch.to_string(), text);
+            assert_eq!(Epoch::from_bits(epoch.bits()), Some(epoch), "it has at most 48 bits");
         }
     }
 

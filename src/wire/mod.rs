@@ -7,11 +7,12 @@ mod compression;
 mod event;
 mod event_id;
 mod fields;
+mod frame;
 mod stream_name;
 mod tick;
 mod write;
 
-pub use compression::{DICTIONARY_BYTES, Dictionary, DictionaryError, stored};
+pub use compression::{DICTIONARY_BYTES, DICTIONARY_END, Dictionary, DictionaryError, compressed_bytes, stored};
 pub use event::{Bye, Hello, HelloDraft, HelloRights, ListChange, ListEvent, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};

@@ -113,7 +113,7 @@ impl TrainDictionary {
         if whole.len().min(patches.len()) < EVENTS_MIN {
             return Err(TrainDictionaryError::TooFew { ticks: whole.len(), patches: patches.len() });
         }
-        let content = choose(&mixed(&whole, &patches), self.bytes)?;
+        let content = choose(&mixed(&whole, &patches), self.bytes);
         // The gateway must start with it.
         let dictionary = Dictionary::new(content.into())?;
         write(&self.out, dictionary.content()).map_err(at_file(&self.out))?;

@@ -53,9 +53,12 @@ fn for_running_server(scenario: &mut Scenario, url: &str, args: &RunArgs) -> Res
     scenario.tls = is_https;
     // Its configuration is its own.
     scenario.gateway.clear();
-    let asking = scenario.groups.iter().find(|group| args.path.is_some() && !group.query.is_empty());
-    asking.map_or(Ok(()), |group| {
-        let query = &group.query;
-        Err(format!("group `{}` asks for {query}, and another server (--path) has no such options", group.name))
+    let groups = scenario.groups.iter().filter(|_| args.path.is_some());
+    let mut asked = groups.filter_map(|group| {
+        let query = Some(group.query.as_str()).filter(|query| !query.is_empty());
+        Some((group, query.or(group.compress.then_some("compression"))?))
+    });
+    asked.next().map_or(Ok(()), |(group, what)| {
+        Err(format!("group `{}` asks for {what}, and another server (--path) has no such options", group.name))
     })
 }
