@@ -23,8 +23,9 @@ const IN_SEVERAL: &str = "bybit-";
 
 /// How many venues there are, as the README and the pages say it.
 pub(super) fn count_of_venues() -> String {
-    let real = VENUES.iter().filter(|spec| !spec.simulates() && !spec.plays_recordings());
-    let (of_one, others): (Vec<_>, Vec<_>) = real.partition(|spec| spec.name.starts_with(IN_SEVERAL));
+    let real = || VENUES.iter().filter(|spec| !spec.simulates() && !spec.plays_recordings());
+    let of_one = real().filter(|spec| spec.name.starts_with(IN_SEVERAL)).count();
+    let others = real().count() - of_one;
     let [simulated, replayed]: [Vec<_>; 2] = [
         VENUES.iter().filter(|spec| spec.simulates()).map(|spec| spec.name).collect(),
         VENUES.iter().filter(|spec| spec.plays_recordings()).map(|spec| spec.name).collect(),
@@ -32,8 +33,8 @@ pub(super) fn count_of_venues() -> String {
     assert_eq!((simulated.len(), replayed.len()), (1, 1), "the sentence names one of each");
     format!(
         "{} venues, one of which has {} markets. `{}` simulates one, and `{}` plays recordings of them.",
-        others.len() + 1,
-        of_one.len(),
+        others + 1,
+        of_one,
         simulated[0],
         replayed[0],
     )
