@@ -335,8 +335,8 @@ fn are_halted<'s>(symbols: impl Iterator<Item = &'s Arc<SymbolState>>, source: S
     }) && is_any_halted
 }
 
-/// The symbols without data since then: those that wait, and those that have been stale for longer. A symbol whose state
-/// the venue told beside the stream, at this time, is one that it knows: its stream may well be silent.
+/// The symbols without data since then: those that wait, and those that have been stale for longer. A symbol whose
+/// state the venue told beside the stream, at this time, is one that it knows: its stream may well be silent.
 fn unheard<'s>(
     symbols: impl Iterator<Item = (&'s Arc<SymbolState>, Option<UnixMicros>)>,
     source: Source,

@@ -132,7 +132,7 @@ impl Snapshots {
 
     /// The request does not begin before then: its symbols are asked for with the next one.
     pub(super) fn postpone(&mut self, until: Instant) {
-        self.wanted.append(&mut self.asked.drain(..).collect());
+        self.wanted.extend(self.asked.drain(..));
         self.not_before = Some(until);
     }
 

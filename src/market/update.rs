@@ -25,7 +25,8 @@ pub struct Update {
     /// Whether it answers a question for the latest state, rather than tells an event as it happens. The stream may be
     /// ahead of such an answer: a trade or a quote that is not newer than the latest known one moves nothing.
     pub is_snapshot: bool,
-    /// Of a snapshot: when the feed's hours began. What is older is of an earlier session: it is known, and stays stale.
+    /// Of a snapshot: when the feed's hours began. What is older is of an earlier session: it is known, and stays
+    /// stale.
     pub opened: Option<UnixMicros>,
 }
 

@@ -69,7 +69,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("suggest", &[]),
     ("sync", &[]),
-    ("cli", &["wire", "config"]),
+    ("cli", &["wire", "config", "telemetry"]),
     ("top", &[]),
 ];
 

@@ -179,8 +179,8 @@ impl<S: Sink> Connection<S> {
         };
         let mut publish = interval(setup.timing.publish_every);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let patience = setup.first.patience;
-        let session = Session::new(setup.timing, rules, patience, setup.pacer, rand::random(), now);
+        let snapshots = SnapshotTask::new(&setup);
+        let session = Session::new(setup.timing, rules, setup.first.patience, setup.pacer, rand::random(), now);
         let mut connection = Self {
             counters: FeedCounters::new(setup.metrics, setup.is_delayed, setup.status.counts()),
             session: session.not_before(setup.not_before),
@@ -191,12 +191,7 @@ impl<S: Sink> Connection<S> {
             refused_symbols: 0,
             applied: setup.applied,
             relistings: setup.relistings,
-            snapshots: SnapshotTask::new(
-                setup.message_limit.spec().snapshots,
-                &setup.dialing,
-                setup.pace,
-                setup.timing,
-            ),
+            snapshots,
             dialer: Dialer::new(setup.dialing, setup.message_limit.of(&[])),
             message_limit: setup.message_limit,
             overlaps: setup.overlaps,

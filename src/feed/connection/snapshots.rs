@@ -1,11 +1,11 @@
 //! Asks the venue for the latest state of symbols, over HTTP beside the websocket: over the same way, with the venue's
 //! own fields, and through the same guards as all updates. Whatever fails, it changes nothing.
 
-use super::Connection;
+use super::{Connection, ConnectionSetup};
 use crate::{
-    dial::{self, Dialer, Dialing, Get, GetError},
+    dial::{self, Dialer, Get, GetError},
     feed::{
-        AccountPace, Sink, Timing,
+        AccountPace, Sink,
         account_pace::Account,
         dial::retry_after,
         snapshots::{SnapshotResult, Snapshots},
@@ -61,13 +61,13 @@ pub(super) struct SnapshotTask {
 }
 
 impl SnapshotTask {
-    pub(super) fn new(rule: Option<SnapshotRule>, dialing: &Dialing, pace: AccountPace, timing: Timing) -> Self {
+    pub(super) fn new<T>(setup: &ConnectionSetup<T>) -> Self {
         Self {
-            schedule: Snapshots::new(rule),
-            pace,
+            schedule: Snapshots::new(setup.message_limit.spec().snapshots),
+            pace: setup.pace.clone(),
             account: None,
-            dialer: Dialer::new(dialing.clone()),
-            within: timing.snapshot,
+            dialer: Dialer::new(setup.dialing.clone()),
+            within: setup.timing.snapshot,
             open: None,
             kept: None,
         }

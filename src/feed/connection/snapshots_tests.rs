@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     feed::{
-        FeedMetrics, FeedStatus, ListChange, Unheard,
-        connection::{ConnectionSetup, MessageLimit, Relisting},
+        FeedMetrics, FeedStatus, ListChange, Timing, Unheard,
+        connection::{MessageLimit, Relisting},
         pacer::ConnectPacer,
         rotation::Overlaps,
         silence::Patience,

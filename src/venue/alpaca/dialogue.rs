@@ -128,8 +128,8 @@ impl Dialogue {
         Some(self.go_on(names, batch).unwrap_or(message))
     }
 
-    /// The venue has no room for all symbols of the oldest request. Of prices, as many are asked for again as it may have
-    /// room for.
+    /// The venue has no room for all symbols of the oldest request. Of prices, as many are asked for again as it may
+    /// have room for.
     pub(super) fn over_the_limit(&mut self, names: &Names, batch: &mut Batch) -> Option<Message> {
         if self.awaits()? != Channels::Prices {
             return self.refused(Reason::SymbolLimit, names, batch);

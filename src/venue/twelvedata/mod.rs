@@ -197,8 +197,8 @@ impl TwelveData {
         self.answered_in_part(id, names_some, batch)
     }
 
-    /// What an answer does not name, it does not grant: prices are found by the same names. But a second answer may name
-    /// the rest, so that is asked for again, as long as the connection has requests left.
+    /// What an answer does not name, it does not grant: prices are found by the same names. But a second answer may
+    /// name the rest, so that is asked for again, as long as the connection has requests left.
     fn answered_in_part(&mut self, id: u64, names_some: bool, batch: &mut Batch) -> Message {
         if !names_some || self.requests >= REQUESTS_MAX {
             let mut message = Message::Control;

@@ -3,12 +3,12 @@
 
 use super::{document, venue_pages::page_from_root};
 use std::fmt::Write;
-use tickfan::venue::{AssetClass, VENUES};
+use tickfan::venue::{AssetClass, Spec, VENUES};
 use venue_sim::{DIALECTS, Dialect, Manner, Part};
 
 #[test]
 fn the_readme_lists_each_venue() {
-    let mut rows = format!("\n{}\n\n| market | venues |\n|---|---|\n", count_of_venues());
+    let mut rows = format!("\n| market | {} venues |\n|---|---|\n", counts().0);
     for class in [AssetClass::Crypto, AssetClass::Equities, AssetClass::Mixed] {
         let of_class = VENUES.iter().filter(|venue| venue.asset_class == class);
         let links: Vec<String> = of_class.map(|venue| format!("[{}]({})", venue.name, page_from_root(venue))).collect();
@@ -21,27 +21,31 @@ fn the_readme_lists_each_venue() {
 /// A venue with several markets, each with a name of its own.
 const IN_SEVERAL: &str = "bybit-";
 
-/// How many venues there are, as the README and the pages say it.
+/// How many venues there are, and how many markets the one with several has.
+fn counts() -> (usize, usize) {
+    let real = || VENUES.iter().filter(|spec| !spec.simulates() && !spec.plays_recordings());
+    let of_one = real().filter(|spec| spec.name.starts_with(IN_SEVERAL)).count();
+    (real().count() - of_one + 1, of_one)
+}
+
+/// The same in words.
 pub(super) fn count_of_venues() -> String {
-    let real = VENUES.iter().filter(|spec| !spec.simulates() && !spec.plays_recordings());
-    let (of_one, others): (Vec<_>, Vec<_>) = real.partition(|spec| spec.name.starts_with(IN_SEVERAL));
-    let [simulated, replayed]: [Vec<_>; 2] = [
-        VENUES.iter().filter(|spec| spec.simulates()).map(|spec| spec.name).collect(),
-        VENUES.iter().filter(|spec| spec.plays_recordings()).map(|spec| spec.name).collect(),
-    ];
-    assert_eq!((simulated.len(), replayed.len()), (1, 1), "the sentence names one of each");
+    let only = |is_it: fn(&Spec) -> bool| {
+        let names: Vec<&str> = VENUES.iter().filter(|spec| is_it(spec)).map(|spec| spec.name).collect();
+        assert_eq!(names.len(), 1, "the sentence names one of each: {names:?}");
+        names[0]
+    };
+    let (venues, markets) = counts();
+    let (simulated, replayed) = (only(Spec::simulates), only(Spec::plays_recordings));
     format!(
-        "{} venues, one of which has {} markets. `{}` simulates one, and `{}` plays recordings of them.",
-        others.len() + 1,
-        of_one.len(),
-        simulated[0],
-        replayed[0],
+        "{venues} venues, one of which has {markets} markets. `{simulated}` simulates one, and `{replayed}` plays \
+         recordings of them."
     )
 }
 
 #[test]
 fn thirteen_venues_are_counted() {
-    assert!(count_of_venues().starts_with("13 venues, one of which has 3 markets."), "{}", count_of_venues());
+    assert_eq!(counts(), (13, 3));
 }
 
 #[test]
