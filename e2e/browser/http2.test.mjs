@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { constants, createSecureServer } from "node:http2";
 import { describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { BROWSERS, block, connectionsOf, hasStreams, moves, openTab, seenBy, startBrowser, untilMetric } from "../support/browsers.mjs";
 import { devCert, tlsTable } from "../support/certificates.mjs";
-import { PATIENT, startGateway } from "../support/gateway.mjs";
+import { PATIENT, startGateway, within } from "../support/gateway.mjs";
 
 const LONG = { timeout: 240_000 };
 const TABS = 30;
@@ -62,6 +63,33 @@ for (const browser of BROWSERS) {
       assert.deepEqual(byes, ["shutdown"], "the first gateway ended each stream in order");
     }
     assert.deepEqual(Object.values(await connectionsOf(second)), [TABS]);
+  });
+}
+
+/** Asks for a small text; returns the protocol that it came by. */
+const asks = (tab) => tab.evaluate(async () => {
+  performance.clearResourceTimings();
+  await (await fetch("/theme.js", { cache: "no-store" })).text();
+  return performance.getEntriesByType("resource").at(-1).nextHopProtocol;
+});
+
+for (const browser of BROWSERS) {
+  test(`in ${browser}, a request within a drain takes a connection of its own, and the open streams go on`, LONG, async (t) => {
+    const cert = devCert(t);
+    // Of so many streams some last for most of the drain.
+    const gateway = await startGateway(t, { config: feed(100) + tlsTable(cert), env: { ...PATIENT, TICKFAN_SERVER_DRAIN: "15s" } });
+    const newProfile = await startBrowser(t, browser, cert.ca);
+    const tab = await openTab(await newProfile(), urlOf(gateway), PATH, { sources: 20 });
+    assert.equal(await asks(tab), "h2");
+    const stopped = gateway.stop();
+    // GOAWAY may be on its way still. Behind it no request is served on the connection, and a new one speaks HTTP/1.1.
+    await within("a connection of its own", (async () => { while (await asks(tab) === "h2") await pause(50); })());
+    const going = (await seenBy(tab)).map(({ byes, ticks }) => (byes.length === 0 ? ticks : null));
+    assert.ok(going.some((ticks) => ticks !== null), "all streams had ended by then");
+    const goesOn = ({ ticks }, place) => going[place] !== null && ticks > going[place] + 20;
+    await within("ticks of an open stream", (async () => { while (!(await seenBy(tab)).some(goesOn)) await pause(50); })());
+    assert.equal(await stopped, 0);
+    assert.ok((await seenBy(tab)).every(({ byes, epochs }) => byes[0] === "shutdown" && epochs.length === 1));
   });
 }
 

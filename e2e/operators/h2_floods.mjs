@@ -54,19 +54,19 @@ function* opened(first, then) {
 
 const forever = (one) => opened(repeated(one), repeated(one));
 
-/** What each flood sends on a connection, block by block. */
+/** What each flood sends on a connection, block by block, and the `reason` by which the gateway counts its end. */
 export const H2_FLOODS = {
-  "rapid reset": () => streams((stream) => Buffer.concat([frame(HEADERS, END_STREAM | END_HEADERS, stream, request("/v1/symbols")), frame(RST_STREAM, 0, stream, number(8))])),
-  "continuation": () => opened(frame(HEADERS, 0, 1, request("/v1/symbols")), repeated(frame(CONTINUATION, 0, 1))),
-  "h2 pings": () => forever(frame(PING, 0, 0, Buffer.alloc(8))),
-  "h2 settings": () => forever(frame(SETTINGS, 0, 0)),
-  "empty data": () => opened(frame(HEADERS, END_HEADERS, 1, request("/v1/streams/x", POST)), repeated(frame(DATA, 0, 1))),
-  "tiny windows": () => {
+  "rapid reset": { reason: "resets", blocks: () => streams((stream) => Buffer.concat([frame(HEADERS, END_STREAM | END_HEADERS, stream, request("/v1/symbols")), frame(RST_STREAM, 0, stream, number(8))])) },
+  "continuation": { reason: "continuations", blocks: () => opened(frame(HEADERS, 0, 1, request("/v1/symbols")), repeated(frame(CONTINUATION, 0, 1))) },
+  "h2 pings": { reason: "control_frames", blocks: () => forever(frame(PING, 0, 0, Buffer.alloc(8))) },
+  "h2 settings": { reason: "control_frames", blocks: () => forever(frame(SETTINGS, 0, 0)) },
+  "empty data": { reason: "control_frames", blocks: () => opened(frame(HEADERS, END_HEADERS, 1, request("/v1/streams/x", POST)), repeated(frame(DATA, 0, 1))) },
+  "tiny windows": { reason: "window_updates", blocks: () => {
     const ids = Array.from({ length: 50 }, (_, index) => 1 + 2 * index);
     const asked = ids.map((id) => frame(HEADERS, END_STREAM | END_HEADERS, id, request("/v1/symbols")));
     const updates = ids.map((id) => frame(WINDOW_UPDATE, 0, id, number(1)));
     return opened(Buffer.concat([setting(INITIAL_WINDOW_SIZE, 1), ...asked]), Buffer.concat(updates));
-  },
+  } },
 };
 
 /** Floods a port until the returned function is called. */
@@ -75,7 +75,7 @@ export function pourH2(port, ca, flood, count) {
   let socket;
   const begin = () => {
     if (isOver) return;
-    const blocks = H2_FLOODS[flood]();
+    const blocks = H2_FLOODS[flood].blocks();
     socket = connect({ port, host: "127.0.0.1", servername: "localhost", ca, ALPNProtocols: ["h2"] });
     const mine = socket;
     const more = () => {

@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tickfan_fuzz::http2::compare(bytes));
+use tickfan_fuzz::http2;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    http2::compare(bytes);
+    http2::serve(bytes);
+});

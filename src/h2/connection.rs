@@ -111,6 +111,21 @@ impl Connection {
         read.map_err(|error| self.fail(error, out))
     }
 
+    /// Counts what came of TLS, with so many bytes of frames in it; [`Connection::receive`] takes those. Records that
+    /// carry nothing, and changes of keys, have a limit as frames have.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn sealed(
+        &mut self,
+        sealed: usize,
+        plain: usize,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConnectionError> {
+        self.guard.sealed(sealed, plain, now).map_err(|error| self.fail(error, out))
+    }
+
     /// Reports the blocked streams that new settings, or a larger window of the connection, let go on. Call it once the
     /// input of a turn is read: it looks at all streams.
     pub fn wake(&mut self, now: Instant, events: &mut Vec<Event>) {
@@ -241,7 +256,7 @@ impl Connection {
             return Ok(());
         }
         self.reset(id, code, out);
-        self.guard.reset(now).map_err(|error| self.fail(error, out))
+        self.guard.reset(self.limits.streams, now).map_err(|error| self.fail(error, out))
     }
 
     /// Announces the end of the connection, first with [`LastStream::Max`], later with [`LastStream::Seen`].

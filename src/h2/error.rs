@@ -61,7 +61,8 @@ pub enum Reason {
     Continuations,
     /// Too many resets by the client, by its mistakes, and refused streams, in sum.
     Resets,
-    /// Too many frames that carry nothing: PING, SETTINGS, PRIORITY, unknown and empty frames, in sum.
+    /// Too many frames that carry nothing: PING, SETTINGS, PRIORITY, unknown and empty frames, in sum; or too many
+    /// bytes of TLS without a frame.
     ControlFrames,
     /// Too many WINDOW_UPDATE frames for the DATA frames that were sent.
     WindowUpdates,

@@ -16,21 +16,29 @@ pub(super) const REQUEST_BYTES_MAX: usize = 256 * 1_024;
 /// The bytes in `out` above which a client that makes us reply does not read: 16 KiB of DATA and as much of replies.
 pub(super) const OUT_MAX: usize = 32 * 1_024;
 
-/// The time in which frames are counted.
+/// The time in which frames are counted. The counts begin with it, so twice as many may come around the end of one.
 const PERIOD: Duration = Duration::from_secs(10);
 /// Resets by the client and by its mistakes, and refused streams: each made work for nothing (Rapid Reset,
 /// MadeYouReset). A page that opens and closes a stream each 50 ms stays below.
-const RESETS_MAX: u16 = 200;
+const RESETS_MAX: u32 = 200;
+/// A client that closes a page resets all its streams at once, and may do so twice: as many resets as a connection may
+/// have streams, so often, are within the limit too.
+const RESETS_PER_STREAM: u32 = 2;
 /// Frames that ask for nothing. Browsers send a PING each some seconds, and a PRIORITY a request.
 const CONTROL_FRAMES_MAX: u16 = 500;
 /// The WINDOW_UPDATE frames that a client may send without having received any DATA.
-const WINDOW_UPDATES_FREE: u32 = 1_000;
+const WINDOW_UPDATES_FREE: u16 = 1_000;
 /// How many more each DATA frame allows: a client updates two windows, and may do so in small steps.
-const WINDOW_UPDATES_PER_DATA: u32 = 10;
+const WINDOW_UPDATES_PER_DATA: u16 = 10;
 /// How many it may have saved up: what an old stream has earned is not for a flood.
-const WINDOW_UPDATES_MAX: u32 = 10_000;
+const WINDOW_UPDATES_MAX: u16 = 10_000;
 /// A smaller DATA frame that ends no block was made small by the client's window, and earns it nothing.
 const DATA_BYTES_MIN: usize = 64;
+/// Bytes of TLS without a frame: empty records, and changes of keys, each of which costs the derivation of a key. It is
+/// twice the longest record, whose frames count only once it is whole.
+const SEALED_BYTES_MAX: u16 = 32 * 1_024;
+/// So many bytes of TLS belong to a byte of frames. A WINDOW_UPDATE in a record of its own has 13 in 42.
+const SEALED_PER_PLAIN: usize = 3;
 
 /// The counts of a connection.
 #[derive(Debug)]
@@ -38,19 +46,27 @@ pub(super) struct Guard {
     period_began: Instant,
     resets: u16,
     control_frames: u16,
-    window_updates_left: u32,
+    window_updates_left: u16,
+    sealed_bytes: u16,
 }
 
 impl Guard {
     pub(super) fn new(now: Instant) -> Self {
-        Self { period_began: now, resets: 0, control_frames: 0, window_updates_left: WINDOW_UPDATES_FREE }
+        Self {
+            period_began: now,
+            resets: 0,
+            control_frames: 0,
+            window_updates_left: WINDOW_UPDATES_FREE,
+            sealed_bytes: 0,
+        }
     }
 
-    /// Counts a stream that ended for nothing.
-    pub(super) fn reset(&mut self, now: Instant) -> Result<(), ConnectionError> {
+    /// Counts a stream that ended for nothing, of a connection that may have so many.
+    pub(super) fn reset(&mut self, streams: u32, now: Instant) -> Result<(), ConnectionError> {
         self.begin_period(now);
-        self.resets += 1;
-        if self.resets > RESETS_MAX { Err(ConnectionError::calm(Reason::Resets)) } else { Ok(()) }
+        self.resets = self.resets.saturating_add(1);
+        let most = streams.saturating_mul(RESETS_PER_STREAM).clamp(RESETS_MAX, u32::from(u16::MAX) - 1);
+        if u32::from(self.resets) > most { Err(ConnectionError::calm(Reason::Resets)) } else { Ok(()) }
     }
 
     /// Counts a frame that asks for nothing.
@@ -61,6 +77,14 @@ impl Guard {
             return Err(ConnectionError::calm(Reason::ControlFrames));
         }
         Ok(())
+    }
+
+    /// Counts bytes of TLS, with so many bytes of frames in them.
+    pub(super) fn sealed(&mut self, sealed: usize, plain: usize, now: Instant) -> Result<(), ConnectionError> {
+        self.begin_period(now);
+        let bytes = (usize::from(self.sealed_bytes) + sealed).saturating_sub(plain.saturating_mul(SEALED_PER_PLAIN));
+        self.sealed_bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
+        if self.sealed_bytes > SEALED_BYTES_MAX { Err(ConnectionError::calm(Reason::ControlFrames)) } else { Ok(()) }
     }
 
     pub(super) fn window_update(&mut self) -> Result<(), ConnectionError> {
@@ -81,6 +105,7 @@ impl Guard {
             self.period_began = now;
             self.resets = 0;
             self.control_frames = 0;
+            self.sealed_bytes = 0;
         }
     }
 }

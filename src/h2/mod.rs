@@ -31,6 +31,8 @@ mod answer_tests;
 #[cfg(test)]
 mod body_tests;
 #[cfg(test)]
+mod flood_tests;
+#[cfg(test)]
 mod head_tests;
 #[cfg(test)]
 mod limit_tests;

@@ -100,7 +100,7 @@ impl Connection {
         if stream.is_known() {
             sink.events.push(Event::Reset { stream: StreamId(stream.id), code });
         }
-        self.guard.reset(sink.now)
+        self.guard.reset(self.limits.streams, sink.now)
     }
 
     fn on_frame(&mut self, id: u32, frame: Frame<'_>, sink: &mut Sink<'_>) -> Result<(), Mistake> {
@@ -214,7 +214,7 @@ impl Connection {
         if stream.is_known() {
             sink.events.push(Event::Reset { stream: StreamId(id), code });
         }
-        self.guard.reset(sink.now)
+        self.guard.reset(self.limits.streams, sink.now)
     }
 
     pub(super) fn place(&self, id: u32) -> Place {

@@ -76,7 +76,7 @@ impl Connection {
         match place {
             Place::Idle => Ok(self.on_request(block.start, fields, sink)?),
             Place::Open => self.on_trailers(block.start, fields, sink),
-            Place::Unserved => Ok(self.guard.reset(sink.now)?),
+            Place::Unserved => Ok(self.guard.reset(self.limits.streams, sink.now)?),
             Place::Discarded | Place::Closed => {
                 if end_stream {
                     self.closed.end(id);
@@ -97,7 +97,7 @@ impl Connection {
             Err(code) => {
                 frame::write_reset(start.id, code, sink.out);
                 self.closed.add(start.id, start.end_stream);
-                self.guard.reset(sink.now)
+                self.guard.reset(self.limits.streams, sink.now)
             }
         }
     }

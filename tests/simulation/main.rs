@@ -9,6 +9,7 @@ mod client;
 #[path = "../support/h2_peer.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it serves other tests too")]
 mod h2_peer;
+mod holds;
 mod rights;
 mod shared;
 mod world;
@@ -174,28 +175,49 @@ fn the_rules_hold_where_lists_change_in_a_drain() {
 /// A block is cut anywhere, and the list changes then: once, or there and back.
 #[test]
 fn a_list_may_change_at_every_byte_of_a_cut_block() {
-    for room in 0..900 {
-        let settings = Settings { symbols: 3, workers: 1, interrupts: 0.0, ..Settings::default() };
-        let mut world = World::new(room as u64, settings);
-        (0..3).for_each(|symbol| world.publish(symbol));
-        let client = world.join(0, &[0, 1], room);
-        while world.turn(0) {}
-        world.publish(1);
-        world.change_list(client, &[2, 1]);
-        world.turn(0);
-        if room % 2 == 1 {
-            world.change_list(client, &[1, 0]);
-            world.publish(0);
+    let ways: [fn(&mut World, usize) -> usize; 3] = [
+        |world, room| world.join(0, &[0, 1], room),
+        // Over a connection whose socket is full in the middle of a record. Settings and head come first.
+        |world, room| join_alone_on(world, 200 + room, 1 << 20),
+        // Over one whose window is.
+        |world, room| join_alone_on(world, usize::MAX, room as u32),
+    ];
+    for (way, join) in ways.iter().enumerate() {
+        let mut cut = 0;
+        for room in 0..900 {
+            let settings = Settings { symbols: 3, workers: 1, interrupts: 0.0, ..Settings::default() };
+            let mut world = World::new(room as u64, settings);
+            (0..3).for_each(|symbol| world.publish(symbol));
+            let client = join(&mut world, room);
+            while world.turn(0) {}
+            world.publish(1);
+            let is_cut = world.client(client).is_cut();
+            world.change_list(client, &[2, 1]);
             world.turn(0);
+            cut += usize::from(is_cut || world.client(client).full);
+            if room % 2 == 1 {
+                world.change_list(client, &[1, 0]);
+                world.publish(0);
+                world.turn(0);
+            }
+            world.settle();
+            let mut client = world.client(client);
+            let list = if room % 2 == 1 { [0, 1] } else { [1, 2] };
+            let mut has: Vec<usize> = client.symbols.keys().copied().collect();
+            has.sort_unstable();
+            assert_eq!((has, client.lacks()), (list.to_vec(), 0), "way {way}, room for {room} bytes at first");
+            assert!(client.events_seen >= 1 && client.symbols.remove(&1).unwrap().seqs.last() == Some(&2));
         }
-        world.settle();
-        let mut client = world.client(client);
-        let list = if room % 2 == 1 { [0, 1] } else { [1, 2] };
-        let mut has: Vec<usize> = client.symbols.keys().copied().collect();
-        has.sort_unstable();
-        assert_eq!((has, client.lacks()), (list.to_vec(), 0), "room for {room} bytes at first");
-        assert!(client.events_seen >= 1 && client.symbols.remove(&1).unwrap().seqs.last() == Some(&2));
+        assert!(cut > 100, "way {way}: only {cut} blocks are cut");
     }
+}
+
+/// A client with a connection of its own, whose socket has this room and whose streams have this window.
+fn join_alone_on(world: &mut World, room: usize, window: u32) -> usize {
+    let shared = world.connect(0, room, &[(INITIAL_WINDOW_SIZE, window)]);
+    let client = world.join_on(shared, &[0, 1], heartbeats(), None);
+    world.turn_all(0);
+    client
 }
 
 /// A stream without room is told of the newest list alone.

@@ -10,22 +10,44 @@ const FRAME_SIZE_ERROR: u32 = 0x6;
 const REFUSED_STREAM: u32 = 0x7;
 const COMPRESSION_ERROR: u32 = 0x9;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
+/// Of a header block.
+const CONTINUATIONS_MAX: usize = 8;
 
-/// The first difference that has no reason. `sent` are the client's frames, `reset` the streams that we have reset so
-/// far, `nameless` those whose request may have a field without a name.
-pub fn find(
-    ours: &Outcome,
-    theirs: &Outcome,
-    sent: &[Frame],
-    reset: &BTreeMap<u32, u32>,
-    nameless: &BTreeSet<u32>,
-) -> Option<String> {
+/// What the client sent.
+pub struct Sent<'a> {
+    /// Its frames since the last comparison.
+    pub frames: &'a [Frame],
+    /// The streams whose request may have a field without a name.
+    pub nameless: &'a BTreeSet<u32>,
+    /// The streams that it has ended, or reset.
+    pub ended: &'a BTreeSet<u32>,
+}
+
+impl Sent<'_> {
+    /// Whether a frame is of a stream that the client had ended, or ends.
+    fn uses_ended(&self) -> bool {
+        self.frames.iter().any(|frame| self.ended.contains(&frame.stream))
+    }
+
+    /// Whether another frame came in the middle of a header block.
+    fn breaks_off_block(&self) -> bool {
+        self.frames.windows(2).any(|pair| pair[0].leaves_block_open() && pair[1].kind != 0x9)
+    }
+}
+
+/// The first difference that has no reason. `reset` are the streams that we have reset so far.
+pub fn find(ours: &Outcome, theirs: &Outcome, client: &Sent<'_>, reset: &BTreeMap<u32, u32>) -> Option<String> {
+    let (sent, nameless) = (client.frames, client.nameless);
+    let is_sent = |stream: &u32| sent.iter().any(|frame| frame.stream == *stream);
     match (ours.over, theirs.over) {
-        (Some(_), Some(_)) => return None,
+        (Some(our_code), Some(their_code)) => {
+            let is_same = our_code == their_code || why_codes_differ(our_code, their_code, client).is_some();
+            return (!is_same).then(|| format!("we end with {our_code}, they with {their_code}"));
+        }
         // What is a mistake of a stream for them may be one of the connection for us: its stream is not open.
-        (Some(_), None) if !theirs.resets.is_empty() => return None,
+        (Some(_), None) if theirs.resets.keys().any(is_sent) => return None,
         (Some(code), None) => {
-            return why_we_end(code, sent, reset).is_none().then(|| format!("we end with {code}, they go on"));
+            return why_we_end(code, client, reset).is_none().then(|| format!("we end with {code}, they go on"));
         }
         (None, Some(code)) => {
             return why_they_end(code, ours, sent, reset).is_none().then(|| format!("they end with {code}, we go on"));
@@ -48,11 +70,32 @@ pub fn find(
     theirs.requests.iter().find_map(differs)
 }
 
-fn why_we_end(code: u32, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
+/// Both end the connection. The sections are those of RFC 9113.
+fn why_codes_differ(ours: u32, theirs: u32, client: &Sent<'_>) -> Option<&'static str> {
+    let has = |kinds: &[u8]| client.frames.iter().any(|frame| kinds.contains(&frame.kind));
+    match ours {
+        PROTOCOL_ERROR if client.breaks_off_block() => Some("6.10: they take frames behind a block that they gave up"),
+        _ if theirs != PROTOCOL_ERROR => None,
+        STREAM_CLOSED if client.uses_ended() => Some("5.1: they have no code of its own for a stream that has ended"),
+        COMPRESSION_ERROR if has(&[0x1, 0x9]) => Some("4.3: they have no code of its own for fields"),
+        FLOW_CONTROL_ERROR if has(&[0x0, 0x4, 0x8]) => {
+            Some("6.9: they have no code of its own for windows in settings")
+        }
+        FRAME_SIZE_ERROR => Some("4.2: they have no code of its own for lengths"),
+        _ => None,
+    }
+}
+
+fn why_we_end(code: u32, client: &Sent<'_>, reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
+    let sent = client.frames;
     let has = |kind| sent.iter().any(|frame| frame.kind == kind);
     match code {
-        ENHANCE_YOUR_CALM => Some("our limits are lower"),
-        STREAM_CLOSED => Some("we remember that the client had ended a stream that was reset later"),
+        ENHANCE_YOUR_CALM if sent.iter().filter(|frame| frame.kind == 0x9).count() > CONTINUATIONS_MAX => {
+            Some("we take fewer CONTINUATION frames")
+        }
+        STREAM_CLOSED if client.uses_ended() => {
+            Some("we remember that the client had ended a stream that was reset later")
+        }
         PROTOCOL_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && reset.contains_key(&frame.stream)) => {
             Some("5.1.1: they remember longer that a stream was reset, and ignore that it begins again")
         }
@@ -62,7 +105,7 @@ fn why_we_end(code: u32, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&
         PROTOCOL_ERROR | COMPRESSION_ERROR if sent.iter().any(|frame| frame.kind == 0x1 && frame.flags & 0x20 != 0) => {
             Some("they reset a stream that depends on itself before they look at the rest of its frame")
         }
-        PROTOCOL_ERROR if sent.windows(2).any(|pair| pair[0].leaves_block_open() && pair[1].kind != 0x9) => {
+        PROTOCOL_ERROR if client.breaks_off_block() => {
             Some("6.10: they give a block up at a fragment that is malformed, and take any frame behind it")
         }
         COMPRESSION_ERROR if has(0x9) => Some(
@@ -75,7 +118,7 @@ fn why_we_end(code: u32, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&
 
 fn why_they_end(code: u32, ours: &Outcome, sent: &[Frame], reset: &BTreeMap<u32, u32>) -> Option<&'static str> {
     let streams: BTreeSet<u32> = sent.iter().map(|frame| frame.stream).collect();
-    if !ours.resets.is_empty() {
+    if ours.resets.keys().any(|stream| streams.contains(stream)) {
         // A frame behind the end of a request is one: RFC 9113, section 5.1, asks for STREAM_CLOSED on the stream.
         return Some("they end the connection for a mistake of a stream");
     }

@@ -22,7 +22,7 @@ impl fmt::Debug for Step {
     }
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STEPS_MAX: usize = 64;
 
 /// Names and values that heads are made of.
@@ -263,6 +263,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Whether its sender says nothing more on its stream.
+    pub fn ends_stream(&self) -> bool {
+        (matches!(self.kind, 0x0 | 0x1) && self.flags & 0x1 != 0) || self.kind == 0x3
+    }
+
     /// Whether a header block goes on behind it.
     pub fn leaves_block_open(&self) -> bool {
         matches!(self.kind, 0x1 | 0x9) && self.flags & 0x4 == 0

@@ -108,6 +108,8 @@ pub struct GroupMeasures {
     pub opened: u64,
     /// Ticks.
     pub ticks: u64,
+    /// Missed ticks, by the holes in `seq`.
+    pub holes: u64,
     /// Bytes.
     pub bytes: u64,
 }

@@ -155,6 +155,8 @@ pub struct GroupSummary {
     pub opened: u64,
     /// Ticks.
     pub ticks: u64,
+    /// Missed ticks, by the holes in `seq`.
+    pub holes: u64,
     /// Bytes.
     pub bytes: u64,
     /// From connect to the head of the answer.

@@ -177,6 +177,7 @@ fn group(observed: &Observed<'_>, group: &Group, index: usize) -> GroupSummary {
         asked: u64::from(group.count),
         opened: own.map_or(measures.opened, |own| own.opened),
         ticks: own.map_or(measures.ticks, |own| own.ticks),
+        holes: own.map_or(measures.holes, |own| own.holes),
         bytes: own.map_or(measures.bytes, |own| own.bytes),
         answer: percentiles(own.map_or(&measures.answer, |own| &own.answer)),
         first_tick: percentiles(own.map_or(&measures.first_tick, |own| &own.first_tick)),

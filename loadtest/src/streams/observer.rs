@@ -83,6 +83,9 @@ impl Observer {
     pub(super) fn measure(&mut self, symbol: u32, tick: Tick, missed: u64, reader: Reader) -> Option<i64> {
         self.measures.ticks += 1;
         self.measures.holes += missed;
+        if let Some(group) = self.measures.groups.get_mut(reader.group) {
+            group.holes += missed;
+        }
         self.count_of_group(reader);
         self.last_tick = reader.now;
         if let Some(trade_ts) = tick.trade_ts.filter(|_| tick.kind == Kind::Trade) {

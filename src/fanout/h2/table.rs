@@ -2,7 +2,7 @@
 
 use super::{
     client::ConnectionAddress,
-    connection::{Connection, ConnectionInit, Scratch, Settled, Shared, Timeouts},
+    connection::{Connection, ConnectionInit, INPUT_BYTES_PER_TURN, Scratch, Settled, Shared, Timeouts},
     end::ConnectionEnd,
     request::{NewConnection, Requests},
 };
@@ -43,6 +43,8 @@ pub(in crate::fanout) struct ConnectionTable {
     touched: Vec<ConnectionKey>,
     /// Those that have more to read or to write in the next turn.
     unfinished: Vec<ConnectionKey>,
+    /// Those that had no part in the input of this turn, and are the first in that of the next.
+    unread: Vec<ConnectionKey>,
     /// Streams that the reader check holds back.
     held: usize,
     worker: WorkerIndex,
@@ -71,6 +73,7 @@ impl ConnectionTable {
             schedule: Schedule::new(),
             touched: Vec::new(),
             unfinished: Vec::new(),
+            unread: Vec::new(),
             held: 0,
             worker,
             stall_timeout,
@@ -141,7 +144,7 @@ impl ConnectionTable {
 
     /// Whether a connection has more to read or to write at once.
     pub(in crate::fanout) fn is_idle(&self) -> bool {
-        self.unfinished.is_empty()
+        self.unfinished.is_empty() && self.unread.is_empty()
     }
 
     /// Notes that a connection has to be settled.
@@ -178,9 +181,29 @@ impl ConnectionTable {
         }
     }
 
+    /// A connection is read in the next turn.
+    pub(in crate::fanout) fn read_later(&mut self, key: ConnectionKey) {
+        if let Some(row) = self.rows.get_mut(key)
+            && !mem::replace(&mut row.is_unfinished, true)
+        {
+            self.unread.push(key);
+        }
+    }
+
+    /// Whether this turn may read more.
+    pub(in crate::fanout) fn may_read(&self) -> bool {
+        self.scratch.input_left > 0
+    }
+
+    /// A turn begins.
+    pub(in crate::fanout) fn begin_turn(&mut self) {
+        self.scratch.input_left = INPUT_BYTES_PER_TURN;
+    }
+
     /// The connections that go on in this turn.
     pub(in crate::fanout) fn take_unfinished(&mut self) -> Vec<ConnectionKey> {
-        let unfinished = mem::take(&mut self.unfinished);
+        let mut unfinished = mem::take(&mut self.unread);
+        unfinished.append(&mut self.unfinished);
         for &key in &unfinished {
             if let Some(row) = self.rows.get_mut(key) {
                 row.is_unfinished = false;

@@ -66,17 +66,21 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Reacts to what happened to a connection's I/O.
+    /// Reacts to what happened to a connection's I/O. If other connections took what this turn may read, it is read in
+    /// the next.
     pub(super) fn connection_ready(&mut self, key: ConnectionKey, ready: Ready, now: Now) {
         let Some(connection) = self.connections.get(key) else { return };
         let mut connection = lock(&connection);
         if ready.writable {
             connection.go_on(now.instant);
         }
-        let has_more = ready.readable && connection.receive(&mut self.connections.scratch, now.instant);
+        let may_read = self.connections.may_read();
+        let has_more = ready.readable && may_read && connection.receive(&mut self.connections.scratch, now.instant);
         drop(connection);
         if has_more {
             self.connections.go_on(key);
+        } else if ready.readable && !may_read {
+            self.connections.read_later(key);
         }
         self.pass_on(key, now);
     }

@@ -11,6 +11,8 @@ mod expiry_tests;
 #[cfg(test)]
 mod greeting_tests;
 #[cfg(test)]
+mod input_tests;
+#[cfg(test)]
 mod testing;
 
 pub(super) use ending::RETRY_AFTER_SHUTDOWN_MILLIS;
@@ -110,6 +112,7 @@ impl<T: Transport> Worker<T> {
     /// One step: takes the inbox, marks the streams of changed symbols, opens new streams, reacts to what happened to
     /// transports, writes a batch of marked streams, keeps deadlines.
     pub fn turn(&mut self, now: Now, ready: &[Ready]) -> Wait {
+        self.connections.begin_turn();
         self.take_inbox(now);
         self.run_commands(now);
         self.go_on(now);

@@ -1,6 +1,7 @@
 //! Header blocks as another implementation writes and reads them.
 
-use super::{Decoder, Malformed, encode_field, encode_status, encode_table_size};
+use super::{Decoder, Malformed, encode_field, encode_status, encode_table_size, huffman};
+use loona_hpack::decoder::DecoderError;
 use proptest::{prelude::*, test_runner::RngSeed};
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -57,12 +58,43 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_mean_the_same_to_both(blocks: Vec<Vec<u8>>) {
+    fn any_bytes_mean_the_same_to_both(blocks in prop::collection::vec(any_block(), 0..5)) {
         let mut theirs = loona_hpack::Decoder::new();
+        theirs.set_max_allowed_table_size(4_096);
         let mut ours = Decoder::new();
         for block in blocks {
-            let (Ok(ours), Ok(theirs)) = (decode(&mut ours, &block), theirs.decode(&block)) else { return Ok(()) };
-            prop_assert_eq!(ours, theirs);
+            match (decode(&mut ours, &block), theirs.decode(&block)) {
+                (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
+                (Err(Malformed), Err(_)) => return Ok(()),
+                // RFC 7541, section 4.2, has them at the beginning, and does not ask for a field behind them.
+                (Ok(_), Err(DecoderError::SizeUpdateAtEnd)) => return Ok(()),
+                (Err(Malformed), Ok(_)) if may_resize_behind_a_field(&block) => return Ok(()),
+                (ours, theirs) => {
+                    return Err(TestCaseError::fail(format!("{block:02x?}: {ours:?}, {theirs:?}")));
+                }
+            }
         }
+    }
+}
+
+/// Short blocks often go without a size update behind a field, where they differ.
+fn any_block() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![prop::collection::vec(any::<u8>(), 0..8), prop::collection::vec(any::<u8>(), 0..100)]
+}
+
+fn may_resize_behind_a_field(block: &[u8]) -> bool {
+    let first = block.iter().position(|byte| byte & 0xe0 != 0x20).unwrap_or(block.len());
+    block[first..].iter().any(|byte| byte & 0xe0 == 0x20)
+}
+
+/// Each byte's code, and its length: another symbol follows it.
+#[test]
+fn they_have_the_same_huffman_code_for_each_byte() {
+    for byte in 0..=u8::MAX {
+        let string = [byte, b'0', byte, byte];
+        let code = huffman::encode(&string);
+        let block = [&[0x00, 1, b'x', 0x80 | code.len() as u8][..], &code].concat();
+        let read = loona_hpack::Decoder::new().decode(&block);
+        assert_eq!(read.unwrap_or_default(), [(b"x".to_vec(), string.to_vec())], "{byte}");
     }
 }

@@ -19,6 +19,7 @@ fn both_servers_agree_about_the_corpus() {
     for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let bytes = fs::read(&file).unwrap();
         assert!(catch_unwind(|| http2::compare(&bytes)).is_ok(), "{}", file.display());
+        assert!(catch_unwind(|| http2::serve(&bytes)).is_ok(), "served: {}", file.display());
         files += 1;
     }
     assert!(files >= 40, "{files} files");
@@ -31,5 +32,12 @@ proptest! {
     #[test]
     fn both_servers_agree_about_what_a_client_sends(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         http2::compare(&bytes);
+    }
+
+    #[test]
+    fn what_is_sent_keeps_to_windows_and_ends_whatever_a_client_sends(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        http2::serve(&bytes);
     }
 }

@@ -29,12 +29,13 @@ pub(super) enum Phase {
         end: ConnectionEnd,
         cut_at: Option<Instant>,
     },
-    /// The last frame is on its way.
+    /// The last frame is on its way. What the client still sends is dropped.
     Closing {
         end: ConnectionEnd,
         by: Instant,
+        dropped: usize,
     },
-    /// Our side is closed. What the client still sends is dropped.
+    /// Our side is closed.
     Lingering {
         end: ConnectionEnd,
         by: Instant,
@@ -112,7 +113,7 @@ impl Connection {
         if !matches!(self.phase, Phase::Leaving { .. }) {
             self.protocol.go_away(LastStream::Seen, ErrorCode::NO_ERROR, &mut self.output.frames);
         }
-        self.phase = Phase::Closing { end, by: self.last_bytes_from(end, now) + time_to_leave(end) };
+        self.phase = Phase::Closing { end, by: self.last_bytes_from(end, now) + time_to_leave(end), dropped: 0 };
         self.forget_all();
     }
 
@@ -160,12 +161,21 @@ impl Connection {
 
     /// Drops input that comes after the last frame.
     pub(super) fn drop_input(&mut self, bytes: usize) {
-        if let Phase::Lingering { end, dropped, .. } = &mut self.phase {
-            *dropped += bytes;
-            if *dropped > DROPPED_BYTES_MAX {
-                self.phase = Phase::Over { end: *end };
+        match &mut self.phase {
+            Phase::Closing { dropped, .. } => *dropped += bytes,
+            Phase::Lingering { end, dropped, .. } => {
+                *dropped += bytes;
+                if *dropped > DROPPED_BYTES_MAX {
+                    self.phase = Phase::Over { end: *end };
+                }
             }
+            _ => {}
         }
+    }
+
+    /// Whether the last frame is on its way, and as much input is dropped as may be: the rest waits in the kernel.
+    pub(super) fn drops_no_more(&self) -> bool {
+        matches!(self.phase, Phase::Closing { dropped, .. } if dropped > DROPPED_BYTES_MAX)
     }
 
     /// No stream and no answer is left.
@@ -230,12 +240,14 @@ impl Connection {
             self.end_if_done(now);
         }
         self.send(now);
-        if let Phase::Closing { end, by } = self.phase
+        if let Phase::Closing { end, by, dropped } = self.phase
             && self.output.is_empty()
         {
             match self.output.io().and_then(|io| io.finish()) {
-                Ok(true) if self.permit.is_none() || !lingers(end) => self.phase = Phase::Over { end },
-                Ok(true) => self.phase = Phase::Lingering { end, by, dropped: 0 },
+                Ok(true) if self.permit.is_none() || !lingers(end) || dropped > DROPPED_BYTES_MAX => {
+                    self.phase = Phase::Over { end };
+                }
+                Ok(true) => self.phase = Phase::Lingering { end, by, dropped },
                 Ok(false) => {} // again when there is room
                 Err(_) => self.abort(end),
             }

@@ -1,7 +1,7 @@
 //! How a connection waits and ends, and what it says of itself meanwhile.
 
 use super::*;
-use crate::fanout::h2::connection::ending::LINGER;
+use crate::fanout::h2::{H2Request, NewConnection, Refused, Requests, connection::ending::LINGER};
 
 #[test]
 fn a_request_in_the_turn_of_the_idle_deadline_is_answered() {
@@ -207,4 +207,98 @@ fn rule_10_answers_that_give_way_count_as_resets() {
     }
     assert_eq!(stream, 2 * 201 + 1);
     assert!(rig.replies().ends_with("RST 401 CANCEL, GOAWAY 401 ENHANCE_YOUR_CALM"));
+}
+
+/// Input that its limit ended a connection, and so much more.
+#[test]
+fn rule_10_what_a_client_sends_behind_the_last_frame_is_dropped_up_to_64_kib() {
+    let mut rig = Rig::new(65_535);
+    rig.receive(&frames::raw(0x0, 0, 0, []));
+    assert_eq!(rig.settle().over, None, "it lingers");
+    assert!(rig.io.wire().has_finished);
+    for _ in 0..16 {
+        rig.receive(&[7; 4 * 1024]);
+        assert_eq!(rig.settle().over, None);
+    }
+    rig.receive(&[7]);
+    assert_eq!(rig.settle().over, Some(ConnectionEnd::Limit(h2::Reason::Protocol)));
+}
+
+/// Its last frame waits for the client, who sends without end.
+#[test]
+fn rule_10_no_more_is_dropped_before_the_last_frame_is_sent() {
+    let mut rig = Rig::new(65_535);
+    rig.io.wire().is_full = true;
+    rig.receive(&frames::raw(0x0, 0, 0, []));
+    assert_eq!(rig.settle().over, None);
+    rig.receive(&[7; 64 * 1024]);
+    assert!(rig.io.wire().input.is_empty());
+    rig.receive(&[7; 1]);
+    assert!(rig.io.wire().input.is_empty());
+    rig.receive(&[7; 9]);
+    assert_eq!(rig.io.wire().input.len(), 9, "it waits in the kernel");
+    rig.io.wire().is_full = false;
+    rig.connection.go_on(rig.now);
+    assert_eq!(rig.settle().over, Some(ConnectionEnd::Limit(h2::Reason::Protocol)));
+    assert_eq!(rig.replies(), "GOAWAY 0 PROTOCOL_ERROR");
+}
+
+/// As one whose worker has ended.
+#[test]
+fn rule_10_a_connection_that_is_sent_away_drops_64_kib_at_most() {
+    let endless = Endless::default();
+    let permits = Permits::default();
+    let away = NewConnection {
+        io: Box::new(endless.clone()),
+        input: Vec::new(),
+        peer: PEER.into(),
+        limits: frames::LIMITS,
+        head_timeout: HEAD,
+        write_timeout: WRITE,
+        permit: permits.permit(IpAddr::from(PEER.0)).unwrap(),
+        requests: Arc::new(permits),
+    };
+    away.send_away(Instant::now()).unwrap();
+    let (read, sent) = endless.0.lock().unwrap().clone();
+    assert_eq!(read, 64 * 1024);
+    assert_eq!(frames::spell(&sent).last().unwrap(), "GOAWAY 0 NO_ERROR");
+}
+
+impl Requests for Permits {
+    fn take(&self, _: H2Request) -> Result<(), Refused> {
+        Err(Refused)
+    }
+}
+
+/// A client that sends without end, and what it got.
+#[derive(Clone, Default)]
+struct Endless(Arc<Mutex<(usize, Vec<u8>)>>);
+
+impl H2Io for Endless {
+    fn attach(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        self.0.lock().unwrap().1.extend_from_slice(bytes);
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn receive(&mut self, bytes: &mut Vec<u8>) -> Result<Received, TransportError> {
+        let read = &mut self.0.lock().unwrap().0;
+        *read += 4 * 1024;
+        assert!(*read <= 1 << 20, "it is read without end");
+        bytes.extend_from_slice(&[7; 4 * 1024]);
+        Ok(Received::Bytes(4 * 1024))
+    }
+
+    fn finish(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn abort(&mut self) {}
 }

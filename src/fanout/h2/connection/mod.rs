@@ -30,6 +30,11 @@ use std::{
 
 /// How often one turn reads from a connection: a client that sends without end delays no other.
 const READS_PER_TURN: usize = 4;
+/// How much one turn reads from all connections: some hundreds of the frames that cost most, which is below a
+/// millisecond. The rest waits for the next turn, behind the ticks of this one.
+pub(in crate::fanout) const INPUT_BYTES_PER_TURN: usize = 32 * 1024;
+/// A read of fewer bytes costs as much as one of so many.
+const READ_BYTES_MIN: usize = 128;
 
 /// A connection of a worker.
 pub(in crate::fanout) struct Connection {
@@ -88,6 +93,8 @@ pub(super) struct ConnectionInit {
 /// Buffers that all connections of a worker share, empty between two calls.
 #[derive(Default)]
 pub(in crate::fanout) struct Scratch {
+    /// How many bytes this turn may still read.
+    pub(in crate::fanout) input_left: usize,
     input: Vec<u8>,
     events: Vec<Event>,
     /// The requests that came.
@@ -152,10 +159,16 @@ impl Connection {
 
     fn read(&mut self, scratch: &mut Scratch, now: Instant) -> bool {
         for _ in 0..READS_PER_TURN {
+            if self.drops_no_more() {
+                return false;
+            }
+            if scratch.input_left == 0 {
+                return true;
+            }
             scratch.input.clear();
             let received = self.output.io().map_err(TransportError::from).and_then(|io| io.receive(&mut scratch.input));
             match received {
-                Ok(Received::Bytes(_)) => self.take_input(scratch, now),
+                Ok(Received::Bytes(bytes)) => self.take_input(bytes, scratch, now),
                 Ok(Received::Nothing) => return false,
                 Ok(Received::End) => self.left(),
                 Err(error) => self.abort((&error).into()),
@@ -170,15 +183,21 @@ impl Connection {
     /// Takes input that came with the handshake.
     pub(in crate::fanout) fn receive_first(&mut self, input: Vec<u8>, scratch: &mut Scratch, now: Instant) {
         scratch.input = input;
-        self.take_input(scratch, now);
+        self.take_input(scratch.input.len(), scratch, now);
         self.wake(scratch, now);
     }
 
-    fn take_input(&mut self, scratch: &mut Scratch, now: Instant) {
+    /// Takes frames that came in so many bytes.
+    fn take_input(&mut self, bytes: usize, scratch: &mut Scratch, now: Instant) {
+        scratch.input_left = scratch.input_left.saturating_sub(bytes.max(READ_BYTES_MIN));
         if !self.is_open() {
-            return self.drop_input(scratch.input.len());
+            return self.drop_input(bytes);
         }
-        let received = self.protocol.receive(&scratch.input, now, &mut self.output.frames, &mut scratch.events);
+        let (input, frames) = (&scratch.input, &mut self.output.frames);
+        let received = self
+            .protocol
+            .sealed(bytes, input.len(), now, frames)
+            .and_then(|()| self.protocol.receive(input, now, frames, &mut scratch.events));
         self.take_events(scratch);
         if let Err(error) = received.and_then(|()| self.permit_bodies(now)) {
             self.close(ConnectionEnd::Limit(error.reason), now);

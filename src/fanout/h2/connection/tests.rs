@@ -176,6 +176,7 @@ impl Rig {
     /// The connection reads what the client sent.
     fn receive(&mut self, input: &[u8]) {
         self.io.wire().input.extend_from_slice(input);
+        self.scratch.input_left = INPUT_BYTES_PER_TURN;
         self.connection.receive(&mut self.scratch, self.now);
     }
 

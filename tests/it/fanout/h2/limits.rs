@@ -57,6 +57,36 @@ fn rule_10_each_limit_ends_its_connection_in_order_and_no_other() {
     assert_eq!(closed(&gateway.end(), CloseReason::Input), ATTACKS.len() as u64);
 }
 
+/// Below the frames: each record costs its decryption, and each change of keys a key.
+#[test]
+fn rule_10_records_and_changes_of_keys_with_hardly_a_frame_have_a_limit() {
+    let mut gateway = Sockets::start(PATIENCE);
+    let (listener, _ended) = gateway.h2();
+    for changes_keys in [false, true] {
+        let mut hostile = Client::connect(&listener);
+        hostile.stream();
+        // Of a frame that is never whole: no other limit is reached.
+        hostile.peer.frame(77, 0, 0, &[0; 16_384]);
+        let mut frame = std::mem::take(&mut hostile.peer.out).into_iter();
+        let mut sent = 0;
+        while hostile.peer.go_aways.is_empty() {
+            for byte in frame.by_ref().take(100) {
+                if changes_keys {
+                    hostile.tls.conn.refresh_traffic_keys().unwrap();
+                }
+                hostile.tls.write_all(&[byte]).and_then(|()| hostile.tls.flush()).unwrap();
+            }
+            sent += 100;
+            assert!(sent <= 2_000, "they may go on for ever");
+            gateway.publish();
+            assert!(hostile.read(), "the end is announced");
+        }
+        assert_eq!(hostile.peer.go_aways[0].1, CALM);
+        hostile.read_to_end();
+    }
+    assert_eq!(closed(&gateway.end(), CloseReason::Input), 2);
+}
+
 #[test]
 fn rule_10_a_connection_has_only_so_many_streams() {
     let gateway = Sockets::start(PATIENCE);
