@@ -4,14 +4,11 @@ use crate::{
     checks::{Checked, Rule, violated},
     market::shown,
     node::{node_name, symbol_name},
+    shelf::Kept,
     world::{MILLI, Machine, World},
 };
 use tickfan::{
-    cluster::{
-        follower::{BUFFER_BYTES_MAX, State as Following},
-        history::HISTORY_BYTES_MAX,
-        token::Token,
-    },
+    cluster::{follower::State as Following, tape::Tape, token::Token},
     market::State,
 };
 
@@ -25,6 +22,7 @@ impl World {
     pub(crate) fn checked(&mut self, machine: usize, life: u64) -> Checked {
         let of = &mut self.machines[machine];
         let now = of.clock.read(self.now);
+        let limits = self.settings.limits();
         let Some(node) = of.node.as_mut().filter(|_| of.life == life) else { return Ok(()) };
         for (shard, of_node) in node.shards.iter_mut().enumerate() {
             for record in of_node.shelf.records.drain(..) {
@@ -42,19 +40,29 @@ impl World {
             if let Some(token) = token {
                 self.checks.took(shard, life, token)?;
             }
-            let buffered = node.follower().buffered_bytes();
-            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX)
-            {
-                return violated(Rule::Limits, format!("gw-{machine} keeps too much"));
+            if let Some(tape) = &of_node.tape {
+                self.checks.sealed(shard, tape.token().epoch, tape.last());
             }
-            if node.owns() {
-                of.heard[shard] = self.now;
-                continue;
+            let buffered = node.follower().buffered_bytes();
+            let kept = of_node.tape.as_ref().map_or(0, Tape::bytes);
+            self.seen.most_buffered = self.seen.most_buffered.max(buffered);
+            if buffered > limits.buffer_bytes || kept > limits.history_bytes {
+                return violated(Rule::Limits, format!("gw-{machine} keeps {buffered} and {kept} bytes"));
             }
             // After a pause it takes its timer to show what time has changed. After a stop from outside, which its
             // clock has not counted, it takes the shard's next event, of which there is one a second.
             let is_due = node.due().is_some_and(|due| due <= now.boot);
             let wakes = self.now < of.stopped_until + WAKING;
+            if node.owns() {
+                of.heard[shard] = self.now;
+                // The connection to the venue is closed before a shard is given away, and its symbols are stale then.
+                let is_shown = |state: &Kept| state.shown.state() == State::Live;
+                let shows = of_node.shelf.is_live && of_node.shelf.states.iter().any(is_shown);
+                if shows && !is_due && !wakes && node.publishing(now).is_none() {
+                    return violated(Rule::Age, format!("gw-{machine} shows feed-{shard}.0 as live without a lease"));
+                }
+                continue;
+            }
             if !of_node.shelf.is_live || is_due || wakes {
                 continue;
             }
@@ -155,6 +163,12 @@ impl World {
     pub(crate) fn missed(&self) -> u64 {
         let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
         shards.map(|shard| shard.node.follower().counts()).map(|counts| counts.lost + counts.replaced).sum()
+    }
+
+    /// How many holes followers have filled.
+    pub(crate) fn filled(&self) -> u64 {
+        let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
+        shards.map(|shard| shard.node.follower().counts().filled).sum()
     }
 
     /// All books are as the owner's, and all know what is wanted.

@@ -9,7 +9,7 @@ mod process;
 mod spread;
 mod streams;
 
-pub use gateway::{Admin, AdminError, Counters};
+pub use gateway::{Admin, AdminError, Counters, Transition};
 pub use histogram::Histogram;
 pub use host::Host;
 pub use lateness::Lateness;

@@ -48,6 +48,8 @@ pub enum PlantedFault {
     CountsFromAnswer,
     /// A successor goes on with the epoch of an owner that did not hand over.
     KeepsEpoch,
+    /// An owner is not told that its lease was not renewed in time.
+    NeverSuspends,
 }
 
 /// The lease of one shard, as one node sees it.
@@ -286,7 +288,7 @@ impl Lease {
         if !is_valid && self.pending.is_none() {
             self.next_at = now.boot;
         }
-        if matches!(self.stage, Stage::Owning(_)) {
+        if matches!(self.stage, Stage::Owning(_)) && self.fault != Some(PlantedFault::NeverSuspends) {
             actions.push(if is_valid { Action::Resume } else { Action::Suspend });
         }
     }
