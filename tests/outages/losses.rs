@@ -70,7 +70,7 @@ async fn the_owners_broker_is_cut_off_from_the_others() {
     let number = world.fault();
     let (followers, began) = (world.followers(), Instant::now());
     world.brokers.cut_off(owner, true);
-    tokio::join!(world.all_stale_within(&[owner], began, HOLD_MAX), async {
+    tokio::join!(async { world.all_stale_within(&[owner], began, HOLD_MAX).await }, async {
         world.all_stale_within(&followers, began, SILENT_MAX).await;
         world.others_live_after(&[owner], number).await;
     });
@@ -142,7 +142,7 @@ async fn without_a_majority_all_is_stale_until_it_is_back() {
     killed.iter().for_each(|&place| world.brokers.kill(place));
     // The broker that is left carries the owner's ticks on, as long as its lease lasts.
     tokio::join!(
-        world.all_stale_within(&[owner], began, HOLD_MAX),
+        async { world.all_stale_within(&[owner], began, HOLD_MAX).await },
         world.all_stale_within(&followers, began, HOLD_MAX + SILENT_MAX),
     );
     let number = world.venue.market.newest();

@@ -71,7 +71,7 @@ async fn an_owner_that_loses_its_brokers_is_replaced_and_its_late_messages_are_d
     let number = world.fault();
     let (followers, began) = (world.followers(), Instant::now());
     world.cut_off(owner, true);
-    tokio::join!(world.all_stale_within(&[owner], began, HOLD_MAX), async {
+    tokio::join!(async { world.all_stale_within(&[owner], began, HOLD_MAX).await }, async {
         world.all_stale_within(&followers, began, SILENT_MAX).await;
         world.others_live_after(&[owner], number).await;
     });
