@@ -318,7 +318,7 @@ fn the_checks_find_a_follower_that_takes_a_lower_token() {
 
 #[test]
 fn the_checks_find_an_heir_that_keeps_the_epoch() {
-    finds(Planted::HeirKeepsEpoch, &[Rule::SameTick, Rule::Age]);
+    finds(Planted::HeirKeepsEpoch, &[Rule::SameTick, Rule::Succession, Rule::Age]);
 }
 
 #[test]
