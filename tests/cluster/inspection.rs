@@ -77,7 +77,9 @@ impl World {
                     format!("gw-{machine} is live {silent} µs after the last message was sent"),
                 );
             }
-            for state in of_node.shelf.states.iter().filter(|state| state.shown.state() == State::Live) {
+            // After an owner's pause its backlog is many batches there, and the first one is young.
+            let states = of_node.shelf.states.iter().filter(|_| !self.settings.is_tight);
+            for state in states.filter(|state| state.shown.state() == State::Live) {
                 let age = self.markets[shard].age(state.symbol, shown(&state.shown), self.now);
                 if age > OLD {
                     let symbol = symbol_name(state.symbol);

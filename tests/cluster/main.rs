@@ -120,7 +120,8 @@ fn simulate(seeds: Range<u64>, settings: Settings) -> Seen {
         }
     }
     println!("{count} seeds, {more} of them from {first}: {all:?}");
-    if one.is_none() {
+    // A venue that is out of reach ends what would end otherwise.
+    if one.is_none() && !settings.venue_fails {
         assert_saw_enough(count, settings, &all);
     }
     all

@@ -195,7 +195,7 @@ fn a_snapshot_joins_the_batches_behind_it_however_long_it_takes() {
     let end = write_end(20, 21, &pair.sender());
     pair.answer([end]);
     assert_eq!((pair.state(), pair.cause()), (State::Live, Cause::Complete));
-    assert_eq!((pair.taken().len(), pair.follower.counts().unjoined), (20, 0));
+    assert_eq!((pair.taken().last(), pair.follower.counts().unjoined), (Some(&20), 0));
     assert!(pair.follower.is_fresh());
 }
 

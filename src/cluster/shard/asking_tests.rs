@@ -1,6 +1,7 @@
-//! When an owner asks others to take its shard.
+//! When an owner asks others to take its shard, and what it does where its clocks differ.
 
 use super::*;
+use crate::market::UnixMicros;
 
 #[test]
 fn an_owner_gives_its_shard_to_a_node_that_has_had_more_symbols_for_thirty_seconds() {
@@ -38,4 +39,17 @@ fn an_owner_that_is_not_heard_does_not_wake_to_ask_others_in_vain() {
     let (request, _) = write(&node.on(Event::Due));
     node.written(request, node.millis);
     assert!(node.shard.due().is_some_and(|due| due > moment(node.millis).boot), "{:?}", node.actions);
+}
+
+#[test]
+fn rule_7_an_owner_whose_machine_was_stopped_from_outside_is_suspended_with_its_next_event_whatever_it_waits_for() {
+    let mut node = Node::owning(&["b"]);
+    let until = node.millis + 600;
+    assert!(node.pass(until).is_some(), "a renewal, which is not answered");
+    let now = moment(node.millis);
+    let stopped = Moment { wall: UnixMicros(now.wall.0 + 9_000_000), ..now };
+    let rank = Event::Rank { heard: true, rank: 0, successors: Successors::default() };
+    let actions = node.shard.on(rank, stopped, &mut node.book);
+    assert!(actions.contains(&Action::Suspend), "{actions:?}");
+    assert!(!node.book.is_live);
 }

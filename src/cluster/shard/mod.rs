@@ -131,6 +131,8 @@ impl ShardNode {
         let lost = now.longest_since(std::mem::replace(&mut self.last_at, now)).saturating_sub(since);
         if lost >= LOST_TIME {
             self.follow(follower::Event::LostTime, now, book, &mut actions);
+            // By the clock that counted more it may be over, which no timer tells.
+            self.tell_lease(lease::Event::Due, now, book, &mut actions);
         }
         if let Event::Connected(connected) = event {
             self.set_connected(connected, now, book, &mut actions);
