@@ -111,9 +111,9 @@ impl Lease {
         }
         let former = sent.value.former;
         let revision = Some(revision);
-        let (lost, former_here) = (Duration::ZERO, former.clone());
+        let lost = Duration::ZERO;
         let tenure =
-            Tenure { token, former: former_here, revision, counts_from, lost, suspended: false, in_doubt: false };
+            Tenure { token, former: former.clone(), revision, counts_from, lost, suspended: false, in_doubt: false };
         if self.withdraws {
             let last = if let Start::After(batch) = start { batch } else { 0 };
             self.next_at = now.boot;
