@@ -92,5 +92,6 @@ fn publish_sums(report: &ClusterReport) {
     }
     catalog::BUS_GAPS.handle(["history".into()]).absolute(facts(|shard| shard.facts.counts.filled));
     catalog::BUS_GAPS.handle(["snapshot".into()]).absolute(facts(|shard| shard.facts.counts.replaced));
+    catalog::BUS_GAPS.handle(["failed".into()]).absolute(facts(|shard| shard.facts.counts.unjoined));
     catalog::BUS_TICKS_LOST.handle([]).absolute(facts(|shard| shard.facts.counts.lost));
 }

@@ -73,6 +73,7 @@ pub struct OpenBatch {
     sealed_at: Option<Boot>,
     /// For each place of the owner's table, whether a batch of this term has named its symbol.
     is_named: Vec<bool>,
+    ticks_max: u16,
 }
 
 impl OpenBatch {
@@ -80,7 +81,14 @@ impl OpenBatch {
     /// the epoch. A batch that is not full is sealed once `window` has passed since the last sealing.
     pub fn new(token: Token, table: u32, last: u64, window: Duration) -> Self {
         let is_named = vec![false; table as usize];
-        Self { token, window, draft: Draft::default(), last, sealed_at: None, is_named }
+        let (draft, ticks_max) = (Draft::default(), BATCH_TICKS_MAX);
+        Self { token, window, draft, last, sealed_at: None, is_named, ticks_max }
+    }
+
+    /// The same with smaller batches, for a simulation.
+    #[doc(hidden)]
+    pub fn with_ticks_max(self, ticks_max: u16) -> Self {
+        Self { ticks_max, ..self }
     }
 
     /// The number of the batch that was sealed last.
@@ -99,7 +107,7 @@ impl OpenBatch {
 
     /// Whether it has to be sealed before the next tick.
     pub fn is_full(&self) -> bool {
-        self.draft.count() >= BATCH_TICKS_MAX || self.draft.length() >= BATCH_BYTES_MAX
+        self.draft.count() >= self.ticks_max || self.draft.length() >= BATCH_BYTES_MAX
     }
 
     /// When it has to be sealed; `None` while it is empty.

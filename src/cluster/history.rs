@@ -18,6 +18,9 @@ pub const HISTORY_AGE_MAX: Duration = Duration::from_secs(10);
 pub const HISTORY_BYTES_MAX: usize = 32 << 20;
 /// How many asks are answered at a time.
 pub const ANSWERS_MAX: usize = 4;
+/// An owner that goes on behind another one says after so long that it does not have the batches of that one, which
+/// answers for them itself: a follower takes the first end.
+pub const OWNER_BEFORE_FIRST: Duration = Duration::from_millis(300);
 /// What a batch costs besides its bytes.
 const ENTRY_BYTES: usize = size_of::<(Boot, Bytes)>();
 
@@ -29,12 +32,19 @@ pub struct History {
     first: u64,
     batches: VecDeque<(Boot, Bytes)>,
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl History {
     /// The history of an owner whose last batch was `last`, 0 if it begins the epoch.
     pub fn new(epoch: Epoch, last: u64) -> Self {
-        Self { epoch, first: last + 1, batches: VecDeque::new(), bytes: 0 }
+        Self { epoch, first: last + 1, batches: VecDeque::new(), bytes: 0, bytes_max: HISTORY_BYTES_MAX }
+    }
+
+    /// The same with a smaller limit, for a simulation.
+    #[doc(hidden)]
+    pub fn with_bytes_max(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
     }
 
     /// Keeps a batch, and drops what is too old or too much by now.
@@ -51,7 +61,7 @@ impl History {
     /// Drops what is too old or too much by now. A push does the same, but a quiet shard has none.
     pub fn sweep(&mut self, now: Boot) {
         while let Some((sealed, bytes)) = self.batches.front()
-            && (self.bytes > HISTORY_BYTES_MAX || now.since(*sealed) > HISTORY_AGE_MAX)
+            && (self.bytes > self.bytes_max || now.since(*sealed) > HISTORY_AGE_MAX)
         {
             self.bytes -= bytes.len() + ENTRY_BYTES;
             self.batches.pop_front();
@@ -90,6 +100,8 @@ impl History {
 pub enum Answer {
     /// These, in this order.
     Messages(Vec<Bytes>),
+    /// These, after [`OWNER_BEFORE_FIRST`].
+    Later(Vec<Bytes>),
     /// Those that a [`SnapshotWriter`] makes. Its place among the answers is taken until [`Answers::done`].
     Snapshot,
     /// These, in this order, and then [`Answers::done`]: they may take long to send.
@@ -136,16 +148,29 @@ impl Answers {
 
 /// Makes the messages of a snapshot. Each has the number of the batch that was sealed last before any of its symbols
 /// was read: whatever the follower gets behind that batch is newer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SnapshotWriter {
     draft: Draft,
     /// The last batch that was sealed before the draft's first symbol was read.
     batch: u64,
     /// How many messages are complete.
     count: u16,
+    symbols_max: u16,
+}
+
+impl Default for SnapshotWriter {
+    fn default() -> Self {
+        Self { draft: Draft::default(), batch: 0, count: 0, symbols_max: u16::MAX }
+    }
 }
 
 impl SnapshotWriter {
+    /// One with fewer symbols in each message, for a simulation.
+    #[doc(hidden)]
+    pub fn with_symbols_max(symbols_max: u16) -> Self {
+        Self { symbols_max, ..Self::default() }
+    }
+
     /// Prepares for symbols that are read from now on. `last` is the number of the batch that was sealed last.
     pub fn prepare(&mut self, last: u64) {
         if self.draft.count() == 0 {
@@ -156,7 +181,8 @@ impl SnapshotWriter {
     /// Appends a symbol that was read since the last [`SnapshotWriter::prepare`]. Returns a message if one is complete.
     pub fn push(&mut self, symbol: &NewTick<'_>, sender: &Sender) -> Option<Bytes> {
         self.draft.push(&symbol.full());
-        self.draft.is_full().then(|| self.finish_message(sender))
+        let is_full = self.draft.is_full() || self.draft.count() >= self.symbols_max;
+        is_full.then(|| self.finish_message(sender))
     }
 
     /// The messages that are left: the last symbols, if there are any, and the end of the answer. `last` is the number

@@ -153,8 +153,10 @@ impl Members {
         let mut able: Vec<_> = self.alive_others(now).filter(|report| report.synced.contains(shard)).collect();
         able.sort_by_key(|report| Fitness::of(report, shard, list.count()).place(shard, &report.node));
         let (good, last_resort): (Vec<_>, Vec<_>) = able.into_iter().partition(|report| report.can_serve(shard, list));
+        let has_more = |report: &NodeReport| report.list_of(shard).is_some_and(|there| there.count() > list.count());
+        let fuller = good.iter().copied().filter(|report| has_more(report)).collect();
         let names = |reports: Vec<&NodeReport>| reports.into_iter().map(|report| report.node.clone()).collect();
-        Successors { good: names(good), last_resort: names(last_resort) }
+        Successors { fuller: names(fuller), good: names(good), last_resort: names(last_resort) }
     }
 
     /// The others that are alive and do not stop.
@@ -181,6 +183,8 @@ fn presence(member: &Member, now: Boot) -> Presence {
 pub struct Successors {
     /// Those that are as able as the owner, best first.
     pub good: Vec<NodeName>,
+    /// Those of them that have more symbols of the shard, best first: one of them is to own it.
+    pub fuller: Vec<NodeName>,
     /// Those that lack symbols, or whose feed has failed: better than none for an owner that stops. Best first.
     pub last_resort: Vec<NodeName>,
 }
@@ -271,8 +275,9 @@ mod tests {
         {
             assert!(rank.contains(&members.rank(&shard("x.0"), &fitness(owned, synced), Boot(0))), "{owned} {synced}");
         }
-        let Successors { good, last_resort } = members.successors(&shard("x.0"), SymbolList::default(), Boot(0));
-        assert_eq!((names(&good), names(&last_resort)), (vec!["b", "a"], vec![]));
+        let Successors { good, fuller, last_resort } =
+            members.successors(&shard("x.0"), SymbolList::default(), Boot(0));
+        assert_eq!((names(&good), names(&fuller), names(&last_resort)), (vec!["b", "a"], vec![], vec![]));
     }
 
     fn names(nodes: &[NodeName]) -> Vec<&str> {
@@ -295,8 +300,9 @@ mod tests {
             report("older", 8, &["x.0"]),
         ];
         let members = members(&all);
-        let Successors { good, last_resort } = members.successors(&shard("x.0"), list(&two), Boot(0));
+        let Successors { good, fuller, last_resort } = members.successors(&shard("x.0"), list(&two), Boot(0));
         assert_eq!(names(&good), ["more", "equal", "older"]);
+        assert_eq!(names(&fuller), ["more"]);
         assert_eq!(names(&last_resort), ["others", "fewer", "fails"]);
         let rank = |symbols, failed, owned| {
             members.rank(&shard("x.0"), &Fitness { synced: true, failed, symbols, owned }, Boot(0))

@@ -5,7 +5,7 @@ use super::{
     bus::{Bus, Leases, ReplyTo, Sent, Subject},
     cache_book::{CacheBook, Tapping},
     clock::{Boot, Moment},
-    history::{Answer, SnapshotWriter},
+    history::{Answer, OWNER_BEFORE_FIRST, SnapshotWriter},
     lease::Start,
     message::Ask,
     outlet::Outlet,
@@ -86,6 +86,14 @@ impl<B: Bus> Tenure<B> {
         self.outlet.tape().is_over(now.boot)
     }
 
+    /// A counted answer of the tenure of this number was sent or given up. The places of another tenure are gone with
+    /// it.
+    pub(super) fn answered(&self, number: u64) {
+        if number == self.number {
+            self.outlet.tape().answered();
+        }
+    }
+
     /// Answers what a follower asks for.
     pub(super) fn answer<L: Leases>(
         &self,
@@ -100,13 +108,24 @@ impl<B: Bus> Tenure<B> {
         let answer = self.outlet.tape().answer(ask, now);
         match answer {
             None => {}
-            Some(Answer::Messages(messages)) => io.answer(to, messages, false),
-            Some(Answer::History(messages)) => io.answer(to, messages, true),
+            // A follower that gets no answer asks again.
+            Some(Answer::Messages(messages)) => {
+                let _ = io.answer(to, messages, Duration::ZERO, None);
+            }
+            Some(Answer::Later(messages)) => {
+                let _ = io.answer(to, messages, OWNER_BEFORE_FIRST, None);
+            }
+            Some(Answer::History(messages)) => {
+                if !io.answer(to, messages, Duration::ZERO, Some(Input::Answered(self.number))) {
+                    self.outlet.tape().answered();
+                }
+            }
             Some(Answer::Snapshot) => {
+                let number = self.number;
                 let sends = send_snapshot(self.outlet.clone(), symbols.clone(), io.bus().clone(), to);
                 io.request(async move {
                     sends.await;
-                    Input::Answered
+                    Input::Answered(number)
                 });
             }
         }

@@ -4,9 +4,11 @@ use crate::{
     cluster::{
         batch::BATCH_TICKS_MAX,
         bus::{Answers as _, Broker, Connection, Incoming, LinkCounts, Subjects, Subscription as _},
+        history::{ANSWERS_MAX, Answer},
         lease::Validity,
-        memory::{MemoryAnswers, MemoryBroker, MemoryBus, MemorySubscription},
+        memory::{MemoryAnswers, MemoryBroker, MemoryBus, MemoryLeases, MemorySubscription},
         message::{Kind, Message},
+        shard_io::ASKS_MAX,
         support::{OwnSymbol, each, token},
     },
     market::{Now, Origin},
@@ -14,7 +16,7 @@ use crate::{
 };
 use futures_util::FutureExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// A bus whose connection has room for so many messages at a time.
 #[derive(Clone)]
@@ -154,4 +156,42 @@ async fn a_snapshot_ends_with_the_tenure_before_symbols_of_another_owner_are_in_
 
 fn outlet_bus(broker: &MemoryBroker) -> MemoryBus {
     broker.connect()
+}
+
+/// A tenure, whose bus reaches no other node, and an ask for its first batch.
+fn tenure(number: u64) -> (Tenure<MemoryBus>, Ask) {
+    let (outlet, _) = opened(MemoryBroker::default().connect(), 1);
+    (Tenure { number, outlet }, Ask::History { epoch: token(1, 1).epoch, from: 1, to: 1 })
+}
+
+/// Whether the owner has a place for another answer.
+fn has_place(tenure: &Tenure<MemoryBus>, ask: Ask) -> bool {
+    matches!(tenure.outlet.tape().answer(ask, Moment::read()), Some(Answer::History(_)))
+}
+
+#[tokio::test]
+async fn rule_10_an_answer_that_is_not_even_begun_takes_no_place_however_full_all_is() {
+    let (tenure, ask) = tenure(1);
+    let (inbox, _inbox_rx) = mpsc::channel(1);
+    inbox.try_send(Input::FeedStopped).unwrap();
+    let bus = MemoryBroker::default().connect();
+    let shard = "x.0".parse().unwrap();
+    let subjects = Subjects::new("test");
+    let mut io = ShardIo::new(shard, bus, MemoryLeases::default(), subjects, inbox, Arc::default());
+    (0..ASKS_MAX).for_each(|_| drop(io.spawn(std::future::pending()).unwrap()));
+    let symbols: Arc<[Arc<SymbolState>]> = Arc::new([]);
+    for _ in 0..=ANSWERS_MAX {
+        tenure.answer(&ask.encode().into(), ReplyTo::new("_INBOX.1"), &symbols, Moment::read(), &mut io);
+    }
+    assert!(has_place(&tenure, ask));
+}
+
+#[tokio::test]
+async fn an_answer_of_the_tenure_before_frees_no_place_of_this_one() {
+    let (tenure, ask) = tenure(2);
+    (0..ANSWERS_MAX).for_each(|_| assert!(has_place(&tenure, ask)));
+    tenure.answered(1);
+    assert!(!has_place(&tenure, ask));
+    tenure.answered(2);
+    assert!(has_place(&tenure, ask));
 }

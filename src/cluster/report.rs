@@ -100,6 +100,8 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
         Cause::Gone => "the owner no longer has the missing batches",
         Cause::Timeout => "the missing batches did not come in time",
         Cause::Overflow => "too many batches wait",
+        Cause::Incomplete => "a snapshot came without some of its parts, or was too long; it is asked for again",
+        Cause::Unjoined => "a snapshot came, but not all batches behind it were kept; it is asked for again",
         Cause::Complete => "the snapshot is complete",
     }
 }
@@ -111,6 +113,7 @@ pub(super) fn give_cause_name(cause: GiveCause) -> &'static str {
         GiveCause::Operator => "an operator asked for it",
         GiveCause::Unheard => "the other nodes do not hear this one",
         GiveCause::FeedFails => "its feed fails on this node",
+        GiveCause::FewerSymbols => "another node has more of its symbols",
     }
 }
 

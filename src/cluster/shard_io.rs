@@ -2,7 +2,7 @@
 //! the shard's inbox.
 
 use super::{
-    bus::{Answer, Answers, Bus, Connection, Incoming, Leases, ReplyTo, Subjects, Subscription},
+    bus::{Answer, Answers, Bus, Connection, Incoming, Leases, ReplyTo, Sent, Subjects, Subscription},
     follower::{AskId, PROBES_MAX},
     lease::{LeaseValue, ReadAnswer, WriteAnswer},
     message::{Ask, Kind},
@@ -16,7 +16,7 @@ use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// As many inputs wait for the task of a shard. A sender of more waits, or drops what may be lost.
@@ -26,7 +26,7 @@ const LEASE_REQUEST_MAX: Duration = Duration::from_secs(2);
 /// Without an answer for so long, an ask is over: the follower has given it up by then.
 const ANSWER_IDLE_MAX: Duration = Duration::from_secs(2);
 /// As many asks and answers of a shard run at a time. More asks are not made, and more are not answered.
-const ASKS_MAX: usize = 64;
+pub(super) const ASKS_MAX: usize = 64;
 
 /// What comes to the task of a shard, besides live messages and the time.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub(super) enum Input {
     Machine(Event),
     /// A follower asks.
     Asked(ReplyTo, Bytes),
-    /// An answer that takes one of the places was sent or given up.
-    Answered,
+    /// An answer that takes one of the places was sent or given up. The number says of which tenure.
+    Answered(u64),
     /// The connection to the venue is closed; the number says which one.
     FeedClosed(u64),
     /// The connection to the venue has ended by itself.
@@ -141,24 +141,27 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
         }
     }
 
-    /// Answers a follower, one message after the other. `counts`: then the place among the answers is free.
-    pub(super) fn answer(&mut self, to: ReplyTo, messages: Vec<Bytes>, counts: bool) {
+    /// Answers a follower after a while, one message after the other, and says so with `then`. Returns whether it does:
+    /// it does not where too many answers are on their way.
+    #[must_use]
+    pub(super) fn answer(&mut self, to: ReplyTo, messages: Vec<Bytes>, after: Duration, then: Option<Input>) -> bool {
         let bus = self.bus.clone();
         let inbox = self.inbox.clone();
         let answers = async move {
+            if !after.is_zero() {
+                sleep(after).await;
+            }
             for message in messages {
-                if bus.reply(&to, message).await == super::bus::Sent::Dropped {
+                if bus.reply(&to, message).await == Sent::Dropped {
                     break;
                 }
             }
-            if counts {
+            if let Some(then) = then {
                 // The task that has ended needs no answer.
-                let _ = inbox.send(Input::Answered).await;
+                let _ = inbox.send(then).await;
             }
         };
-        if self.spawn(answers).is_none() && counts {
-            let _ = self.inbox.try_send(Input::Answered);
-        }
+        self.spawn(answers).is_some()
     }
 
     /// Runs until its end; what it returns comes into the inbox. The machine makes few of them at a time.
@@ -171,7 +174,7 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
     }
 
     /// Runs an ask or an answer until its end, unless as many as may do.
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
         while self.asks.try_join_next().is_some() {}
         (self.asks.len() < ASKS_MAX).then(|| self.asks.spawn(task))
     }
@@ -275,5 +278,35 @@ mod tests {
         first.abort();
         io.asks.join_next().await.unwrap().unwrap_err();
         assert!(io.spawn(std::future::pending()).is_some());
+    }
+
+    /// A store that does not answer.
+    #[derive(Clone)]
+    struct Hangs;
+
+    impl Leases for Hangs {
+        async fn read(&self, _: &ShardName) -> ReadAnswer {
+            std::future::pending().await
+        }
+
+        async fn write(&self, _: &ShardName, _: Option<u64>, _: &LeaseValue) -> WriteAnswer {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_10_a_request_without_an_answer_ends_by_itself() {
+        let (inbox, mut inbox_rx) = mpsc::channel(INBOX_MAX);
+        let broker = MemoryBroker::default();
+        let shard: ShardName = "x.0".parse().unwrap();
+        let subjects = Subjects::new("test");
+        let _asks = broker.connect().subscribe(&subjects.ask(&shard)).await;
+        let mut io = ShardIo::new(shard, broker.connect(), Hangs, subjects, inbox, Arc::default());
+        io.ask(AskId(1), Ask::Snapshot);
+        io.read(7);
+        let failed = Event::Read { request: 7, answer: ReadAnswer::Failed };
+        assert!(matches!(inbox_rx.recv().await, Some(Input::Machine(event)) if event == failed));
+        io.asks.join_next().await.unwrap().unwrap();
+        assert!(inbox_rx.try_recv().is_err(), "the follower knows by itself that no answer came");
     }
 }

@@ -63,6 +63,10 @@ pub struct Tape {
     looked_at: Option<Moment>,
     /// Until when nothing is published after a stop.
     waking_until: Option<Boot>,
+    /// The last batch of the owner before in this epoch, 0 if it began with this one.
+    before: u64,
+    /// Since when this one owns.
+    began: Option<Boot>,
     /// Since when another node owns the shard.
     retired: Option<Boot>,
 }
@@ -89,8 +93,17 @@ impl Tape {
             beat_at: None,
             looked_at: None,
             waking_until: None,
+            before: last,
+            began: None,
             retired: None,
         }
+    }
+
+    /// The same with smaller limits of the history and of a batch, for a simulation.
+    #[doc(hidden)]
+    pub fn with_limits(self, history_bytes: usize, batch_ticks: u16) -> Self {
+        let (open, history) = (self.open.with_ticks_max(batch_ticks), self.history.with_bytes_max(history_bytes));
+        Self { open, history, ..self }
     }
 
     /// Writes the opening of a new epoch, before ingest has the tape. `each_symbol` calls the function that it is given
@@ -168,6 +181,7 @@ impl Tape {
     /// The messages that are to be published now, in this order: batches, and a beat if there is none, or the last one
     /// is old.
     pub fn take(&mut self, now: Moment) -> Vec<Bytes> {
+        self.began.get_or_insert(now.boot);
         self.history.sweep(now.boot);
         if !self.is_current(now) {
             self.no_room = None;
@@ -255,19 +269,30 @@ impl Tape {
 
     /// Answers what a follower asks for; `None` if it is to be left without an answer. See [`Answer`] for which of them
     /// are counted until [`Tape::answered`].
-    pub fn answer(&mut self, ask: Ask, now: Moment) -> Option<Answer> {
+    pub fn answer(&mut self, mut ask: Ask, now: Moment) -> Option<Answer> {
         if self.retired.is_some() {
             // The next owner answers, but for the batches that only this one has.
             let Ask::History { epoch, from, to } = ask else { return None };
+            let to = to.min(self.last());
             if self.is_over(now.boot) || self.history.get(epoch, from, to).is_none() {
                 return None;
             }
+            ask = Ask::History { epoch, from, to };
         }
         if ask == Ask::Beat && !self.is_current(now) {
             return None;
         }
         let (beat, sender) = (self.beat(now.wall), self.sender(now.boot));
-        Some(self.answers.answer(ask, &self.history, &beat, &sender))
+        match self.answers.answer(ask, &self.history, &beat, &sender) {
+            Answer::Messages(messages) if self.has_owner_before(ask, now.boot) => Some(Answer::Later(messages)),
+            answer => Some(answer),
+        }
+    }
+
+    /// Whether the owner before answers, unless it has ended: it has a batch that this one never had.
+    fn has_owner_before(&self, ask: Ask, now: Boot) -> bool {
+        let is_young = self.began.is_none_or(|began| now.since(began) < HISTORY_AGE_MAX);
+        is_young && matches!(ask, Ask::History { epoch, from, .. } if epoch == self.token.epoch && from <= self.before)
     }
 
     /// How many bytes the history holds.

@@ -156,7 +156,11 @@ fn rule_10_a_retired_tape_answers_for_its_batches_alone_and_for_ten_seconds() {
     let ask = |to| Ask::History { epoch, from: 1, to };
     assert_eq!(tape.answer(Ask::Snapshot, at(1_001)), None);
     assert_eq!(tape.answer(Ask::Beat, at(1_001)), None);
-    assert_eq!(tape.answer(ask(2), at(1_001)), None, "the next owner has it");
+    let ask_from = |from| Ask::History { epoch, from, to: 9 };
+    assert_eq!(tape.answer(ask_from(2), at(1_001)), None, "the next owner has it");
+    let Some(Answer::History(messages)) = tape.answer(ask_from(1), at(1_001)) else { panic!("it has the first") };
+    assert_eq!(heads(&messages), [(Kind::Opening, 1), (Kind::End, 1)]);
+    tape.answered();
     assert!(matches!(tape.answer(ask(1), at(10_999)), Some(Answer::History(_))));
     assert!(!tape.is_over(at(10_999).boot) && tape.is_over(at(11_000).boot));
     assert_eq!(tape.answer(ask(1), at(11_000)), None);
@@ -171,6 +175,20 @@ fn an_epoch_goes_on_behind_its_last_batch() {
     assert_eq!(heads(&tape.take(at(0))), [(Kind::Beat, 41)]);
     trade(&mut tape, &mut symbol, 1);
     assert_eq!(heads(&tape.take(at(1))), [(Kind::Batch, 42)]);
+}
+
+#[test]
+fn an_heir_lets_the_owner_before_answer_for_its_batches_as_long_as_that_one_has_them() {
+    let mut tape = Tape::new(token(2, 1), 1, Start::After(41), WINDOW);
+    tape.set_lease(validity(0), None);
+    tape.take(at(0));
+    let ask = |from| Ask::History { epoch: token(2, 1).epoch, from, to: 50 };
+    let Some(Answer::Later(messages)) = tape.answer(ask(41), at(9_999)) else { panic!("the owner before has it") };
+    assert_eq!(heads(&messages), [(Kind::Gone, 41)]);
+    for (ask, millis) in [(ask(42), 1), (ask(41), 10_000)] {
+        let Some(Answer::Messages(messages)) = tape.answer(ask, at(millis)) else { panic!("at once") };
+        assert_eq!(heads(&messages), [(Kind::Gone, 41)]);
+    }
 }
 
 #[test]

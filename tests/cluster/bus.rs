@@ -122,7 +122,8 @@ impl World {
             *sent = self.now;
         }
         let (sender, receiver) = (self.machines[from].sends(&message), self.machines[to].cut(&message));
-        if sender.is_down(self.now) || receiver.is_down(self.now) {
+        let is_lost = self.machines[from].loses_live && matches!(message, Message::Live { .. });
+        if sender.is_down(self.now) || receiver.is_down(self.now) || is_lost {
             return;
         }
         let at = self.now + self.delay();

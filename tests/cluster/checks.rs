@@ -25,6 +25,8 @@ pub(crate) enum Rule {
     TokensRise,
     /// 3 and 7: the same epoch and number is the same tick, and the same batch, everywhere.
     SameTick,
+    /// 7: a successor goes on behind the last batch of the owner before.
+    Succession,
     /// 4: between two hellos a symbol's number only rises.
     SeqRises,
     /// 5: what is shown as live is not old.
@@ -50,6 +52,8 @@ pub(crate) struct Checks {
     batches: BTreeMap<(usize, Epoch), (u64, u64)>,
     /// The bytes of each batch.
     bytes: HashMap<(usize, Epoch, u64), u32>,
+    /// By shard and epoch: the last batch that was sealed.
+    sealed: BTreeMap<(usize, Epoch), u64>,
     /// By shard and process.
     taken: BTreeMap<(usize, u64), Token>,
     /// The ticks of owners, by shard, epoch, symbol and number.
@@ -87,6 +91,21 @@ impl Checks {
                 Ok(())
             }
         }
+    }
+
+    /// The last batch of an owner.
+    pub(crate) fn sealed(&mut self, shard: usize, epoch: Epoch, batch: u64) {
+        let last = self.sealed.entry((shard, epoch)).or_default();
+        *last = (*last).max(batch);
+    }
+
+    /// An owner begins behind this batch of the epoch; its first one is the next.
+    pub(crate) fn succeeded(&mut self, shard: usize, epoch: Epoch, last: u64) -> Checked {
+        let sealed = self.sealed.get(&(shard, epoch)).copied().unwrap_or_default();
+        if sealed == last {
+            return Ok(());
+        }
+        violated(Rule::Succession, format!("feed-{shard}.0 goes on behind {last} of {epoch}, whose last was {sealed}"))
     }
 
     pub(crate) fn took(&mut self, shard: usize, life: u64, token: Token) -> Checked {

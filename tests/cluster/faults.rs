@@ -74,7 +74,10 @@ impl World {
                 let earliest = if self.stops { 0 } else { -30 };
                 let by = self.random.random_range(earliest..=30) * SECOND as i64;
                 self.trace(|| format!("gw-{machine}'s wall clock is set by {by}"));
-                self.machines[machine].clock.set_wall(by);
+                let of = &mut self.machines[machine];
+                of.clock.set_wall(by);
+                // Each shard sees it with its next event.
+                of.stopped_until = of.stopped_until.max(now);
             }
             13 => {
                 let to = self.random.random_range(0..self.machines.len());

@@ -4,14 +4,12 @@ use crate::{
     checks::{Checked, Rule, violated},
     market::shown,
     node::{node_name, symbol_name},
+    shelf::Kept,
     world::{MILLI, Machine, World},
 };
+use std::time::Duration;
 use tickfan::{
-    cluster::{
-        follower::{BUFFER_BYTES_MAX, State as Following},
-        history::HISTORY_BYTES_MAX,
-        token::Token,
-    },
+    cluster::{follower::State as Following, tape::Tape, token::Token},
     market::State,
 };
 
@@ -19,12 +17,15 @@ use tickfan::{
 const OLD: u64 = 2_500 * MILLI;
 /// After a stop from outside each shard has an event within this time.
 const WAKING: u64 = 1_100 * MILLI;
+/// A lease ends by the clock that counts more, and its timer is set by the other one.
+const DRIFT: Duration = Duration::from_millis(100);
 
 impl World {
     /// Checks a node after its step, and passes on what its streams are sent.
     pub(crate) fn checked(&mut self, machine: usize, life: u64) -> Checked {
         let of = &mut self.machines[machine];
         let now = of.clock.read(self.now);
+        let limits = self.settings.limits();
         let Some(node) = of.node.as_mut().filter(|_| of.life == life) else { return Ok(()) };
         for (shard, of_node) in node.shards.iter_mut().enumerate() {
             for record in of_node.shelf.records.drain(..) {
@@ -42,19 +43,30 @@ impl World {
             if let Some(token) = token {
                 self.checks.took(shard, life, token)?;
             }
-            let buffered = node.follower().buffered_bytes();
-            if buffered > BUFFER_BYTES_MAX || of_node.tape.as_ref().is_some_and(|tape| tape.bytes() > HISTORY_BYTES_MAX)
-            {
-                return violated(Rule::Limits, format!("gw-{machine} keeps too much"));
+            if let Some(tape) = &of_node.tape {
+                self.checks.sealed(shard, tape.token().epoch, tape.last());
             }
-            if node.owns() {
-                of.heard[shard] = self.now;
-                continue;
+            let buffered = node.follower().buffered_bytes();
+            let kept = of_node.tape.as_ref().map_or(0, Tape::bytes);
+            self.seen.most_buffered = self.seen.most_buffered.max(buffered);
+            if buffered > limits.buffer_bytes || kept > limits.history_bytes {
+                return violated(Rule::Limits, format!("gw-{machine} keeps {buffered} and {kept} bytes"));
             }
             // After a pause it takes its timer to show what time has changed. After a stop from outside, which its
             // clock has not counted, it takes the shard's next event, of which there is one a second.
             let is_due = node.due().is_some_and(|due| due <= now.boot);
             let wakes = self.now < of.stopped_until + WAKING;
+            if node.owns() {
+                of.heard[shard] = self.now;
+                // The connection to the venue is closed before a shard is given away, and its symbols are stale then.
+                let is_shown = |state: &Kept| state.shown.state() == State::Live;
+                let shows = of_node.shelf.is_live && of_node.shelf.states.iter().any(is_shown);
+                let is_nearly_due = node.due().is_some_and(|due| due <= now.boot.after(DRIFT));
+                if shows && !is_nearly_due && !wakes && node.publishing(now).is_none() {
+                    return violated(Rule::Age, format!("gw-{machine} shows feed-{shard}.0 as live without a lease"));
+                }
+                continue;
+            }
             if !of_node.shelf.is_live || is_due || wakes {
                 continue;
             }
@@ -65,7 +77,9 @@ impl World {
                     format!("gw-{machine} is live {silent} µs after the last message was sent"),
                 );
             }
-            for state in of_node.shelf.states.iter().filter(|state| state.shown.state() == State::Live) {
+            // After an owner's pause its backlog is many batches there, and the first one is young.
+            let states = of_node.shelf.states.iter().filter(|_| !self.settings.is_tight);
+            for state in states.filter(|state| state.shown.state() == State::Live) {
                 let age = self.markets[shard].age(state.symbol, shown(&state.shown), self.now);
                 if age > OLD {
                     let symbol = symbol_name(state.symbol);
@@ -155,6 +169,12 @@ impl World {
     pub(crate) fn missed(&self) -> u64 {
         let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
         shards.map(|shard| shard.node.follower().counts()).map(|counts| counts.lost + counts.replaced).sum()
+    }
+
+    /// How many holes followers have filled.
+    pub(crate) fn filled(&self) -> u64 {
+        let shards = self.machines.iter().filter_map(|machine| machine.node.as_ref()).flat_map(|node| &node.shards);
+        shards.map(|shard| shard.node.follower().counts().filled).sum()
     }
 
     /// All books are as the owner's, and all know what is wanted.

@@ -10,10 +10,11 @@ use rand::{SeedableRng, rngs::SmallRng};
 use std::{collections::VecDeque, time::Duration};
 use tickfan::{
     cluster::{
+        batch::BATCH_TICKS_MAX,
         clock::{Boot, Moment},
-        follower::{self, AskId},
+        follower::{self, AskId, BUFFER_BYTES_MAX},
         give::GiveMessage,
-        history::{Answer, SnapshotWriter},
+        history::{Answer, HISTORY_BYTES_MAX, OWNER_BEFORE_FIRST, SnapshotWriter},
         lease::{self, LeaseTiming, LeaveReason, Start, Validity},
         members::{Fitness, Members, REPORT_INTERVAL},
         message::Ask,
@@ -35,6 +36,36 @@ const LINGER: Duration = Duration::from_millis(500);
 const STOP_MAX: Duration = Duration::from_secs(5);
 pub(crate) const STALE_AFTER: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_millis(1);
+
+/// The limits of a node, which a world may make so small that they are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Of batches that a follower keeps.
+    pub(crate) buffer_bytes: usize,
+    /// Of batches that an owner keeps.
+    pub(crate) history_bytes: usize,
+    pub(crate) batch_ticks: u16,
+    /// Of a message of a snapshot.
+    pub(crate) snapshot_symbols: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            buffer_bytes: BUFFER_BYTES_MAX,
+            history_bytes: HISTORY_BYTES_MAX,
+            batch_ticks: BATCH_TICKS_MAX,
+            snapshot_symbols: u16::MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// An opening is two batches, and a snapshot four messages. A follower keeps the batches of about a second, and an
+    /// owner those of three.
+    pub(crate) const SMALL: Self =
+        Self { buffer_bytes: 2 << 10, history_bytes: 6 << 10, batch_ticks: 2, snapshot_symbols: 1 };
+}
 
 /// A message between nodes.
 #[derive(Debug, Clone)]
@@ -113,6 +144,12 @@ pub(crate) enum Input {
         shard: usize,
         connection: u64,
     },
+    /// An answer that was to come later.
+    Reply {
+        shard: usize,
+        to: Asker,
+        messages: Vec<Bytes>,
+    },
     /// The next symbol of a snapshot is read.
     Read {
         shard: usize,
@@ -171,6 +208,8 @@ pub(crate) enum Output {
     },
     /// The next symbol of a snapshot is to be read.
     Read(Input),
+    /// This input comes after so long.
+    After(Duration, Input),
     /// The feed is closed once this input comes.
     Closes(Input),
     Owns {
@@ -205,6 +244,7 @@ pub(crate) struct Node {
     pub(crate) stops_since: Option<Boot>,
     exits_at: Option<Boot>,
     planted: Option<Planted>,
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug)]
@@ -230,8 +270,10 @@ impl Node {
         timing: LeaseTiming,
         seed: u64,
         planted: Option<Planted>,
+        limits: Limits,
         now: Moment,
     ) -> Self {
+        let enforced = if planted == Some(Planted::NoLimits) { Limits::default() } else { limits };
         let name: NodeName = node_name(index);
         let instance = Instance::new(seed);
         let shard = |shard: usize| {
@@ -243,6 +285,7 @@ impl Node {
             let of_lease = match planted {
                 Some(Planted::CountsFromAnswer) => Some(lease::PlantedFault::CountsFromAnswer),
                 Some(Planted::HeirKeepsEpoch) => Some(lease::PlantedFault::KeepsEpoch),
+                Some(Planted::NeverSuspends) => Some(lease::PlantedFault::NeverSuspends),
                 _ => None,
             };
             let of_follower = match planted {
@@ -256,7 +299,9 @@ impl Node {
             shelf.unchecked = of_follower.is_some() || of_lease.is_some();
             Shard {
                 name: shard_name,
-                node: ShardNode::new(config, seed, now).with_faults(of_lease, of_follower),
+                node: ShardNode::new(config, seed, now)
+                    .with_faults(of_lease, of_follower)
+                    .with_buffer_bytes_max(enforced.buffer_bytes),
                 shelf,
                 tape: None,
                 retired: None,
@@ -277,6 +322,7 @@ impl Node {
             stops_since: None,
             exits_at: None,
             planted,
+            limits: enforced,
         }
     }
 
@@ -319,6 +365,7 @@ impl Node {
                     self.event(shard, Event::Feed(FeedState::Failed), now, &mut out);
                 }
             }
+            Input::Reply { shard, to, messages } => reply(shard, to, messages, &mut out),
             Input::Read { shard, to, writer, next } => self.read(shard, to, writer, next, now, &mut out),
             Input::Drain => self.drain(now, &mut out),
             Input::GiveAway { shard } => self.event(shard, Event::GiveAway { to: None }, now, &mut out),
@@ -409,7 +456,12 @@ impl Node {
             }
             Action::Own { token, start, .. } => {
                 of.shelf.own(token, start, now);
-                let mut tape = Tape::new(token, SYMBOLS.len() as u32, start, WINDOW);
+                let begins = match (self.planted, start) {
+                    (Some(Planted::HeirSkipsABatch), Start::After(last)) => Start::After(last + 1),
+                    _ => start,
+                };
+                let mut tape = Tape::new(token, SYMBOLS.len() as u32, begins, WINDOW)
+                    .with_limits(self.limits.history_bytes, self.limits.batch_ticks);
                 tape.set_lease(of.node.validity(), of.node.lease().revision());
                 if start == Start::NewEpoch {
                     let places = 0..of.shelf.states.len();
@@ -525,12 +577,16 @@ impl Node {
         match tape.answer(ask, now) {
             None => {}
             Some(Answer::Messages(messages)) => reply(shard, to, messages, out),
+            Some(Answer::Later(messages)) => {
+                out.push(Output::After(OWNER_BEFORE_FIRST, Input::Reply { shard, to, messages }));
+            }
             Some(Answer::History(messages)) => {
                 tape.answered();
                 reply(shard, to, messages, out);
             }
             Some(Answer::Snapshot) => {
-                out.push(Output::Read(Input::Read { shard, to, writer: SnapshotWriter::default(), next: 0 }));
+                let writer = SnapshotWriter::with_symbols_max(self.limits.snapshot_symbols);
+                out.push(Output::Read(Input::Read { shard, to, writer, next: 0 }));
             }
         }
     }

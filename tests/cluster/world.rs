@@ -6,7 +6,7 @@ use crate::{
     checks::{Checked, Checks, Violation},
     clock::Clock,
     market::{Market, SYMBOLS},
-    node::{Input, Message, Node, Output},
+    node::{Input, Limits, Message, Node, Output},
     store::{Operation, Store},
     streams::Client,
 };
@@ -16,6 +16,7 @@ use tickfan::cluster::{
     lease::{LeaseTiming, LeaveReason, Start},
     message::{HEAD_BYTES, Kind},
     shard::Event,
+    tape::Tape,
 };
 
 pub(crate) const MILLI: u64 = 1_000;
@@ -58,6 +59,9 @@ pub(crate) struct Seen {
     pub(crate) replaced: u64,
     pub(crate) fenced: u64,
     pub(crate) lost: u64,
+    pub(crate) unjoined: u64,
+    /// The most bytes of batches that a follower has kept.
+    pub(crate) most_buffered: usize,
 }
 
 pub(crate) struct World {
@@ -103,6 +107,8 @@ pub(crate) struct Machine {
     pub(crate) store_cut_until: u64,
     /// Until when it does not reach the venue.
     venue_cut_until: u64,
+    /// What it sends on the live connection does not arrive.
+    pub(crate) loses_live: bool,
     /// The live connection, and the one for asks.
     pub(crate) live: Cut,
     pub(crate) asks: Cut,
@@ -127,6 +133,12 @@ pub(crate) enum Item {
     Fault,
 }
 
+impl Settings {
+    pub(crate) fn limits(&self) -> Limits {
+        if self.is_tight { Limits::SMALL } else { Limits::default() }
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, settings: Settings, planted: Option<Planted>) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
@@ -146,6 +158,7 @@ impl World {
             timer: 0,
             store_cut_until: 0,
             venue_cut_until: 0,
+            loses_live: false,
             live: Cut::default(),
             asks: Cut::default(),
             links: vec![[Link::default(); 3]; settings.nodes],
@@ -294,7 +307,8 @@ impl World {
         let seed = self.random.random();
         let of = &mut self.machines[machine];
         let now = of.clock.read(self.now);
-        of.node = Some(Node::new(machine, self.settings.shards, timing, seed, self.planted, now));
+        let limits = self.settings.limits();
+        of.node = Some(Node::new(machine, self.settings.shards, timing, seed, self.planted, limits, now));
         of.life = life;
         of.paused_until = 0;
         of.wakes_at = u64::MAX;
@@ -475,6 +489,9 @@ impl World {
                     let at = self.now + self.random.random_range(0..20 * MILLI);
                     self.push(at, Item::Input { machine, life, input });
                 }
+                Output::After(after, input) => {
+                    self.push(self.now + after.as_micros() as u64, Item::Input { machine, life, input });
+                }
                 Output::Closes(input) => {
                     let longest = if self.is_slow() { 1_500 * MILLI } else { 20 * MILLI };
                     let at = self.now + self.random.random_range(0..longest);
@@ -484,7 +501,12 @@ impl World {
                     self.trace(|| format!("gw-{machine} owns feed-{shard}.0 under {token:?} {start:?}"));
                     match start {
                         Start::NewEpoch => self.seen.claimed += 1,
-                        Start::After(_) => self.seen.went_on += 1,
+                        Start::After(_) => {
+                            self.seen.went_on += 1;
+                            let node = self.machines[machine].node.as_ref().expect("an owner runs");
+                            let last = node.shards[shard].tape.as_ref().map_or(0, Tape::last);
+                            self.checks.succeeded(shard, token.epoch, last)?;
+                        }
                     }
                 }
                 Output::Left { reason } => {
@@ -522,6 +544,7 @@ impl World {
             self.seen.replaced += counts.replaced;
             self.seen.fenced += counts.fenced;
             self.seen.lost += counts.lost;
+            self.seen.unjoined += counts.unjoined;
         }
         of.life = 0;
         of.feeds.fill(None);
@@ -564,5 +587,7 @@ impl Seen {
         self.replaced += other.replaced;
         self.fenced += other.fenced;
         self.lost += other.lost;
+        self.unjoined += other.unjoined;
+        self.most_buffered = self.most_buffered.max(other.most_buffered);
     }
 }

@@ -48,10 +48,12 @@ async fn a_bucket_that_is_deleted_is_made_again() {
     let Some(tool) = tool().filter(|_| runs_all()) else { return };
     let world = World::start("bucket deleted", &tool).await;
     let number = world.fault();
+    let reign = world.reign();
     delete_bucket(world.brokers.port(0));
     world.all_live_after(number + 12 * RATE).await;
     world.brokers_serve();
-    world.check(bound(LOST_MAX));
+    assert_eq!(world.reign(), reign, "its owner writes the lease again: {}", world.transitions());
+    world.check(bound(Duration::from_secs(1)));
 }
 
 /// Deletes the bucket, as an operator can who has the right.

@@ -1,11 +1,16 @@
 //! Gateways and brokers restart one after the other, and clients go from node to node.
 
 use super::{PATIENCE, bound, brokers::BROKERS, client::Client, runs_all, tool, venue, world::World};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 const GUESTS: usize = 60;
 const RESTARTS: usize = 20;
 const MOVES: usize = 1_000;
+/// Silence of a client elsewhere, while the owner hands over.
+const HANDED_OVER_MAX: Duration = Duration::from_secs(1);
 /// Silence of a client that its gateway has sent away: the drain of a second, and the hand-over.
 const SENT_AWAY_MAX: Duration = Duration::from_secs(3);
 
@@ -23,28 +28,46 @@ impl World {
     }
 
     /// Clients that were sent away go to other nodes, by their number.
-    async fn rehouse(&mut self, places: &[usize]) {
+    async fn rehouse(&mut self, places: &[usize], moved: &mut BTreeSet<usize>) {
         for (number, guest) in self.guests.iter_mut().enumerate() {
             if guest.see(|watch| watch.ended.is_some()) {
                 guest.move_to(self.nodes[places[number % places.len()]].address).await;
+                moved.insert(number);
             }
         }
     }
 
-    /// Restarts a gateway as an operator does, who waits until the others can take over.
-    async fn restart(&mut self, place: usize) {
+    /// Restarts a gateway as an operator does, who waits until the others can take over. Returns which guests had to move.
+    async fn restart(&mut self, place: usize) -> BTreeSet<usize> {
+        let mut moved = BTreeSet::new();
         self.send_away(place);
         let others: Vec<usize> = self.running().filter(|other| *other != place).collect();
         let until = Instant::now() + PATIENCE;
         while !self.has_ended(place) {
-            self.rehouse(&others).await;
+            self.rehouse(&others, &mut moved).await;
             assert!(Instant::now() < until, "it does not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.rehouse(&others).await;
+        self.rehouse(&others, &mut moved).await;
         self.nodes[place].start();
         self.open_clients(place).await;
         self.synced();
+        moved
+    }
+
+    /// Checks how long the clients of the other gateways were silent, which had to move nowhere, and those that had to.
+    fn assert_silent_for(&self, restarted: usize, moved: &BTreeSet<usize>) {
+        let of_nodes = self.nodes.iter().enumerate().filter(|(place, _)| *place != restarted);
+        let of_nodes = of_nodes.flat_map(|(_, node)| &node.clients).map(|client| (client, HANDED_OVER_MAX));
+        let guests = self
+            .guests
+            .iter()
+            .enumerate()
+            .map(|(number, guest)| (guest, if moved.contains(&number) { SENT_AWAY_MAX } else { HANDED_OVER_MAX }));
+        for (client, silent_max) in of_nodes.chain(guests) {
+            let silent = client.see(|watch| watch.silent);
+            assert!(silent <= bound(silent_max), "{} is silent for {silent:?}: {}", client.name, self.transitions());
+        }
     }
 
     /// Checks that no client of these has missed a tick, and that all are in the epoch of the start.
@@ -56,10 +79,6 @@ impl World {
             assert!(hellos.iter().all(|hello| hello == epoch), "{}: {hellos:?}, {}", guest.name, self.transitions());
         }
     }
-
-    fn epoch(&self) -> String {
-        self.shard(self.owner())["epoch"].as_str().unwrap().to_owned()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,12 +86,17 @@ async fn twenty_rolling_restarts_cost_no_tick() {
     let Some(tool) = tool().filter(|_| runs_all()) else { return };
     let mut world = World::start("rolling restarts", &tool).await;
     world.invite(GUESTS).await;
-    let epoch = world.epoch();
-    let _ = world.fault();
+    let epoch = world.reign().1;
     for count in 0..RESTARTS {
-        world.restart(count % 3).await;
+        // Each second time the shard has to be handed over.
+        let owner = world.owner();
+        let place = if count % 2 == 0 { owner } else { count % 3 };
+        let _ = world.fault();
+        let moved = world.restart(place).await;
         world.goes_on(1).await;
+        assert_eq!(world.owner() == owner, place != owner, "round {count}: {}", world.transitions());
         world.assert_nothing_lost(&epoch);
+        world.assert_silent_for(place, &moved);
     }
     world.check(bound(SENT_AWAY_MAX));
 }
@@ -99,7 +123,7 @@ async fn a_thousand_resumes_from_node_to_node_miss_nothing() {
     let Some(tool) = tool().filter(|_| runs_all()) else { return };
     let mut world = World::start("resumes", &tool).await;
     world.invite(10).await;
-    let epoch = world.epoch();
+    let epoch = world.reign().1;
     let _ = world.fault();
     for count in 0..MOVES {
         let address = world.nodes[(count / 10 + count) % 3].address;

@@ -20,9 +20,10 @@ use venue_sim::{Dialect, binance};
 /// It sends this many updates that often: 300 a second.
 const BURST: u64 = 3;
 const EVERY: Duration = Duration::from_millis(10);
-/// It asks a connection this often whether it lives, and drops one that does not answer for so long.
+/// It asks a connection this often whether it lives, and drops one that does not answer for so long, unless a test says
+/// otherwise.
 const PING_EVERY: Duration = Duration::from_millis(500);
-const DEAD_AFTER: Duration = Duration::from_secs(4);
+pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(4);
 /// Only a broken gateway takes so long for its handshake or its request.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -66,6 +67,11 @@ impl Market {
     /// How many connections it refused, because there was one.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether a gateway is connected.
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.connections).is_open
     }
 
     /// How many connections it accepted.
@@ -122,7 +128,8 @@ pub(crate) struct Venue {
 }
 
 impl Venue {
-    pub(crate) async fn start() -> Self {
+    /// A venue that drops a connection which says nothing for so long.
+    pub(crate) async fn start(dead_after: Duration) -> Self {
         let venue = venue_sim::Venue::bind().await;
         let (url, market) = (venue.url.clone(), Arc::new(Market::default()));
         let accepted = market.clone();
@@ -130,7 +137,7 @@ impl Venue {
             loop {
                 let tcp = venue.next_tcp().await;
                 match accepted.open() {
-                    Some(open) => drop(tokio::spawn(serve(tcp, open))),
+                    Some(open) => drop(tokio::spawn(serve(tcp, open, dead_after))),
                     None => drop(tokio::spawn(refuse(tcp))),
                 }
             }
@@ -152,7 +159,7 @@ async fn refuse(mut tcp: TcpStream) {
 }
 
 /// Serves a connection until one side leaves, or the gateway seems dead.
-async fn serve(tcp: TcpStream, open: Open) {
+async fn serve(tcp: TcpStream, open: Open, dead_after: Duration) {
     let Ok(Ok(mut socket)) = timeout(HANDSHAKE, accept_async(tcp)).await else { return };
     let mut dialect = (binance::MANNER.new)(&[]);
     let Ok(Some(Ok(Message::Text(request)))) = timeout(HANDSHAKE, socket.next()).await else { return };
@@ -172,7 +179,7 @@ async fn serve(tcp: TcpStream, open: Open) {
                 Some(Ok(_)) => heard = Instant::now(),
             },
             _ = pings.tick() => {
-                if heard.elapsed() > DEAD_AFTER || socket.send(Message::Ping(Default::default())).await.is_err() {
+                if heard.elapsed() > dead_after || socket.send(Message::Ping(Default::default())).await.is_err() {
                     return;
                 }
             }

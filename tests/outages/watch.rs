@@ -67,6 +67,8 @@ pub(crate) struct Watch {
     pub(crate) oldest: Duration,
     /// When the stream ended.
     pub(crate) ended: Option<Instant>,
+    /// Nothing may be live, however young: no node may own.
+    forbids_live: bool,
     resumes: bool,
     pause: Option<Pause>,
 }
@@ -178,6 +180,7 @@ impl Watch {
             silent: Duration::ZERO,
             oldest: Duration::ZERO,
             ended: None,
+            forbids_live: false,
             resumes: false,
             pause: None,
         }
@@ -222,6 +225,11 @@ impl Watch {
         if let Some(pause) = &mut self.pause {
             pause.ended = Some(at);
         }
+    }
+
+    /// From now on nothing may be shown as live, or all that is young.
+    pub(crate) fn forbid_live(&mut self, forbids: bool) {
+        self.forbids_live = forbids;
     }
 
     /// A fault begins: what is measured starts over.
@@ -278,6 +286,9 @@ impl Watch {
         row.live.clear();
         if tick.state != "live" {
             return;
+        }
+        if self.forbids_live {
+            self.ledger.fault(format!("{}: live though no node may own: {data}", self.name));
         }
         let parts = [("trade", tick.price), ("quote", tick.bid)];
         row.live.extend(parts.iter().filter(|(part, _)| !tick.stale.contains(part)).filter_map(|(_, number)| *number));
@@ -415,6 +426,22 @@ mod tests {
         assert!(ledger.faults().is_empty(), "{:?}", ledger.faults());
         // It came while the gateway was paused.
         watch.on(&tick(3, "live", 95), now);
+        assert_eq!(ledger.faults().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_live_while_no_node_may_own() {
+        let ledger = ledger(Instant::now());
+        let (mut watch, now) = watch("gw/0", &ledger);
+        watch.on(&tick(1, "live", 98), now);
+        watch.forbid_live(true);
+        watch.on(&tick(2, "stale", 98), now);
+        assert!(ledger.faults().is_empty(), "{:?}", ledger.faults());
+        watch.on(&tick(3, "live", 100), now);
+        watch.on(&tick(4, "stale", 100), now);
+        assert_eq!(ledger.faults().len(), 1, "a flicker");
+        watch.forbid_live(false);
+        watch.on(&tick(5, "live", 100), now);
         assert_eq!(ledger.faults().len(), 1);
     }
 

@@ -90,7 +90,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const OF_TIMES: Noise = Noise::Of(100.0);
 
 /// The figures that are one number: the name of the threshold, and the place in the JSON.
-const NUMBERS: [Number; 28] = {
+const NUMBERS: [Number; 29] = {
     use {Better::*, Noise::*, Place::*, Unit::*};
     [
         ("violations", At("/violations/total"), Count, Less, None),
@@ -103,6 +103,7 @@ const NUMBERS: [Number; 28] = {
         ("closed_stalled", At("/gateway/closed/stalled"), Count, More, None),
         ("holes", At("/streams/holes_of_whole"), Count, Less, Counts),
         ("restarts", At("/cluster/restarts"), Count, More, None),
+        ("handed_over", At("/cluster/handed_over"), Count, More, None),
         ("ticks", At("/streams/ticks"), Count, More, None),
         ("ticks_per_second", At("/ticks_per_second"), Count, More, None),
         ("bytes_per_tick", Ratio("/streams/bytes", "/streams/ticks"), Bytes, Less, None),

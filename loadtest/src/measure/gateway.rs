@@ -99,6 +99,18 @@ impl Admin {
         }
     }
 
+    /// The last changes of a cluster's shards on the gateway, oldest first.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub fn transitions(&self) -> Result<Vec<Transition>, AdminError> {
+        const PATH: &str = "/debug/cluster";
+        match self.get(PATH)? {
+            (200, body) => transitions(&body).map_err(|error| self.io(error.into())),
+            (status, _) => Err(AdminError::Status { address: self.address, path: PATH, status }),
+        }
+    }
+
     /// The configuration in force, without secrets.
     ///
     /// # Errors
@@ -131,6 +143,26 @@ impl Admin {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         Ok((status, body.to_owned()))
     }
+}
+
+/// A change of a cluster's shard on a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Transition {
+    /// When, in µs since 1970.
+    pub at: i64,
+    /// The shard.
+    pub shard: String,
+    /// What the shard is from then on.
+    pub to: String,
+}
+
+fn transitions(body: &str) -> serde_json::Result<Vec<Transition>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        transitions: Vec<Transition>,
+    }
+    let answer: Answer = serde_json::from_str(body)?;
+    Ok(answer.transitions)
 }
 
 fn missed(body: &str) -> serde_json::Result<HashMap<String, u64>> {
@@ -174,6 +206,24 @@ impl Counters {
         Build { version: label("version"), commit: label("commit"), profile: label("profile") }
     }
 
+    /// How many samples of a histogram are at most each bound, in seconds, over all its series. The last bound is
+    /// infinite.
+    pub fn buckets(&self, name: &str) -> Vec<(f64, u64)> {
+        let name = format!("{name}_bucket");
+        let series = self.exposition.lines().filter_map(|line| line.strip_prefix(&name)?.rsplit_once("} "));
+        let mut buckets: Vec<(f64, u64)> = Vec::new();
+        for (labels, count) in series {
+            let Some((_, bound)) = labels.trim_end_matches('"').rsplit_once("le=\"") else { continue };
+            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().unwrap_or(f64::INFINITY) };
+            let count = count.parse::<f64>().unwrap_or_default() as u64;
+            match buckets.iter_mut().find(|(of, _)| *of == bound) {
+                Some((_, sum)) => *sum += count,
+                None => buckets.push((bound, count)),
+            }
+        }
+        buckets
+    }
+
     /// A metric's series by the value of their only label.
     pub fn by_label(&self, name: &str) -> Vec<(String, u64)> {
         let series =
@@ -208,5 +258,25 @@ mod tests {
         assert_eq!(counters.label("a_total", "cause").as_deref(), Some("lag"));
         assert_eq!((counters.label("a_total", "caus"), counters.label("a", "cause")), (None, None));
         assert_eq!(counters.by_label("a_total"), [("lag".to_owned(), 4), ("ring".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn the_buckets_of_a_histogram_are_summed_over_its_series() {
+        let series = |shard: &str, counts: [u64; 3]| {
+            let bounds = ["0.001", "0.5", "+Inf"].into_iter().zip(counts);
+            let line = |(bound, count)| format!("d_bucket{{shard=\"{shard}\",le=\"{bound}\"}} {count}\n");
+            bounds.map(line).collect::<String>()
+        };
+        let exposition = format!("{}{}d_count{{shard=\"x\"}} 3\n", series("x", [1, 2, 3]), series("y", [10, 20, 20]));
+        let buckets = Counters { exposition }.buckets("d");
+        assert_eq!(buckets, [(0.001, 11), (0.5, 22), (f64::INFINITY, 23)]);
+    }
+
+    #[test]
+    fn transitions_are_read_from_what_a_gateway_tells_of_its_cluster() {
+        let body = r#"{"node":{},"transitions":[{"at":7,"shard":"x.0","to":"asking","cause":"c","term":null}]}"#;
+        let expected = Transition { at: 7, shard: "x.0".to_owned(), to: "asking".to_owned() };
+        assert_eq!(transitions(body).unwrap(), [expected]);
+        assert!(transitions("{}").is_err());
     }
 }

@@ -9,7 +9,7 @@ mod process;
 mod spread;
 mod streams;
 
-pub use gateway::{Admin, AdminError, Build, Counters};
+pub use gateway::{Admin, AdminError, Build, Counters, Transition};
 pub use histogram::Histogram;
 pub use host::Host;
 pub use lateness::Lateness;

@@ -12,8 +12,12 @@ pub struct ClusterSummary {
     pub brokers: usize,
     /// Gateways that were restarted, and became ready.
     pub restarts: u64,
+    /// Restarts of a gateway that owned a feed, which another one took over as it was handed over.
+    pub handed_over: u64,
     /// The longest restart, from SIGTERM until the new process was ready, in µs.
     pub restart_longest: u64,
+    /// The longest time from the first message of an owner that a gateway heard until it had the state, in µs.
+    pub synced_longest: Option<i64>,
     /// Why the restarts ended early.
     pub failure: Option<String>,
     /// Latency by gateway, of streams that read at once.
@@ -33,6 +37,17 @@ pub struct NodeSummary {
     pub memory: u64,
     /// What it published to the others, if it is a gateway that owned a feed.
     pub bus: Option<BusSummary>,
+    /// How long messages of an owner were on their way to it, if it is a gateway that followed one.
+    pub delay: Option<DelaySummary>,
+}
+
+/// How long messages of an owner were on their way to a gateway: interpolated within the buckets of its histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DelaySummary {
+    /// Half of them were faster, in µs.
+    pub p50: f64,
+    /// 99 of 100 were faster, in µs.
+    pub p99: f64,
 }
 
 /// What a gateway published to the others.

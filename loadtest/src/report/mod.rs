@@ -15,7 +15,7 @@ mod units;
 mod unit_names;
 
 pub use checks::{Check, Outcome};
-pub use cluster_summary::{BusSummary, ClusterSummary, NodeSummary};
+pub use cluster_summary::{BusSummary, ClusterSummary, DelaySummary, NodeSummary};
 pub use junit::{Case, CaseResult, junit};
 pub use mark::{Mark, MarkKind};
 pub use page::page;

@@ -217,11 +217,12 @@ fn write_gateway(of: &Summary, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_cluster(cluster: &ClusterSummary, out: &mut String) -> std::fmt::Result {
-    let ClusterSummary { nodes, brokers, restarts, restart_longest, .. } = cluster;
+    let ClusterSummary { nodes, brokers, restarts, handed_over, restart_longest, .. } = cluster;
     writeln!(
         out,
-        "  cluster     {nodes} gateways, brokers: {brokers}; {} restarts, the longest in {}",
+        "  cluster     {nodes} gateways, brokers: {brokers}; {} restarts, {} of them of an owner that handed over, the longest in {}",
         number(*restarts),
+        number(*handed_over),
         time(*restart_longest as f64)
     )?;
     for process in &cluster.processes {
@@ -231,7 +232,13 @@ fn write_cluster(cluster: &ClusterSummary, out: &mut String) -> std::fmt::Result
             let ticks = number(ticks_per_second as u64);
             format!("; publishes {ticks} ticks/s, {ticks_per_message:.1} a message, {bytes_per_tick:.1} bytes each")
         });
-        writeln!(out, "  process     {}: {:.3} cores, {memory}{bus}", process.name, process.cpu_cores)?;
+        let delay = process.delay.map_or(String::new(), |delay| {
+            format!("; its owner's messages took p50 {}, p99 {}", time(delay.p50), time(delay.p99))
+        });
+        writeln!(out, "  process     {}: {:.3} cores, {memory}{bus}{delay}", process.name, process.cpu_cores)?;
+    }
+    if let Some(longest) = cluster.synced_longest {
+        writeln!(out, "  fresh nodes had the state within {} of their owner's first message", time(longest as f64))?;
     }
     for (number, latency) in cluster.latency.iter().enumerate() {
         line(out, &format!("on gw-{}", number + 1), *latency)?;

@@ -42,7 +42,7 @@ pub(super) const VENUE: &[Key] = keys! {
 pub(super) const CLUSTER: &[Key] = keys! {
     "nodes", REQUIRED, "3", "How many gateways, from 2 to 16. Streams are spread over them; one that comes back goes to the next.";
     "brokers", Ok("1"), "", "1, or 3 of which any one may fail.";
-    "restarts", Ok("0"), "", "Gateways that are restarted during the load, one after the other; the load lasts until all are done.";
+    "restarts", Ok("0"), "", "Gateways that are restarted during the load, one after the other, each second one while it owns a feed; the load lasts until all are done.";
 };
 
 /// `[[group]]`.

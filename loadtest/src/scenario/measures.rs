@@ -95,7 +95,7 @@ macro_rules! measures {
 }
 
 /// The measures that are one number.
-pub const MEASURES: [Measure; 27] = measures! {
+pub const MEASURES: [Measure; 28] = measures! {
     "violations", "violations of any rule", Count, AtMost, Tickfan, |of| of.violations.total.map(|total| total as f64);
     "ticks", "ticks read by all streams", Count, AtLeast, Any, |of| Some(of.streams.ticks as f64);
     "ticks_per_second", "ticks read per second while all streams were open", Count, AtLeast, Any, |of| Some(of.ticks_per_second);
@@ -113,6 +113,7 @@ pub const MEASURES: [Measure; 27] = measures! {
     "symbol_age_spread", "the mean age of the worst-served symbol divided by the average", Count, AtMost, Tickfan, |of| of.symbol_age_spread;
     "holes", "ticks that streams without options missed, by the holes in their seq", Count, AtMost, Tickfan, |of| Some(of.streams.holes_of_whole? as f64);
     "restarts", "gateways that were restarted", Count, AtLeast, Any, |of| Some(of.cluster.as_ref()?.restarts as f64);
+    "handed_over", "restarts of a gateway that owned a feed, which another one took over as it was handed over", Count, AtLeast, Any, |of| Some(of.cluster.as_ref()?.handed_over as f64);
     "recovery", "from the end of the load until all streams have caught up", Time, AtMost, Any, |of| Some(of.recovery? as f64);
     "cpu_per_tick", "the gateway's processor time per tick read", Time, AtMost, Any, |of| of.gateway.as_ref()?.cpu_micros_per_tick;
     "cpu_per_connect", "the gateway's processor time per stream while they opened, snapshots included", Time, AtMost, Any, |of| of.gateway.as_ref()?.cpu_micros_per_connect;

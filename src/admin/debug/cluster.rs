@@ -121,7 +121,12 @@ fn shard(shard: &ShardReport, reaches_brokers: bool) -> Value {
         "received": volume(&traffic.received),
         "not_sent": traffic.refused.load(Ordering::Relaxed),
         "applied": {"batches": counts.batches, "ticks": counts.ticks},
-        "gaps": {"filled": counts.filled, "replaced": counts.replaced, "ticks_lost": counts.lost},
+        "gaps": {
+            "filled": counts.filled,
+            "replaced": counts.replaced,
+            "failed": counts.unjoined,
+            "ticks_lost": counts.lost,
+        },
         "dropped": {
             "fenced": counts.fenced,
             "duplicate": counts.duplicates,

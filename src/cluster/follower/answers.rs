@@ -1,14 +1,16 @@
 //! How a follower takes the answers to its asks.
 
 use super::{
-    Asking, BUFFER_AGE_MAX, Cause, Follower, PROBE_AGAIN, PROBE_EVERY, PlantedFault, REPAIR_MAX, Stage,
+    Cause, Follower, PROBE_AGAIN, PROBE_EVERY, REPAIR_MAX, Stage,
     book::Book,
     event::{Action, AskId},
     request::Request,
+    table::Table,
 };
 use crate::cluster::{
     clock::Boot,
-    message::{Kind, Message},
+    message::{Head, Kind, Message},
+    token::Token,
 };
 use bytes::Bytes;
 
@@ -26,7 +28,8 @@ impl Follower {
             Err(error) => return self.counts.drop(error),
         };
         let head = message.head;
-        if self.token != Some(head.token) {
+        let is_owners = self.token == Some(head.token);
+        if !is_owners && !self.is_of_former(&head) {
             // Another owner: its own messages come, too, and show the way.
             self.counts.fenced += u64::from(self.floor > Some(head.token));
             self.floor = self.floor.max(Some(head.token));
@@ -41,7 +44,7 @@ impl Follower {
         let Some(asked) = asked else { return };
         // The others are batches as they were sent before.
         let has_time = matches!(head.kind, Kind::Beat | Kind::Snapshot | Kind::End | Kind::Gone | Kind::Busy);
-        if has_time && asked >= self.asked_from {
+        if has_time && is_owners && asked >= self.asked_from {
             self.freshness.answered(asked, head.sent, now);
         }
         match (&mut self.stage, head.kind) {
@@ -55,13 +58,7 @@ impl Follower {
             (Stage::Asking(asking), Kind::Snapshot) => {
                 asking.parts.add(head.batch, bytes.clone(), self.buffer.room());
             }
-            (Stage::Asking(asking), Kind::End) => {
-                asking.snapshot = std::mem::take(&mut asking.parts).complete(head.count, head.batch);
-                asking.request = match &asking.snapshot {
-                    Some(_) => Request::rest(now.after(BUFFER_AGE_MAX)),
-                    None => Request::pause(&mut self.asks, now),
-                };
-            }
+            (Stage::Asking(_), Kind::End) => self.end_snapshot(head.count, head.batch, now, actions),
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
             (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
             (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
@@ -78,6 +75,13 @@ impl Follower {
         }
     }
 
+    /// Whether the message answers for the batches that the owner before had and its successor has not.
+    fn is_of_former(&self, head: &Head) -> bool {
+        let is_its = |(token, _): &(Token, Table)| *token == head.token;
+        matches!(head.kind, Kind::Batch | Kind::Opening | Kind::End | Kind::Busy)
+            && self.former.as_ref().is_some_and(is_its)
+    }
+
     /// When an ask for a beat was sent that has its answer now. Those before it have none any more.
     fn take_probe(&mut self, id: AskId) -> Option<Boot> {
         while let Some((probe, at)) = self.probes.pop_front() {
@@ -86,26 +90,6 @@ impl Follower {
             }
         }
         None
-    }
-
-    /// If a snapshot is here with the batches of all its ticks, applies all at once.
-    pub(super) fn complete(&mut self, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
-        let Stage::Asking(asking) = &mut self.stage else { return };
-        let Some(snapshot) = asking.snapshot.take() else { return };
-        let after = snapshot.first + 1;
-        // Without a message since, none can be missing: the subscription is older than the snapshot.
-        self.buffer.begin_at(after);
-        let is_joined = self.buffer.first() <= Some(after);
-        let is_early = self.buffer.next() <= Some(snapshot.last);
-        if is_joined && is_early && self.fault != Some(PlantedFault::TakesSnapshotsAlone) {
-            asking.snapshot = Some(snapshot);
-            return;
-        }
-        let shown = self.buffer.newest();
-        if is_joined && self.apply_snapshot(&snapshot.parts, book) && self.apply_kept(book) {
-            return self.become_live(Cause::Complete, shown, true, now, book, actions);
-        }
-        self.stage = Stage::Asking(Asking::new(Request::pause(&mut self.asks, now)));
     }
 
     /// Applies a batch that was missing.

@@ -46,10 +46,14 @@ impl Follower {
         debug_assert!(message.head.kind != Kind::Beat);
         let epoch = message.head.token.epoch;
         for tick in message.ticks() {
+            let table = match &mut self.former {
+                Some((former, table)) if *former == message.head.token => table,
+                _ => &mut self.table,
+            };
             if let Some(full) = tick.full {
-                self.table.name(tick.index, book.find(full.name));
+                table.name(tick.index, book.find(full.name));
             }
-            let place = match self.table.get(tick.index) {
+            let place = match table.get(tick.index) {
                 Entry::Unnamed => return false,
                 Entry::Unknown => {
                     self.counts.unknown += 1;

@@ -7,7 +7,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// The most bytes of batches that wait.
 pub const BUFFER_BYTES_MAX: usize = 64 << 20;
-/// How long a batch waits. Whatever is missing for longer is not repaired: a snapshot is asked for.
+/// How long a batch waits for one that is missing. Whatever is missing for longer is not repaired: a snapshot is asked
+/// for. While that comes, which may take as long as it takes, the batches wait within the bytes.
 pub const BUFFER_AGE_MAX: Duration = Duration::from_secs(5);
 /// What a batch costs besides its bytes.
 const ENTRY_BYTES: usize = size_of::<Waiting>();
@@ -19,7 +20,7 @@ struct Waiting {
 }
 
 /// Batches without a hole, the newest of the owner: `first..next`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Buffer {
     /// The number of the oldest batch, and that of the next; `None` before the first message.
     range: Option<(u64, u64)>,
@@ -28,9 +29,22 @@ pub(super) struct Buffer {
     /// Of the newest message that shows that the batches are the newest: when it was sent, by the owner's clock, and
     /// when it arrived.
     newest: Option<(Boot, Boot)>,
+    /// At most so many bytes wait.
+    bytes_max: usize,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        let (batches, held) = (VecDeque::new(), Held::default());
+        Self { range: None, batches, held, newest: None, bytes_max: BUFFER_BYTES_MAX }
+    }
 }
 
 impl Buffer {
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     pub(super) fn clear(&mut self) {
         self.range = None;
         self.batches.clear();
@@ -66,7 +80,7 @@ impl Buffer {
         self.held.bytes()
     }
 
-    /// When the oldest batch has waited too long.
+    /// When the oldest batch has waited too long for one that is missing.
     pub(super) fn due(&self) -> Option<Boot> {
         self.batches.front().map(|oldest| oldest.arrived.after(BUFFER_AGE_MAX))
     }
@@ -108,11 +122,20 @@ impl Buffer {
         }
     }
 
-    /// Drops the oldest batches beyond the limits. Returns whether there were some.
-    pub(super) fn trim(&mut self, now: Boot) -> bool {
+    /// Drops all batches. Those that follow still have to join them.
+    pub(super) fn let_go(&mut self) {
+        self.batches.clear();
+        self.held.clear();
+        self.range = self.range.map(|(_, next)| (next, next));
+    }
+
+    /// Drops the oldest batches beyond the limits: that of bytes and, if `expires`, that of age. Returns whether there
+    /// were some.
+    pub(super) fn trim(&mut self, expires: bool, now: Boot) -> bool {
         let before = self.batches.len();
+        let is_too_old = |oldest: &Waiting| expires && now >= oldest.arrived.after(BUFFER_AGE_MAX);
         while let Some(oldest) = self.batches.front()
-            && (self.held.is_too_much(BUFFER_BYTES_MAX) || now >= oldest.arrived.after(BUFFER_AGE_MAX))
+            && (self.held.is_too_much(self.bytes_max) || is_too_old(oldest))
         {
             self.held.release(oldest.bytes.len() + ENTRY_BYTES);
             self.batches.pop_front();
@@ -165,11 +188,11 @@ mod tests {
         buffer.move_to(&room);
         push(&mut buffer, 1, 100, 0);
         others.add(super::super::ROOM_BYTES_MAX);
-        assert!(buffer.trim(Boot(0)));
+        assert!(buffer.trim(false, Boot(0)));
         assert_eq!((buffer.first(), buffer.bytes()), (Some(2), 0));
         drop(others);
         push(&mut buffer, 2, 100, 0);
-        assert!(!buffer.trim(Boot(0)));
+        assert!(!buffer.trim(false, Boot(0)));
     }
 
     #[test]
@@ -178,15 +201,19 @@ mod tests {
         let megabyte = 1 << 20;
         for number in 1..=70 {
             push(&mut buffer, number, megabyte, 0);
-            buffer.trim(Boot(0));
+            buffer.trim(true, Boot(0));
             assert!(buffer.bytes() <= BUFFER_BYTES_MAX);
         }
         assert_eq!(buffer.first(), Some(8), "63 are left");
         push(&mut buffer, 71, 1, 1_000_000);
         assert_eq!(buffer.due(), Some(Boot(5_000_000)));
-        assert!(!buffer.trim(Boot(4_999_999)) && buffer.trim(Boot(5_000_000)));
+        assert!(!buffer.trim(true, Boot(4_999_999)) && !buffer.trim(false, Boot(5_000_000)));
+        assert!(buffer.trim(true, Boot(5_000_000)));
         assert_eq!(buffer.first(), Some(71));
-        assert!(buffer.trim(Boot(6_000_000)));
+        assert!(buffer.trim(true, Boot(6_000_000)));
         assert_eq!((buffer.first(), buffer.bytes(), buffer.due()), (Some(72), 0, None));
+        push(&mut buffer, 72, 9, 0);
+        buffer.let_go();
+        assert_eq!((buffer.first(), buffer.next(), buffer.bytes()), (Some(73), Some(73), 0));
     }
 }

@@ -19,6 +19,8 @@ pub struct Counts {
     pub filled: u64,
     /// Holes in the batches, or batches that could not be applied, that a snapshot replaced.
     pub replaced: u64,
+    /// Snapshots that came and could not be taken: a part, or a batch behind them, was missing.
+    pub unjoined: u64,
     /// Ticks between a symbol's tick and its next, both of one epoch, that never came.
     pub lost: u64,
     /// Messages that could not be read, by [`DecodeError::ALL`].

@@ -108,6 +108,10 @@ pub enum Cause {
     Timeout,
     /// More batches wait than may.
     Overflow,
+    /// A snapshot came without some of its parts, or is longer than may be kept.
+    Incomplete,
+    /// A snapshot came, but not all batches behind it were kept.
+    Unjoined,
     /// The snapshot is complete.
     Complete,
 }

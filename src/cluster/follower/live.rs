@@ -59,20 +59,23 @@ impl Follower {
         self.freshness.change_owner();
         self.probes.clear();
         self.next_probe = now;
-        self.table.clear();
         let is_same_epoch = before.is_some_and(|before| before.epoch == head.token.epoch);
+        let table = std::mem::take(&mut self.table);
+        self.former = before.filter(|_| is_same_epoch).map(|before| (before, table));
         if !is_same_epoch {
             // The symbols move to the new epoch one by one. Under its name, those that have not moved yet would be
             // shown with numbers that mean something else there.
             self.freshness.leave_epoch();
             self.settle_freshness(now, book, actions);
         }
-        let is_next = match head.kind {
-            Kind::Beat => head.batch + 1 == self.next,
-            _ => head.batch == self.next,
+        let expected = match self.stage {
+            Stage::Live => Some(self.next),
+            Stage::Repairing(_) => self.buffer.next(),
+            Stage::Cold | Stage::Asking(_) | Stage::Opening => None,
         };
-        if matches!(self.stage, Stage::Live) && is_same_epoch && is_next {
-            return; // its names come with the first tick of each symbol
+        let next = head.batch.saturating_add(u64::from(head.kind == Kind::Beat));
+        if is_same_epoch && expected.is_some_and(|expected| next >= expected) {
+            return; // its names come with the first tick of each symbol, and the owner before has what is missing
         }
         self.buffer.clear();
         if head.kind == Kind::Opening && head.is_first && head.batch == 1 {

@@ -9,7 +9,7 @@
 //! | state | message | does | then |
 //! |---|---|---|---|
 //! | any | first of an opening, higher token | takes its ticks | Opening; Live if it is the last, too |
-//! | Live | the next batch or a beat without a hole, higher token, same epoch (1) | applies it | Live |
+//! | Live, Repairing | one behind the last, higher token, same epoch (1) | as of the owner before | the same |
 //! | any | any other of a higher token | asks for a snapshot, keeps the batch | Asking |
 //! | Cold | any | cannot be: the first message is of a higher token than none | |
 //! | Asking | batch | keeps it; older ones go if one between is missing | Asking |
@@ -23,7 +23,8 @@
 //! | Opening | an older batch | counts it | Opening |
 //! | Opening | another batch, or a beat that names a later one | asks for a snapshot, keeps the batch | Asking |
 //!
-//! (1) The owner before has handed over. Names come with the first tick of each symbol.
+//! (1) The owner before has handed over, and answers for the batches that it had. Names come with each symbol's first
+//! tick.
 //!
 //! | state | answer, or time | does | then |
 //! |---|---|---|---|
@@ -31,13 +32,14 @@
 //! | Asking | end, all parts came, and they join the kept batches (2) | waits for the batch of the end (4) | Asking |
 //! | Asking | that batch, or it is here | applies the parts and the kept batches at once | Live |
 //! | Asking | one before that batch is missing; it does not come for 5 s | asks again, as below, or at once | Asking |
-//! | Asking | another end; gone, busy; no owner; no answer for 1 s | asks again after 100 to 500 ms | Asking |
-//! | Asking | too many batches wait, or one for too long | the oldest go | Asking |
+//! | Asking | gone, busy; no owner; no answer for 1 s | asks again after 100 to 500 ms | Asking |
+//! | Asking | another end, or a batch behind it was not kept | counts it; asks again as below | Asking |
+//! | Asking | too many batches wait | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
 //! | Repairing | end, and more is missing by now | asks for the rest | Repairing |
 //! | Repairing | busy, no owner, no answer for 1 s | asks again after 100 to 500 ms | Repairing |
 //! | Repairing | gone; another end; no batch for 3 s; a kept one goes | asks for a snapshot | Asking |
-//! | any | answer to an ask that was given up, or of another owner | nothing | |
+//! | any | answer to an ask that was given up, or of an owner before the last | nothing | |
 //!
 //! (2) The first of them is at most the one after the snapshot's. Of a symbol only the tick after the one that it has
 //! counts: older ones are in the snapshot. (3) No tick is lost. Repairing goes on if more is missing; a tick that
@@ -67,6 +69,7 @@ mod room;
 mod snapshot;
 mod table;
 mod applying;
+mod asking;
 mod live;
 mod answers;
 mod own;
@@ -120,6 +123,8 @@ pub struct Follower {
     /// The newest batches, while older ones are missing: in Asking and Repairing.
     buffer: Buffer,
     table: Table,
+    /// The owner before, if it has handed over, and its table: it has batches that this one has not.
+    former: Option<(Token, Table)>,
     asks: Asks,
     freshness: Freshness,
     /// The token and the revision of the last live message that counted, until they are taken.
@@ -163,6 +168,7 @@ impl Follower {
             next: 0,
             buffer: Buffer::default(),
             table: Table::default(),
+            former: None,
             asks: Asks::new(SmallRng::seed_from_u64(seed)),
             freshness: Freshness::new(stale_after),
             heard: None,
@@ -219,7 +225,8 @@ impl Follower {
             Stage::Repairing(repairing) => Some(repairing.request.due().min(repairing.until)),
         };
         let probe = self.token.map(|_| self.next_probe);
-        of_stage.into_iter().chain(probe).chain(self.buffer.due()).chain(self.freshness.due()).min()
+        let buffer = self.buffer.due().filter(|_| self.is_repairing());
+        of_stage.into_iter().chain(probe).chain(buffer).chain(self.freshness.due()).min()
     }
 
     /// The token and the lease's revision of a live message that counted, once for each event.
@@ -287,21 +294,6 @@ impl Follower {
         }
     }
 
-    /// Asks for a snapshot.
-    fn ask(&mut self, cause: Cause, now: Boot, actions: &mut Vec<Action>) {
-        if !matches!(cause, Cause::FirstMessage | Cause::NewOwner) {
-            self.counts.replaced += 1;
-        }
-        let asking = self.ask_for_snapshot(now, actions);
-        self.enter(Stage::Asking(asking), cause, actions);
-    }
-
-    fn ask_for_snapshot(&mut self, now: Boot, actions: &mut Vec<Action>) -> Asking {
-        // It names all symbols.
-        self.table.clear();
-        Asking::new(Request::send(&mut self.asks, Ask::Snapshot, now, actions))
-    }
-
     /// Asks for the batches before those in the buffer.
     fn repair(&mut self, now: Boot, actions: &mut Vec<Action>) {
         let until = now.after(REPAIR_MAX);
@@ -339,6 +331,10 @@ impl Follower {
         actions.push(Action::Enter { from, to: self.state(), cause });
     }
 
+    fn is_repairing(&self) -> bool {
+        matches!(self.stage, Stage::Repairing(_))
+    }
+
     fn give_up(&mut self, id: AskId, now: Boot) {
         let request = match &mut self.stage {
             Stage::Asking(Asking { request, .. }) | Stage::Repairing(Repairing { request, .. }) => request,
@@ -351,7 +347,7 @@ impl Follower {
 
     /// Does what the time asks for.
     fn settle(&mut self, now: Boot, actions: &mut Vec<Action>) {
-        let was_trimmed = self.buffer.trim(now);
+        let was_trimmed = self.buffer.trim(self.is_repairing(), now);
         match &mut self.stage {
             Stage::Asking(asking) if now >= asking.request.due() => {
                 if asking.request.is_pausing() {

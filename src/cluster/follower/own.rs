@@ -16,6 +16,7 @@ impl Follower {
         self.stage = Stage::Cold;
         self.buffer.clear();
         self.table.clear();
+        self.former = None;
         self.freshness.start_over();
         self.heard = None;
         self.probes.clear();

@@ -158,7 +158,7 @@ impl World {
         let sender = owner.sender(time);
         let beat = Beat { wall: UnixMicros(0), feed: FeedState::Live };
         match owner.answers.answer(ask, &owner.history, &beat, &sender) {
-            Answer::Messages(messages) => self.answer(id, messages),
+            Answer::Messages(messages) | Answer::Later(messages) => self.answer(id, messages),
             Answer::History(messages) => {
                 owner.answers.done();
                 self.answer(id, messages);

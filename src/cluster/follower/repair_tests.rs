@@ -171,3 +171,58 @@ fn a_snapshot_waits_for_the_batches_of_its_ticks() {
     assert_eq!((pair.state(), pair.taken()), (State::Live, vec![2]));
     assert_eq!(pair.follower.applied(), Some((pair.token.epoch, 3)));
 }
+
+/// A follower that has asked for a snapshot, and its first part.
+fn asking() -> (Pair, Bytes) {
+    let mut pair = Pair::new();
+    pair.opening();
+    let beat = pair.beat();
+    pair.hear(beat);
+    assert_eq!((pair.state(), pair.ask().1), (State::Asking, Ask::Snapshot));
+    let part = pair.snapshot(1).swap_remove(0);
+    (pair, part)
+}
+
+#[test]
+fn a_snapshot_joins_the_batches_behind_it_however_long_it_takes() {
+    let (mut pair, part) = asking();
+    for _ in 0..20 {
+        pair.answer([part.clone()]);
+        let batch = pair.trade();
+        pair.hear(batch);
+        pair.pass(900);
+    }
+    let end = write_end(20, 21, &pair.sender());
+    pair.answer([end]);
+    assert_eq!((pair.state(), pair.cause()), (State::Live, Cause::Complete));
+    assert_eq!((pair.taken().last(), pair.follower.counts().unjoined), (Some(&20), 0));
+    assert!(pair.follower.is_fresh());
+}
+
+#[test]
+fn rule_10_a_snapshot_that_cannot_be_taken_is_counted_told_and_asked_for_again() {
+    // A batch behind it was too much; a part is missing.
+    for (bytes, parts, cause) in [(BUFFER_BYTES_MAX, 1, Cause::Unjoined), (0, 2, Cause::Incomplete)] {
+        let (mut pair, part) = asking();
+        pair.answer([part.clone()]);
+        pair.follower.buffer.push(2, Boot(0), Bytes::from(vec![0; bytes]), millis(0));
+        pair.on(Event::Due);
+        assert!(pair.follower.buffered_bytes() <= BUFFER_BYTES_MAX);
+        let end = write_end(parts, 1, &pair.sender());
+        pair.answer([end]);
+        assert_eq!((pair.state(), pair.cause(), pair.follower.counts().unjoined), (State::Asking, cause, 1));
+        let before = pair.ask().0;
+        pair.trade();
+        let batch = pair.trade();
+        pair.hear(batch);
+        pair.pass(500);
+        assert_eq!(
+            (pair.ask().0 != before, pair.follower.buffered_bytes()),
+            (true, 0),
+            "the next has what came so far"
+        );
+        let snapshot = pair.snapshot(3);
+        pair.answer(snapshot);
+        assert_eq!((pair.state(), pair.follower.applied()), (State::Live, Some((pair.token.epoch, 3))));
+    }
+}

@@ -78,6 +78,14 @@ impl PartialEq for Held {
 impl Eq for Held {}
 
 impl Follower {
+    /// The same follower, of which fewer bytes of batches wait, for a simulation.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_buffer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.buffer.set_bytes_max(bytes_max);
+        self
+    }
+
     /// The same follower, which has not begun, in a room that it shares with others.
     #[must_use]
     pub fn in_room(mut self, room: &Room) -> Self {

@@ -42,13 +42,65 @@ fn an_epoch_that_goes_on_under_a_higher_token_is_followed_without_a_snapshot() {
 
 #[test]
 fn any_other_message_of_a_higher_token_asks_for_a_snapshot() {
-    for (epoch, last) in [(9, 0), (7, 3)] {
+    // Of another epoch; of the same, but from before the last batch.
+    for (epoch, last) in [(9, 0), (7, 0)] {
         let mut pair = Pair::live();
         pair.succeed(epoch, last);
         let batch = pair.trade();
         pair.hear(batch);
         assert_eq!((pair.state(), pair.cause(), pair.ask().1), (State::Asking, Cause::NewOwner, Ask::Snapshot));
     }
+}
+
+#[test]
+fn what_is_missing_of_an_owner_that_has_handed_over_it_answers_itself_and_no_tick_is_lost() {
+    // The hole is found by the heir's first message, or was known before.
+    for is_known in [false, true] {
+        let mut pair = Pair::live();
+        let missing = pair.trade();
+        let last = pair.trade();
+        let before = pair.sender();
+        if is_known {
+            pair.hear(last.clone());
+            assert_eq!(pair.state(), State::Repairing);
+        }
+        pair.succeed(7, 4);
+        // The heir's table is another.
+        pair.symbols[0].index = 1;
+        let first = pair.trade();
+        pair.hear(first);
+        let to = if is_known { 3 } else { 4 };
+        assert_eq!((pair.state(), pair.ask().1), (State::Repairing, pair.missing(3, to)));
+        // It has sent the ask on under the token that counts no more.
+        let answer = [missing, last, write_end(2, 4, &before)];
+        pair.answer(answer.into_iter().take(if is_known { 1 } else { 3 }));
+        assert_eq!((pair.state(), pair.cause(), pair.taken()), (State::Live, Cause::Filled, vec![2, 3, 4]));
+        let counts = pair.follower.counts();
+        assert_eq!((counts.lost, counts.replaced, counts.filled, counts.fenced), (0, 0, 1, 0));
+        assert_eq!(pair.follower.token(), Some(pair.token));
+    }
+}
+
+#[test]
+fn the_rest_of_a_hole_that_goes_on_behind_a_hand_over_is_asked_for() {
+    let mut pair = Pair::live();
+    let missing = pair.trade();
+    let before = pair.sender();
+    pair.succeed(7, 3);
+    let of_heir = pair.trade();
+    let first = pair.trade();
+    pair.hear(first);
+    assert_eq!(pair.ask().1, pair.missing(3, 4));
+    pair.answer([missing.clone(), write_end(1, 3, &before)]);
+    assert_eq!((pair.state(), pair.ask().1), (State::Repairing, pair.missing(4, 4)));
+    // One of an owner that is not known any more does not count.
+    let fenced = pair.follower.counts().fenced;
+    let mut other = Pair::new();
+    other.token = token(2, 7);
+    pair.answer([write_end(0, 1, &other.sender())]);
+    assert_eq!((pair.state(), pair.follower.counts().fenced), (State::Repairing, fenced + 1));
+    pair.answer([of_heir]);
+    assert_eq!((pair.state(), pair.taken(), pair.follower.counts().lost), (State::Live, vec![2, 3, 4], 0));
 }
 
 #[test]

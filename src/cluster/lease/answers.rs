@@ -6,6 +6,7 @@ use super::{
     Start, Tenure, WriteAnswer,
     knowledge::Content,
 };
+use std::time::Duration;
 
 impl Lease {
     pub(super) fn read_answered(&mut self, request: u64, answer: ReadAnswer, now: Moment, actions: &mut Vec<Action>) {
@@ -110,7 +111,9 @@ impl Lease {
         }
         let former = sent.value.former;
         let revision = Some(revision);
-        let tenure = Tenure { token, former: former.clone(), revision, counts_from, suspended: false, in_doubt: false };
+        let lost = Duration::ZERO;
+        let tenure =
+            Tenure { token, former: former.clone(), revision, counts_from, lost, suspended: false, in_doubt: false };
         if self.withdraws {
             let last = if let Start::After(batch) = start { batch } else { 0 };
             self.next_at = now.boot;

@@ -48,6 +48,8 @@ pub enum PlantedFault {
     CountsFromAnswer,
     /// A successor goes on with the epoch of an owner that did not hand over.
     KeepsEpoch,
+    /// An owner is not told that its lease was not renewed in time.
+    NeverSuspends,
 }
 
 /// The lease of one shard, as one node sees it.
@@ -99,6 +101,8 @@ struct Tenure {
     revision: Option<u64>,
     /// When the newest write that succeeded was sent.
     counts_from: Moment,
+    /// How much more the wall clock has counted since, as of the last event.
+    lost: Duration,
     suspended: bool,
     /// The last write failed: its outcome is to be read first.
     in_doubt: bool,
@@ -232,7 +236,8 @@ impl Lease {
             Stage::Claiming(_) => Some(next),
             Stage::Owning(tenure) | Stage::Handing(tenure, _) => {
                 let counts_from = tenure.counts_from.boot;
-                let lasts = if tenure.suspended { self.timing.take } else { self.timing.hold };
+                let hold = self.timing.hold.saturating_sub(tenure.lost);
+                let lasts = if tenure.suspended { self.timing.take } else { hold };
                 Some(next.min(counts_from.after(lasts)))
             }
         }
@@ -278,7 +283,9 @@ impl Lease {
         if now.boot.since(tenure.counts_from.boot) >= timing.take {
             return self.leave(LeaveReason::Expired, actions);
         }
-        let is_valid = now.longest_since(tenure.counts_from) < timing.hold;
+        let since = now.longest_since(tenure.counts_from);
+        tenure.lost = since.saturating_sub(now.boot.since(tenure.counts_from.boot));
+        let is_valid = since < timing.hold;
         if is_valid != tenure.suspended {
             return;
         }
@@ -286,7 +293,7 @@ impl Lease {
         if !is_valid && self.pending.is_none() {
             self.next_at = now.boot;
         }
-        if matches!(self.stage, Stage::Owning(_)) {
+        if matches!(self.stage, Stage::Owning(_)) && self.fault != Some(PlantedFault::NeverSuspends) {
             actions.push(if is_valid { Action::Resume } else { Action::Suspend });
         }
     }

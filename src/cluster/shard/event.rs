@@ -80,6 +80,8 @@ pub enum GiveCause {
     Unheard,
     /// Its feed fails.
     FeedFails,
+    /// Another node has more of its symbols.
+    FewerSymbols,
 }
 
 /// Why a shard is not given away.

@@ -67,6 +67,7 @@ impl ShardNode {
         let insists = why.takes_any() || to.is_some();
         let best_first = match (to, &self.rank) {
             (Some(to), _) => vec![to],
+            (None, Some((_, successors))) if why == GiveCause::FewerSymbols => successors.fuller.clone(),
             (None, Some((_, successors))) => {
                 let last_resort = if insists { &successors.last_resort[..] } else { &[] };
                 successors.good.iter().chain(last_resort).cloned().collect()
@@ -95,6 +96,10 @@ impl ShardNode {
             Some(None) if can_publish && self.trouble.due().is_some_and(|at| at <= now.boot) => {
                 self.trouble.asks(now.boot);
                 self.give_away(None, GiveCause::FeedFails, now, actions);
+            }
+            Some(None) if can_publish && self.fewer.due().is_some_and(|at| at <= now.boot) => {
+                self.fewer.restart(now.boot);
+                self.give_away(None, GiveCause::FewerSymbols, now, actions);
             }
             Some(Some(Leaving::Asking { give, due, .. })) if *due <= now.boot => {
                 let step = give.due(now.boot);
@@ -228,7 +233,7 @@ impl ShardNode {
             GiveCause::FeedFails if !std::mem::replace(&mut self.trouble.is_told, true) => {
                 actions.push(Action::GiveFailed(GiveFailure::FeedFails));
             }
-            GiveCause::FeedFails | GiveCause::Stop | GiveCause::Unheard => {}
+            GiveCause::FeedFails | GiveCause::Stop | GiveCause::Unheard | GiveCause::FewerSymbols => {}
         }
     }
 }

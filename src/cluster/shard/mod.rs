@@ -13,14 +13,18 @@
 //! | write `granted` or `free` into the lease | [`Action::HandedOver`], and the successor is told | the lease |
 //!
 //! A node that stops leaves in any case. One that stays keeps the shard if no other is ready, and tells its operators
-//! if they had asked. An owner whose feed has failed for [`FEED_FAILED_MAX`] asks by itself.
+//! if they had asked. An owner whose feed has failed for [`FEED_FAILED_MAX`] asks by itself, and so does one that has
+//! known for [`FEWER_SYMBOLS_MAX`] of a node with more symbols of the shard.
 
 mod event;
 mod feed_trouble;
+mod fewer_symbols;
 mod give;
+mod simulated;
 
 pub use event::{Action, Event, GiveCause, GiveFailure};
 pub use feed_trouble::{AVOIDED, FEED_FAILED_MAX};
+pub use fewer_symbols::FEWER_SYMBOLS_MAX;
 
 use super::{
     clock::{Boot, Moment},
@@ -31,6 +35,7 @@ use super::{
     token::Token,
 };
 use feed_trouble::FeedTrouble;
+use fewer_symbols::FewerSymbols;
 use give::Leaving;
 use std::time::Duration;
 
@@ -76,6 +81,7 @@ pub struct ShardNode {
     unheard_at: Option<Boot>,
     /// What the node knows of its own feed.
     trouble: FeedTrouble,
+    fewer: FewerSymbols,
     /// Whether the node has ever had the shard's state.
     has_had_state: bool,
     stops: bool,
@@ -110,29 +116,12 @@ impl ShardNode {
             heard: false,
             unheard_at: None,
             trouble: FeedTrouble::default(),
+            fewer: FewerSymbols::default(),
             has_had_state: false,
             stops: false,
             told: None,
             last_at: now,
         }
-    }
-
-    /// The same node with a bug.
-    #[doc(hidden)]
-    pub fn with_faults(
-        self,
-        of_lease: Option<lease::PlantedFault>,
-        of_follower: Option<follower::PlantedFault>,
-    ) -> Self {
-        let lease = match of_lease {
-            Some(fault) => self.lease.with_fault(fault),
-            None => self.lease,
-        };
-        let follower = match of_follower {
-            Some(fault) => self.follower.with_fault(fault),
-            None => self.follower,
-        };
-        Self { lease, follower, ..self }
     }
 
     /// Takes an event; returns what to do, in this order.
@@ -142,6 +131,8 @@ impl ShardNode {
         let lost = now.longest_since(std::mem::replace(&mut self.last_at, now)).saturating_sub(since);
         if lost >= LOST_TIME {
             self.follow(follower::Event::LostTime, now, book, &mut actions);
+            // By the clock that counted more it may be over, which no timer tells.
+            self.tell_lease(lease::Event::Due, now, book, &mut actions);
         }
         if let Event::Connected(connected) = event {
             self.set_connected(connected, now, book, &mut actions);
@@ -169,6 +160,7 @@ impl ShardNode {
             Event::Answer(id, bytes) => self.follow(follower::Event::Answer(id, bytes), now, book, &mut actions),
             Event::Unanswered(id) => self.follow(follower::Event::Unanswered(id), now, book, &mut actions),
             Event::Rank { heard, rank, successors } => {
+                self.fewer.set(!successors.fuller.is_empty(), now.boot);
                 self.rank = Some((rank, successors));
                 self.set_heard(self.connected, heard, now.boot);
             }
@@ -193,7 +185,11 @@ impl ShardNode {
         let of_role = match &self.owning {
             None => self.follower.due(),
             Some(Owning { leaving: Some(leaving), .. }) => leaving.due(),
-            Some(_) => self.unheard_at.into_iter().chain(self.trouble.due()).min(),
+            Some(_) => {
+                // A node that is not heard asks no other.
+                let asks = [self.trouble.due(), self.fewer.due()].into_iter().flatten().filter(|_| self.can_publish());
+                self.unheard_at.into_iter().chain(asks).min()
+            }
         };
         self.lease.due().into_iter().chain(of_role).min()
     }
@@ -269,6 +265,7 @@ impl ShardNode {
                 lease::Action::Own { token, former, start } => {
                     self.owning = Some(Owning { token, suspended: false, leaving: None });
                     self.trouble.begin();
+                    self.fewer.restart(now.boot);
                     self.has_had_state = true;
                     self.unheard_at = self.unheard_at.map(|_| now.boot.after(UNHEARD_MAX));
                     actions.push(Action::Own { token, former, start });

@@ -99,7 +99,7 @@ impl Node {
 
     pub(super) fn rank_with(&mut self, good: &[&str], last_resort: &[&str]) -> Vec<Action> {
         let names = |nodes: &[&str]| nodes.iter().map(|node| name(node)).collect();
-        let successors = Successors { good: names(good), last_resort: names(last_resort) };
+        let successors = Successors { good: names(good), fuller: Vec::new(), last_resort: names(last_resort) };
         self.on(Event::Rank { heard: true, rank: 0, successors })
     }
 

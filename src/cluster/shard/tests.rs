@@ -367,3 +367,6 @@ fn owns_until(node: &mut Node, millis: u64) {
         node.written(request, node.millis);
     }
 }
+
+#[path = "asking_tests.rs"]
+mod asking;

@@ -242,9 +242,9 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
                     tenure.answer(&ask, to, self.book.symbols(), now, &mut self.io);
                 }
             }
-            Input::Answered => {
+            Input::Answered(number) => {
                 if let Some(tenure) = &self.tenure {
-                    tenure.outlet.tape().answered();
+                    tenure.answered(number);
                 }
             }
             Input::FeedClosed(number) => self.feed_closed(number, now),

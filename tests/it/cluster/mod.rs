@@ -8,7 +8,10 @@ use rig::{Reader, Rig};
 use serde_json::json;
 use std::{collections::BTreeSet, io, time::Instant};
 use tickfan::{
-    cluster::bus::Connection,
+    cluster::{
+        bus::{Bus as _, Connection, Subjects, Subscription as _},
+        memory::MemoryBroker,
+    },
     market::{Date, Hours, Now, Schedule},
     venue::{self, Spec, StartServer},
 };
@@ -363,4 +366,42 @@ fn a_node_tells_who_runs_a_feed_and_what_it_cannot_know() {
     let seen = owner.until("/debug/cluster", |seen| seen["others"][0]["is"] == "lost");
     assert_eq!(seen["others"][0]["name"], "b", "it is shown for a while");
     assert!(owner.get("/metrics").body.contains("tickfan_cluster_nodes 1"));
+}
+
+/// What the owner publishes comes to the other node as messages of the next version, in a rolling change for example.
+#[test]
+fn a_node_that_does_not_read_the_owners_version_says_so_stays_without_data_and_does_not_claim() {
+    let rig = Rig::start();
+    let other_broker = MemoryBroker::default();
+    let owner = rig.node("a");
+    let mut connection = rig.grant();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (from, to) = (rig.broker.connect(), other_broker.connect());
+    runtime.spawn(async move {
+        let live = Subjects::new("test").live(&"crypto.0".parse().unwrap());
+        let mut messages = from.subscribe(&live).await;
+        while let Some(message) = messages.next().await {
+            let mut bytes = message.payload.to_vec();
+            bytes[2] += 1;
+            let _ = to.publish(&live, bytes.into());
+        }
+    });
+    let other = rig.node_at(&other_broker, "b", |_| {});
+    let mut reader = Reader::open(&other);
+    connection.send(&trade("BTCUSDT", 1, PRICES[0]));
+    let version = |seen: &serde_json::Value| seen["shards"][0]["dropped"]["unreadable"]["version"].as_u64();
+    let seen = other.until("/debug/cluster", |seen| version(seen) > Some(0));
+    // Two leases long the owner renews its own.
+    let revision = seen["shards"][0]["revision"].as_u64().unwrap_or_default();
+    let seen = other.until("/debug/cluster", |seen| seen["shards"][0]["revision"].as_u64() > Some(revision + 12));
+    let shard = &seen["shards"][0];
+    assert_eq!((&shard["owns"], &shard["synced"], &shard["owner"]), (&false.into(), &false.into(), &json!("a")));
+    assert_eq!(owner.shard()["owns"], true);
+    let metrics = other.get("/metrics").body;
+    let is_counted = |line: &str| {
+        line.strip_prefix("tickfan_bus_dropped_total{reason=\"version\"} ").is_some_and(|count| count != "0")
+    };
+    assert!(metrics.lines().any(is_counted), "{metrics}");
+    assert_eq!(other.get("/readyz").status, 503);
+    assert!(reader.until(|tick| tick.text("symbol") == "BTC-USDT").text("state") == "waiting");
 }

@@ -33,7 +33,7 @@ const LEASE: Duration = Duration::from_secs(3);
 /// What the nodes of a test share.
 pub(super) struct Rig {
     pub(super) venue: Venue,
-    broker: MemoryBroker,
+    pub(super) broker: MemoryBroker,
     leases: MemoryLeases,
 }
 
@@ -76,6 +76,11 @@ impl Rig {
 
     /// A node with another feed than the others.
     pub(super) fn node_with(&self, name: &'static str, change: impl FnOnce(&mut Feed)) -> Node {
+        self.node_at(&self.broker, name, change)
+    }
+
+    /// A node at another broker.
+    pub(super) fn node_at(&self, broker: &MemoryBroker, name: &'static str, change: impl FnOnce(&mut Feed)) -> Node {
         let mut config = config(vec![binance("crypto", &self.venue.url, SYMBOLS)]);
         change(&mut config.feeds[0]);
         // A machine that is busy with other tests must not make holes.
@@ -88,7 +93,7 @@ impl Rig {
             batch: Duration::from_millis(1),
             ..Cluster::default()
         });
-        let bus = self.broker.connect();
+        let bus = broker.connect();
         let leases = NodeLeases { store: self.leases.clone(), fails: Arc::default() };
         let membership = Membership { bus: bus.clone(), leases: leases.clone() };
         Node { name, bus, leases, running: Running::start_in(&config, membership) }
