@@ -19,6 +19,8 @@ pub const DELAY_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 pub const DELAY_STEP_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
 /// The most prices that all delay lines hold at a time: at 0.7 KB each, 350 MB. Beyond that, steps double.
 pub const DELAY_NOTES_MAX: usize = 500_000;
+/// What one of them takes: a tick with its frame, and its place in the line. A test of `delay` compares it.
+pub const DELAY_NOTE_BYTES: u64 = 700;
 /// The step of a feed that does not set one, or its delay if that is shorter.
 const DELAY_STEP: Duration = Duration::from_secs(5);
 

@@ -187,6 +187,13 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         }
     };
     check(&["cluster.name", "delay"], delayed(false), delayed(true));
+    let late = |is_cluster: bool| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds[0].tier = FeedTier::Delayed { by: Duration::from_secs(900) };
+            config.cluster = is_cluster.then(|| Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "tier"], late(false), late(true));
     let recorded = |is_cluster: bool| {
         move |config: &mut Config, _: &mut Machine| {
             config.feeds[0].record = Some(Record { folder: "recordings".into(), bytes_max: 1 << 30 });
