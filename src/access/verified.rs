@@ -1,5 +1,5 @@
-//! Tokens that were verified. A client whose line broke comes back with the token that it had, and a page sends one with
-//! each of its requests: only the first time is the signature checked.
+//! Tokens that were verified. A client whose line broke comes back with the token that it had, and a page sends one
+//! with each of its requests: only the first time is the signature checked.
 
 use crate::{
     auth::{Claims, Grant, KeySet},
