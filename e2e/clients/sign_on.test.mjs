@@ -7,7 +7,7 @@ import { NEARLY_OVER, OVER, PATH, SYMBOLS, assertCarried, assertNoHole, hasTicke
 
 for (const version of ["--http2", "--http1.1"]) {
   test(`curl ${version} signs on`, TEST, async (t) => {
-    const { url, issuer, ca } = await startSite(t);
+    const { url, issuer, ca } = await startSite(t, { late: true });
     const token = (...live) => issuer.token("curl", live);
     const curl = (token, path, ...args) => new Child(t, "curl", ["--silent", "--show-error", "--no-buffer", version, "--cacert", ca,
       "--header", `authorization: Bearer ${token}`, ...args, url + path]);
@@ -38,8 +38,12 @@ for (const version of ["--http2", "--http1.1"]) {
     assert.deepEqual(await change(token("AAPL", "MSFT"), control, 1), [200, undefined]);
     await next(first, "symbols");
     await ticks(first);
-    assert.deepEqual(await change(issuer.token("curl", ["MSFT"], NEARLY_OVER), control, 2), [200, undefined]);
-    await next(first, "symbols", 2);
+    // Live prices of AAPL become delayed ones.
+    assert.deepEqual(await change(issuer.token("curl", ["MSFT"], 600, ["*"]), control, 2), [200, undefined]);
+    assert.deepEqual((await next(first, "symbols", 2)).delayed, ["AAPL"]);
+    await ticks(first);
+    assert.deepEqual(await change(issuer.token("curl", ["MSFT"], NEARLY_OVER), control, 3), [200, undefined]);
+    await next(first, "symbols", 3);
     assert.deepEqual(await next(first, "bye"), { reason: "expired" });
     assert.equal(await within("the stream's end", first.exited), 0);
 
@@ -49,7 +53,9 @@ for (const version of ["--http2", "--http1.1"]) {
     await next(second, "hello");
     await ticks(second);
     const all = [...seen, ...events(second)];
-    assertCarried(all, [["hello", "AAPL"], ["symbols", "AAPL", "MSFT"], ["symbols", "MSFT"], ["hello", "MSFT", "BTC-USDT"]]);
+    assertCarried(all, [
+      ["hello", "AAPL"], ["symbols", "AAPL", "MSFT"], ["symbols", "AAPL", "MSFT"], ["symbols", "MSFT"], ["hello", "MSFT", "BTC-USDT"],
+    ]);
     assertNoHole(all, "MSFT");
   });
 }

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The lengths of what base64url makes of a ticket, of a name that changes a stream, and of signatures. */
-const LENGTHS = [22, 50, 43, 86, 342];
+const LENGTHS = [22, 50, 43, 86, 342, 512, 683];
 
 /** What is looked for, each with its name. */
 const FORMS = [
@@ -20,7 +20,7 @@ const FORMS = [
 
 /** Whether a word can be random bytes of one of the lengths: both cases, and no bit behind the last byte. */
 function isEncoded(word) {
-  const last = { 2: /[AQgw]$/, 3: /[AEIMQUYcgkosw048]$/ }[word.length % 4];
+  const last = { 0: /[\w-]$/, 2: /[AQgw]$/, 3: /[AEIMQUYcgkosw048]$/ }[word.length % 4];
   return LENGTHS.includes(word.length) && last?.test(word) && /[A-Z]/.test(word) && /[a-z]/.test(word);
 }
 

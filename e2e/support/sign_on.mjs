@@ -33,11 +33,11 @@ export class Issuer {
     return `[auth]\nkeys = ${JSON.stringify(`file:${this.file}`)}\nissuer = "https://login.example"\n${more}\n`;
   }
 
-  /** A token of a subject, which allows these symbols and ends in so many seconds. */
-  token(sub, live, seconds = 600) {
+  /** A token of a subject, which allows these symbols live and those delayed, and ends in so many seconds. */
+  token(sub, live, seconds = 600, delayed = []) {
     const exp = Math.floor(Date.now() / 1_000) + seconds;
     const encode = (json) => Buffer.from(JSON.stringify(json)).toString("base64url");
-    const claims = { iss: "https://login.example", aud: "tickfan", sub, exp, tickfan: { live } };
+    const claims = { iss: "https://login.example", aud: "tickfan", sub, exp, tickfan: { live, delayed } };
     const signed = `${encode({ alg: "EdDSA", kid: "one" })}.${encode(claims)}`;
     return `${signed}.${sign(null, Buffer.from(signed), this.#key).toString("base64url")}`;
   }
@@ -70,35 +70,38 @@ async function servePages(t, { chain, key }) {
   };
 }
 
-/** A gateway at https://localhost whose clients sign on, its issuer, and pages of other origins. `lists` their same-site origin. */
-export async function startSite(t, { auth, lists = true } = {}) {
+/** A gateway at https://localhost whose clients sign on, its issuer, and pages of other origins. `lists` their same-site origin. With `late` AAPL has delayed prices too. */
+export async function startSite(t, { auth, lists = true, late = false } = {}) {
   const cert = devCert(t);
   const issuer = new Issuer(t);
   const pages = await servePages(t, cert);
   const origins = JSON.stringify(lists ? ["*", pages.sameSite] : ["*"]);
   const config = `[server]\ncors_origins = ${origins}\n[[feed]]\nname = "sim"\nvenue = "sim"\nrate = 60\nsymbols = ${JSON.stringify(SYMBOLS)}\n`;
-  const gateway = await startGateway(t, { config: config + issuer.table(auth) + tlsTable(cert), env: PATIENT });
+  const second = late ? '[[feed]]\nname = "late"\nvenue = "sim"\ntier = "delayed"\ndelayed_by = "15m"\nrate = 60\nsymbols = ["AAPL"]\n' : "";
+  const gateway = await startGateway(t, { config: config + second + issuer.table(auth) + tlsTable(cert), env: PATIENT });
   return { gateway, issuer, pages, ca: cert.ca, url: `https://localhost:${gateway.tlsPort}` };
 }
 
 /**
  * Checks all that a client noted, `{ name, data, id }` each: its streams listed `lists`, in order one for each `hello` and
- * each `symbols`, and sent ticks of what they list alone, in order, and only until their end.
+ * each `symbols`, and sent ticks of what they list alone, live or delayed as they say, in order, and only until their end.
  */
 export function assertCarried(events, lists) {
   const told = events.filter(({ name }) => name === "hello" || name === "symbols");
   assert.deepEqual(told.map(({ name, data }) => [name, ...JSON.parse(data).symbols]), lists);
-  let [listed, until, seqs] = [null, 0, new Map()];
+  let [listed, delayed, until, seqs] = [null, [], 0, new Map()];
   for (const { name, data } of events) {
     if (name === "hello" || name === "symbols") {
       const event = JSON.parse(data);
       if (name === "hello") seqs.clear();
-      for (const symbol of listed ?? []) if (!event.symbols.includes(symbol)) seqs.delete(symbol);
-      [listed, until] = [event.symbols, event.until];
+      const passes = (symbol) => event.delayed.includes(symbol) !== delayed.includes(symbol);
+      for (const symbol of listed ?? []) if (!event.symbols.includes(symbol) || passes(symbol)) seqs.delete(symbol);
+      [listed, delayed, until] = [event.symbols, event.delayed, event.until];
       assert.deepEqual([...listed, ...event.denied].sort(), [...SYMBOLS].sort(), "what is not listed is denied");
     } else if (name === "message") {
-      const { symbol, seq, recv = 0 } = JSON.parse(data);
+      const { symbol, seq, recv = 0, delay_seconds } = JSON.parse(data);
       assert.ok(listed?.includes(symbol), `${symbol} ${seq} is not listed: ${listed}`);
+      assert.equal(delay_seconds, delayed.includes(symbol) ? 900 : undefined, `${symbol} ${seq} is of the other tier`);
       assert.ok(seq > (seqs.get(symbol) ?? -1), `${symbol} ${seq} comes behind ${seqs.get(symbol)}`);
       assert.ok(recv <= until, `${symbol} ${seq} is from behind the end`);
       seqs.set(symbol, seq);

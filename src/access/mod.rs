@@ -3,13 +3,14 @@
 //!
 //! In reading order: a route `Asks` for credentials, `credentials` finds them in a request's
 //! head without verifying any, `SignOn` verifies them, or says by a `Refusal` why they do not count; `missing_keys`
-//! remembers which keys tokens name in vain; `session` makes cookies.
+//! remembers which keys tokens name in vain, `verified` which tokens were verified; `session` makes cookies.
 
 mod credentials;
 mod missing_keys;
 mod refusal;
 mod session;
 mod sign_on;
+mod verified;
 
 pub(crate) use credentials::{bearer, has_other_scheme};
 pub(crate) use refusal::Refusal;

@@ -4,6 +4,7 @@ use super::{
     credentials::{self, Credential, has_other_scheme},
     missing_keys::MissingKeys,
     refusal::Refusal,
+    verified::{TokenHash, VerifiedTokens},
 };
 use crate::{
     auth::{
@@ -35,6 +36,7 @@ pub trait Keys: Send + Sync {
 pub(crate) struct SignOn {
     keys: Arc<dyn Keys>,
     missing: MissingKeys,
+    verified: VerifiedTokens,
     subjects: SubjectKey,
     tickets: Tickets,
 }
@@ -47,7 +49,8 @@ impl SignOn {
         AUTH_SESSIONS.register_all();
         AUTH_TICKETS_OPEN.handle([]).set(0.0);
         let subjects = SubjectKey::new(rand::random());
-        Self { keys, missing: MissingKeys::default(), subjects, tickets: Tickets::default() }
+        let (missing, verified) = Default::default();
+        Self { keys, missing, verified, subjects, tickets: Tickets::default() }
     }
 
     /// A ticket to a grant, as its client carries it.
@@ -82,7 +85,7 @@ impl SignOn {
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),
             Some(Credential::Ticket(text)) => {
-                let grant = self.tickets.take(text, Now::read());
+                let grant = self.tickets.take(text, &auth.policy, Now::read());
                 self.publish_tickets();
                 let grant = grant.ok_or(Refusal::Ticket)?;
                 AUTH_TICKETS.handle(["used".into()]).increment(1);
@@ -94,13 +97,20 @@ impl SignOn {
     /// The grant of a token.
     async fn verified(&self, token: &[u8], auth: &config::Auth) -> Result<Arc<Grant>, Refusal> {
         let keys = self.newest()?;
+        let hash = TokenHash::of(token);
+        if let Some(grant) = self.verified.grant(&hash, &keys, auth, Now::read().unix) {
+            return Ok(grant);
+        }
         let claims = match claims(token, &keys, auth) {
             Err(UNKNOWN_KEY) if !self.missing.has(token, &keys, Now::read().instant) => {
-                self.claims_of_new_key(token, auth).await?
+                let claims = self.claims_of_new_key(token, auth).await?;
+                return Ok(auth.policy.grant(&claims, &self.subjects));
             }
             claims => claims?,
         };
-        Ok(auth.policy.grant(&claims, &self.subjects))
+        let grant = auth.policy.grant(&claims, &self.subjects);
+        self.verified.note(hash, &keys, auth, &claims, &grant);
+        Ok(grant)
     }
 
     /// What a token says whose key is not known: the issuer may have it by now. While that is not settled, the token is

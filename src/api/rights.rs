@@ -3,9 +3,10 @@
 use super::error::ApiError;
 use crate::{
     access::{Refusal, has_other_scheme},
-    auth::Access,
+    auth::{Access, Grant},
     cache::{Cache, SymbolState},
-    market::{Symbol, Tier},
+    fanout::OpenRights,
+    market::Symbol,
     server::Rights,
 };
 use http::HeaderMap;
@@ -51,12 +52,14 @@ pub(super) fn readable(rights: &Rights, cache: &Cache, symbol: &Symbol) -> Resul
 pub(super) fn allow(rights: &Rights, state: &SymbolState) -> bool {
     match rights {
         Rights::All => true,
-        Rights::Granted(grant) => match grant.access(state.symbol()) {
-            Access::Live => true,
-            Access::Delayed => state.tier() == Tier::Delayed,
-            Access::Denied => false,
-        },
+        Rights::Granted(grant) => grant.allows(state.symbol(), state.tier()),
         Rights::Unknown => false,
+    }
+}
+
+impl OpenRights for Grant {
+    fn allow(&self, state: &SymbolState) -> bool {
+        self.allows(state.symbol(), state.tier())
     }
 }
 
@@ -171,5 +174,21 @@ mod tests {
             assert_eq!(found.join(" "), expected, "{rights:?}");
         }
         assert_eq!(readable(&Rights::Unknown, &cache, &"LIVE".parse().unwrap()).err(), Some(Refusal::NoKeys));
+    }
+
+    #[test]
+    fn a_state_that_the_cache_may_have_no_longer_is_read_where_the_rights_are_to_its_tier() {
+        let cache = cache();
+        let both: Symbol = "BOTH".parse().unwrap();
+        let states = [cache.get(&both).unwrap(), cache.delayed(&both).unwrap()];
+        for (rights, expected) in [
+            (Rights::All, [true, true]),
+            (granted(&["*"], &[]), [true, true]),
+            (granted(&[], &["*"]), [false, true]),
+            (granted(&["LIVE"], &["LATE"]), [false, false]),
+            (Rights::Unknown, [false, false]),
+        ] {
+            assert_eq!(states.each_ref().map(|state| allow(&rights, state)), expected, "{rights:?}");
+        }
     }
 }

@@ -91,6 +91,30 @@ fn attack_crit() {
     }
 }
 
+/// A header that was seen in a good token is not read again; any other is.
+#[test]
+fn attack_a_bad_header_behind_a_good_one() {
+    let keys = secret_keys();
+    for round in 0..2 {
+        for (header, expected) in [
+            (r#"{"alg":"none"}"#, TokenError::Algorithm),
+            (r#"{"alg":"ES256"}"#, TokenError::Algorithm),
+            (r#"{"alg":"HS256","crit":["exp"]}"#, TokenError::Critical),
+            (r#"{"alg":"HS256","alg":"none"}"#, TokenError::Malformed),
+            (r#"{"alg":"HS256"} {}"#, TokenError::Malformed),
+            ("", TokenError::Malformed),
+        ] {
+            assert_eq!(error(&signed(header, CLAIMS, hmac_sha256(SECRET)), &keys), expected, "{header}, round {round}");
+        }
+        let unsigned = signed(r#"{"alg":"HS256"}"#, CLAIMS, |_| vec![0; 32]);
+        assert_eq!(error(&unsigned, &keys), TokenError::Signature);
+        assert!(verify(token(CLAIMS).as_bytes(), &keys, EXPECTED, at(1_000)).is_ok());
+        // Another spelling of the same header is read by itself.
+        let other = signed(r#"{"alg": "HS256"}"#, CLAIMS, hmac_sha256(SECRET));
+        assert!(verify(other.as_bytes(), &keys, EXPECTED, at(1_000)).is_ok());
+    }
+}
+
 #[test]
 fn attack_doubled_members() {
     for header in [

@@ -2,12 +2,10 @@
 
 use super::{
     error::TokenError,
-    object::{Object, Text, WrongType},
     pattern::Pattern,
+    value::{Members, Value},
 };
 use crate::market::UnixMicros;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// How far the issuer's clock and ours may differ.
@@ -42,6 +40,8 @@ pub struct Expected<'a> {
 pub struct Claims {
     /// `sub`: whom it was made for.
     pub subject: String,
+    /// `nbf` less the leeway: from then on it is valid. `None`: it has always been.
+    pub from: Option<UnixMicros>,
     /// `exp` and the leeway: from then on it is not valid.
     pub until: UnixMicros,
     /// `exp`.
@@ -56,10 +56,17 @@ pub struct Claims {
     pub rate: Option<f64>,
 }
 
+impl Claims {
+    /// How many entries its lists have.
+    pub fn listed(&self) -> usize {
+        [&self.live, &self.delayed].into_iter().flatten().map(Vec::len).sum()
+    }
+}
+
 /// Reads and checks the claims.
-pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
-    let issuer: Option<Text<'_>> = claim(claims, "iss")?;
-    if !expected.issuer.is_empty() && issuer.as_deref() != Some(expected.issuer) {
+pub(super) fn read(claims: &Members<'_>, expected: Expected<'_>, now: UnixMicros) -> Result<Claims, TokenError> {
+    let issuer = text(claims, "iss")?;
+    if !expected.issuer.is_empty() && issuer != Some(expected.issuer) {
         return Err(TokenError::Issuer);
     }
     if !is_for(claims, expected.audience)? {
@@ -71,47 +78,51 @@ pub(super) fn read(claims: &Object<'_>, expected: Expected<'_>, now: UnixMicros)
         return Err(TokenError::Expired);
     }
     let starts = time(claims, "nbf")?.map(|seconds| micros(seconds.ceil()));
-    if starts.is_some_and(|starts| now.0.saturating_add(leeway()) < starts.0) {
+    let from = starts.map(|starts| UnixMicros(starts.0 - leeway()));
+    if from.is_some_and(|from| now < from) {
         return Err(TokenError::NotYetValid);
     }
-    let subject: String = claim(claims, "sub")?.ok_or(TokenError::Claim("sub"))?;
-    if !(1..=SUBJECT_BYTES_MAX).contains(&subject.len()) {
-        return Err(TokenError::Claim("sub"));
-    }
-    let ours: Option<&RawValue> = claim(claims, "tickfan")?;
-    let ours = ours.map_or("{}", RawValue::get);
-    let ours = Object::read(ours.as_bytes()).ok_or(TokenError::Claim("tickfan"))?;
+    let subject = text(claims, "sub")?.filter(|subject| (1..=SUBJECT_BYTES_MAX).contains(&subject.len()));
+    let subject = subject.ok_or(TokenError::Claim("sub"))?.to_owned();
+    let none = Members::default();
+    let ours = match claims.get("tickfan") {
+        None => &none,
+        Some(Value::Object(ours)) => ours,
+        Some(_) => return Err(TokenError::Claim("tickfan")),
+    };
     Ok(Claims {
         subject,
+        from,
         until,
         expires,
-        live: list(&ours, "live", "tickfan.live")?,
-        delayed: list(&ours, "delayed", "tickfan.delayed")?,
-        streams: ours.get::<u32>("streams").map_err(|_| NOT_STREAMS)?.map(|streams| streams as usize),
-        rate: rate(&ours).ok_or(NOT_RATE)?,
+        live: list(ours, "live", "tickfan.live")?,
+        delayed: list(ours, "delayed", "tickfan.delayed")?,
+        streams: ours.get("streams").map(streams).transpose()?,
+        rate: ours.get("rate").map(rate).transpose()?,
     })
 }
 
-fn claim<'a, T: Deserialize<'a>>(claims: &Object<'a>, name: &'static str) -> Result<Option<T>, TokenError> {
-    claims.get(name).map_err(|WrongType| TokenError::Claim(name))
+fn text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<Option<&'a str>, TokenError> {
+    claims.get(name).map(|value| value.text().ok_or(TokenError::Claim(name))).transpose()
 }
 
 /// Whether `aud`, a string or a list of them, has this name.
-fn is_for(claims: &Object<'_>, name: &str) -> Result<bool, TokenError> {
-    if let Ok(one) = claims.get::<Text<'_>>("aud") {
-        return Ok(one.is_some_and(|one| *one == *name));
+fn is_for(claims: &Members<'_>, name: &str) -> Result<bool, TokenError> {
+    match claims.get("aud") {
+        None => Ok(false),
+        Some(Value::Text(one)) => Ok(*one == *name),
+        Some(Value::List(many)) if many.iter().all(|one| one.text().is_some()) => {
+            Ok(many.iter().any(|one| one.text() == Some(name)))
+        }
+        Some(_) => Err(TokenError::Claim("aud")),
     }
-    let many: Option<Vec<Text<'_>>> = claim(claims, "aud")?;
-    Ok(many.is_some_and(|many| many.iter().any(|one| **one == *name)))
 }
 
 /// A time, in seconds since 1970.
-fn time(claims: &Object<'_>, name: &'static str) -> Result<Option<f64>, TokenError> {
-    let seconds: Option<f64> = claim(claims, name)?;
-    if seconds.is_some_and(|seconds| seconds > LATEST_SECONDS) {
-        return Err(TokenError::NotSeconds(name));
-    }
-    Ok(seconds)
+fn time(claims: &Members<'_>, name: &'static str) -> Result<Option<f64>, TokenError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let seconds = value.number().ok_or(TokenError::Claim(name))?;
+    if seconds > LATEST_SECONDS { Err(TokenError::NotSeconds(name)) } else { Ok(Some(seconds)) }
 }
 
 fn leeway() -> i64 {
@@ -125,23 +136,32 @@ fn micros(seconds: f64) -> UnixMicros {
 }
 
 /// A list of patterns. An issuer's mistake must not look like a smaller grant.
-fn list(ours: &Object<'_>, name: &str, claim: &'static str) -> Result<Option<Vec<Pattern>>, TokenError> {
+fn list(ours: &Members<'_>, name: &str, claim: &'static str) -> Result<Option<Vec<Pattern>>, TokenError> {
     let not_a = |takes| TokenError::NotA { claim, takes };
-    let entries = ours.get::<Vec<&RawValue>>(name).map_err(|WrongType| not_a("a list of strings"))?;
-    let Some(entries) = entries else { return Ok(None) };
+    let entries = match ours.get(name) {
+        None => return Ok(None),
+        Some(Value::List(entries)) => entries,
+        Some(_) => return Err(not_a("a list of strings")),
+    };
     if entries.len() > LIST_MAX {
         return Err(not_a(AT_MOST_64));
     }
-    let pattern = |(index, entry): (usize, &&RawValue)| {
-        let text: Option<Text<'_>> = serde_json::from_str(entry.get()).ok();
-        text.and_then(|text| text.parse().ok()).ok_or(TokenError::Entry { claim, number: index + 1 })
+    let pattern = |(index, entry): (usize, &Value<'_>)| {
+        let pattern = entry.text().and_then(|text| text.parse().ok());
+        pattern.ok_or(TokenError::Entry { claim, number: index + 1 })
     };
     entries.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(Some)
 }
 
-fn rate(ours: &Object<'_>) -> Option<Option<f64>> {
-    let rate = ours.get::<f64>("rate").ok()?;
-    if rate.is_some_and(|rate| rate < RATE_MIN) { None } else { Some(rate) }
+fn streams(value: &Value<'_>) -> Result<usize, TokenError> {
+    match *value {
+        Value::Whole(streams) => u32::try_from(streams).map(|streams| streams as usize).map_err(|_| NOT_STREAMS),
+        _ => Err(NOT_STREAMS),
+    }
+}
+
+fn rate(value: &Value<'_>) -> Result<f64, TokenError> {
+    value.number().filter(|rate| *rate >= RATE_MIN).ok_or(NOT_RATE)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What one client may read.
 
-use super::{pattern::Patterns, subject::Subject};
-use crate::market::{Symbol, UnixMicros};
+use super::{pattern::Patterns, policy::PolicyMark, subject::Subject};
+use crate::market::{Symbol, Tier, UnixMicros};
 use std::sync::Arc;
 
 /// How a client may read a symbol.
@@ -20,6 +20,8 @@ pub enum Access {
 pub struct Grant {
     /// Whose they are; `None`: a client without credentials.
     pub subject: Option<Subject>,
+    /// Before then they do not count.
+    pub from: Option<UnixMicros>,
     /// From then on they have ended.
     pub until: Option<UnixMicros>,
     /// How many streams the subject may have at a time; `None`: a client without credentials, whose address counts.
@@ -28,6 +30,8 @@ pub struct Grant {
     pub rate: Option<f64>,
     pub(super) live: Arc<Patterns>,
     pub(super) delayed: Arc<Patterns>,
+    /// The policy that made it.
+    pub(super) made_by: PolicyMark,
 }
 
 impl Grant {
@@ -40,6 +44,20 @@ impl Grant {
         } else {
             Access::Denied
         }
+    }
+
+    /// Whether the client may read a symbol's state of this tier, which the gateway may have no longer.
+    pub fn allows(&self, symbol: &Symbol, tier: Tier) -> bool {
+        match self.access(symbol) {
+            Access::Live => true,
+            Access::Delayed => tier == Tier::Delayed,
+            Access::Denied => false,
+        }
+    }
+
+    /// Whether it has begun, and has not ended.
+    pub fn counts(&self, now: UnixMicros) -> bool {
+        self.from.is_none_or(|from| from <= now) && !self.has_ended(now)
     }
 
     /// Whether it has ended.

@@ -5,7 +5,7 @@ use super::{
     object::Object,
 };
 use serde_json::value::RawValue;
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, sync::OnceLock};
 
 /// The longest JWK set, in bytes: 32 RSA keys of 4,096 bits with their certificates have 60 KB.
 pub const KEY_SET_BYTES_MAX: usize = 64 << 10;
@@ -17,9 +17,22 @@ pub const KEYS_MAX: usize = 32;
 pub(super) struct Key {
     id: Option<String>,
     material: Material,
+    /// The header of the first token that it verified, as the token has it. An issuer writes the same one into each, so
+    /// that the next ones need not be read.
+    header: OnceLock<Box<[u8]>>,
 }
 
 impl Key {
+    fn new(id: Option<String>, material: Material) -> Self {
+        Self { id, material, header: OnceLock::new() }
+    }
+
+    /// A token with this header names it, asks for its algorithm and for no extension, and it has signed that.
+    pub(super) fn has_verified(&self, header: &[u8]) {
+        // Of two headers the first one stays.
+        self.header.get_or_init(|| header.into());
+    }
+
     pub(super) fn algorithm(&self) -> Algorithm {
         self.material.algorithm()
     }
@@ -124,7 +137,7 @@ impl KeySet {
     /// # Errors
     /// [`KeyFault::SecretLength`].
     pub fn of_secret(secret: &[u8]) -> Result<Self, KeyFault> {
-        Ok(Self(vec![Key { id: None, material: Material::secret(secret)? }]))
+        Ok(Self(vec![Key::new(None, Material::secret(secret)?)]))
     }
 
     /// The algorithms of its keys.
@@ -135,6 +148,11 @@ impl KeySet {
     /// The name of each key, where it has one, and its algorithm.
     pub fn listed(&self) -> impl Iterator<Item = (Option<&str>, Algorithm)> {
         self.0.iter().map(|key| (key.id.as_deref(), key.algorithm()))
+    }
+
+    /// The key of the tokens that have this header, where one of them was verified before.
+    pub(super) fn of_header(&self, header: &[u8]) -> Option<&Key> {
+        self.0.iter().find(|key| key.header.get().is_some_and(|known| **known == *header))
     }
 
     /// The key that a token names. Where there is one alone, the token need not name it, and a key without a name goes
@@ -155,7 +173,7 @@ fn read_key(json: &RawValue, origin: KeyOrigin, ids: &mut HashSet<String>) -> Re
     if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
         return Err(KeyFault::RepeatedId);
     }
-    Ok(Key { id, material })
+    Ok(Key::new(id, material))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod policy;
 mod subject;
 mod ticket;
 mod token;
+mod value;
 
 pub use claims::{Claims, Expected, LEEWAY, LIST_MAX};
 pub use error::{TOKEN_BYTES_MAX, TokenError};

@@ -17,6 +17,10 @@ pub struct Lists {
     pub delayed: Vec<Pattern>,
 }
 
+/// Tells a policy from all others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicyMark(Arc<()>);
+
 /// Makes grants. The lists of the configuration are compiled once, and shared by all grants.
 #[derive(Debug)]
 pub struct Policy {
@@ -25,6 +29,7 @@ pub struct Policy {
     default_delayed: Arc<Patterns>,
     streams: usize,
     anonymous: Arc<Grant>,
+    mark: PolicyMark,
 }
 
 impl Policy {
@@ -32,17 +37,20 @@ impl Policy {
     /// credentials, and `streams` is how many streams a subject may have at a time unless its token says.
     pub fn new(groups: Groups, defaults: &Lists, anonymous: &Lists, streams: usize) -> Self {
         let compiled = |patterns: &[Pattern]| Arc::new(Patterns::new(patterns, &groups));
+        let mark = PolicyMark::default();
         let anonymous = Arc::new(Grant {
             subject: None,
+            from: None,
             until: None,
             streams: None,
             rate: None,
             live: compiled(&anonymous.live),
             delayed: compiled(&anonymous.delayed),
+            made_by: mark.clone(),
         });
         let default_live = compiled(&defaults.live);
         let default_delayed = compiled(&defaults.delayed);
-        Self { groups, default_live, default_delayed, streams, anonymous }
+        Self { groups, default_live, default_delayed, streams, anonymous, mark }
     }
 
     /// The grant of a client without credentials.
@@ -58,12 +66,19 @@ impl Policy {
         };
         Arc::new(Grant {
             subject: Some(key.subject(&claims.subject)),
+            from: claims.from,
             until: Some(claims.until),
             streams: Some(claims.streams.unwrap_or(self.streams)),
             rate: claims.rate,
             live: list(&claims.live, &self.default_live),
             delayed: list(&claims.delayed, &self.default_delayed),
+            made_by: self.mark.clone(),
         })
+    }
+
+    /// Whether this policy has made a grant, and no other.
+    pub fn has_made(&self, grant: &Grant) -> bool {
+        Arc::ptr_eq(&self.mark.0, &grant.made_by.0)
     }
 }
 
@@ -92,6 +107,7 @@ mod tests {
     fn claims(live: Option<&[&str]>, delayed: Option<&[&str]>) -> Claims {
         Claims {
             subject: "u17".to_owned(),
+            from: None,
             expires: UnixMicros(1),
             until: UnixMicros(2),
             live: live.map(patterns),
@@ -128,6 +144,8 @@ mod tests {
         let grant = policy().grant(&claims(None, None), &key);
         assert_eq!((grant.streams, grant.rate, grant.subject), (Some(16), Some(4.0), Some(key.subject("u17"))));
         assert!(!grant.has_ended(UnixMicros(1)) && grant.has_ended(UnixMicros(2)));
+        let later = Claims { from: Some(UnixMicros(1)), ..claims(None, None) };
+        assert_eq!([0, 1, 2].map(|now| policy().grant(&later, &key).counts(UnixMicros(now))), [false, true, false]);
         let own = Claims { streams: Some(3), ..claims(None, None) };
         assert_eq!(policy().grant(&own, &key).streams, Some(3));
         let anonymous = policy().anonymous();

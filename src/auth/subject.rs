@@ -29,7 +29,7 @@ impl SubjectKey {
 /// The first 64 bits, in hexadecimal digits.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:016x}", u128::from_be_bytes(self.0) >> 64)
     }
 }
 

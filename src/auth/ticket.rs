@@ -1,6 +1,6 @@
 //! Tickets: a grant under a random name that counts once, for a client that can send neither a header nor a cookie.
 
-use super::{grant::Grant, object::base64url, subject::Subject};
+use super::{grant::Grant, object::base64url, policy::Policy, subject::Subject};
 use crate::market::Now;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use std::{
@@ -99,13 +99,15 @@ impl Tickets {
         Ok(())
     }
 
-    /// Uses a ticket up. Of several that try at once, one gets the grant.
-    pub fn take(&self, text: &str, now: Now) -> Option<Arc<Grant>> {
+    /// Uses a ticket up. Of several that try at once, one gets the grant. A grant that an earlier policy made counts no
+    /// longer: its client gets a new ticket, to what it may read now.
+    pub fn take(&self, text: &str, policy: &Policy, now: Now) -> Option<Arc<Grant>> {
         let ticket = Ticket::read(text)?;
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = open.tickets.remove(&ticket)?;
         open.forget(ticket, &held);
-        (now.instant < held.ends && !held.grant.has_ended(now.unix)).then_some(held.grant)
+        let counts = now.instant < held.ends && held.grant.counts(now.unix) && policy.has_made(&held.grant);
+        counts.then_some(held.grant)
     }
 
     /// Forgets those that have expired.

@@ -3,9 +3,18 @@ use crate::{
     auth::{Claims, Groups, Lists, Policy, SubjectKey},
     market::UnixMicros,
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 const TTL: Duration = Duration::from_secs(30);
+
+static POLICY: LazyLock<Policy> = LazyLock::new(policy);
+
+fn policy() -> Policy {
+    Policy::new(Groups::default(), &Lists::default(), &Lists::default(), 1)
+}
 
 fn now() -> Now {
     Now { instant: Instant::now(), unix: UnixMicros(0) }
@@ -17,11 +26,10 @@ fn subject(name: &str) -> Subject {
 
 /// A grant that ends so many seconds after [`now`].
 fn grant(until: i64) -> Arc<Grant> {
-    let lists = Lists::default();
-    let policy = Policy::new(Groups::default(), &lists, &lists, 1);
     let until = UnixMicros(until * 1_000_000);
     let claims = Claims {
         subject: "u17".to_owned(),
+        from: None,
         expires: until,
         until,
         live: None,
@@ -29,7 +37,7 @@ fn grant(until: i64) -> Arc<Grant> {
         streams: None,
         rate: None,
     };
-    policy.grant(&claims, &SubjectKey::new([1; 32]))
+    POLICY.grant(&claims, &SubjectKey::new([1; 32]))
 }
 
 fn ticket(number: usize) -> Ticket {
@@ -47,10 +55,10 @@ fn a_ticket_counts_once() {
     let text = issue(&tickets, 1, "u17", now).unwrap();
     assert_eq!(text.len(), 22);
     for wrong in ["", "A", &text[..21], &format!("{text}="), &format!("{text}A"), &ticket(2).text()] {
-        assert!(tickets.take(wrong, now).is_none(), "{wrong}");
+        assert!(tickets.take(wrong, &POLICY, now).is_none(), "{wrong}");
     }
-    assert!(tickets.take(&text, now).is_some());
-    assert!(tickets.take(&text, now).is_none());
+    assert!(tickets.take(&text, &POLICY, now).is_some());
+    assert!(tickets.take(&text, &POLICY, now).is_none());
     assert!(tickets.is_empty());
 }
 
@@ -63,7 +71,7 @@ fn a_sweep_forgets_those_that_have_expired() {
     let second = issue(&tickets, 2, "u17", later).unwrap();
     tickets.sweep(now.instant + TTL);
     assert_eq!(tickets.len(), 1);
-    assert!(tickets.take(&second, later).is_some());
+    assert!(tickets.take(&second, &POLICY, later).is_some());
 }
 
 #[test]
@@ -77,9 +85,18 @@ fn times_at_the_edge_of_a_ticket_and_of_its_grant() {
         let tickets = Tickets::default();
         let now = now();
         tickets.issue(ticket(1), subject("u17"), grant(until), TTL, now.instant).unwrap();
-        assert_eq!(tickets.take(&ticket(1).text(), now.after(later)).is_some(), is_open, "{until} {later:?}");
+        assert_eq!(tickets.take(&ticket(1).text(), &POLICY, now.after(later)).is_some(), is_open, "{until} {later:?}");
         assert!(tickets.is_empty(), "it is used up in either case");
     }
+}
+
+#[test]
+fn a_ticket_to_what_an_earlier_policy_allowed_is_used_up_and_opens_nothing() {
+    let tickets = Tickets::default();
+    let now = now();
+    let text = issue(&tickets, 1, "u17", now).unwrap();
+    assert!(tickets.take(&text, &policy(), now).is_none());
+    assert!(tickets.is_empty());
 }
 
 #[test]
@@ -94,7 +111,7 @@ fn one_ticket_from_many_threads_at_once_counts_once() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     start.wait();
-                    granted.fetch_add(usize::from(tickets.take(&text, now).is_some()), Ordering::Relaxed);
+                    granted.fetch_add(usize::from(tickets.take(&text, &POLICY, now).is_some()), Ordering::Relaxed);
                 });
             }
         });
@@ -110,7 +127,7 @@ fn rule_10_a_subject_has_at_most_32_tickets_and_gets_them_back() {
         (0..TICKETS_PER_SUBJECT).map(|number| issue(&tickets, number, "u17", start).unwrap()).collect();
     assert_eq!(issue(&tickets, 100, "u17", start), Err(TooManyTickets::OfSubject));
     assert!(issue(&tickets, 101, "u18", start).is_ok());
-    assert!(tickets.take(&texts[0], start).is_some());
+    assert!(tickets.take(&texts[0], &POLICY, start).is_some());
     assert!(issue(&tickets, 102, "u17", start).is_ok());
     assert_eq!(issue(&tickets, 103, "u17", start.after(TTL - Duration::from_nanos(1))), Err(TooManyTickets::OfSubject));
     assert!(issue(&tickets, 104, "u17", start.after(TTL)).is_ok());
@@ -126,7 +143,7 @@ fn rule_10_there_are_at_most_16_384_tickets_and_nothing_is_left_of_them() {
     }
     assert_eq!(issue(&tickets, TICKETS_MAX, "another", start), Err(TooManyTickets::InAll));
     assert!(issue(&tickets, TICKETS_MAX, "another", start.after(TTL)).is_ok());
-    assert!(tickets.take(&ticket(TICKETS_MAX).text(), start.after(TTL)).is_some());
+    assert!(tickets.take(&ticket(TICKETS_MAX).text(), &POLICY, start.after(TTL)).is_some());
     let open = tickets.0.into_inner().unwrap();
     assert!(open.tickets.is_empty() && open.by_end.is_empty() && open.of_subject.is_empty());
 }
@@ -137,7 +154,7 @@ fn the_same_bits_twice_do_not_replace_a_ticket() {
     let now = now();
     let text = issue(&tickets, 1, "u17", now).unwrap();
     assert_eq!(issue(&tickets, 1, "u18", now), Err(TooManyTickets::InAll));
-    assert!(tickets.take(&text, now).is_some());
+    assert!(tickets.take(&text, &POLICY, now).is_some());
     assert!(tickets.is_empty());
 }
 

@@ -173,6 +173,12 @@ impl Auth {
         self.policy = Arc::new(Policy::new(groups, &self.defaults, &self.anonymous, self.streams_per_subject));
     }
 
+    /// Whether the policies of both are the same.
+    pub(super) fn has_lists_of(&self, other: &Self) -> bool {
+        let lists = |auth: &Self| (auth.defaults.clone(), auth.anonymous.clone(), auth.groups.clone());
+        lists(self) == lists(other) && self.streams_per_subject == other.streams_per_subject
+    }
+
     /// Whose tokens count.
     pub fn expected(&self) -> Expected<'_> {
         Expected { issuer: &self.issuer, audience: &self.audience }

@@ -78,7 +78,7 @@ pub use setting::{Applies, Key, OPTIONAL_SECTIONS, Setting};
 pub use shown_address::without_secrets;
 pub use standby::{STANDBY_WAIT_RANGE, Standby};
 pub use symbol_pattern::{ASTERISKS_MAX, SymbolPattern, SymbolPatternError};
-pub use tier::{DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
+pub use tier::{DELAY_NOTE_BYTES, DELAY_NOTES_MAX, DELAY_RANGE, DELAY_STEP_RANGE, DelayLine, FeedTier};
 pub use times::{CLOSED_DAYS_MAX, MUTE_AFTER_RANGE};
 pub use tls::Tls;
 pub use units::{parse_address, show_bytes, show_duration};

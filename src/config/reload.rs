@@ -132,7 +132,10 @@ pub fn reload(
     }
     report.at_restart.extend(other_dictionary(&running, &loaded.server));
     next.auth.source = loaded.auth.source;
-    next.auth.compile();
+    // A reload that leaves the lists alone leaves the grants alone that they came to.
+    if !next.auth.has_lists_of(&running.auth) {
+        next.auth.compile();
+    }
     let mut plan = feed_plan::plan(&running.feeds, &loaded.feeds);
     if !plan.steps.is_empty()
         && let Err(why) = may_run(&plan.feeds)

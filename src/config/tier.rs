@@ -17,8 +17,10 @@ use toml::{
 pub const DELAY_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 /// The range of `delay_step`: an eye sees not much more with less, and more would show the same prices for hours.
 pub const DELAY_STEP_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
-/// The most prices that all delay lines hold at a time: at 0.7 KB each, 350 MB. Beyond that, steps double.
+/// The most prices that all delay lines hold at a time: at 1.1 KB each, 550 MB. Beyond that, steps double.
 pub const DELAY_NOTES_MAX: usize = 500_000;
+/// What one of them takes: a tick with a frame of 400 bytes, and its place in the line. A test of `delay` compares it.
+pub const DELAY_NOTE_BYTES: u64 = 1_100;
 /// The step of a feed that does not set one, or its delay if that is shorter.
 const DELAY_STEP: Duration = Duration::from_secs(5);
 

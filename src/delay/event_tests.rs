@@ -26,6 +26,12 @@ enum Event {
     Reconnects,
     Closes(bool),
     Refuses(usize, bool),
+    /// A reload takes a symbol out of the feed's list.
+    Leaves(usize),
+    /// A reload puts it there, or it is there.
+    Follows(usize),
+    /// A reload replaces the feed.
+    Restarts,
 }
 
 const SYMBOLS: usize = 3;
@@ -44,7 +50,10 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Outage),
         1 => Just(Event::Reconnects),
         1 => any::<bool>().prop_map(Event::Closes),
-        1 => (symbol, any::<bool>()).prop_map(|(place, refused)| Event::Refuses(place, refused)),
+        1 => (symbol.clone(), any::<bool>()).prop_map(|(place, refused)| Event::Refuses(place, refused)),
+        1 => symbol.clone().prop_map(Event::Leaves),
+        1 => symbol.prop_map(Event::Follows),
+        1 => Just(Event::Restarts),
     ]
 }
 
@@ -80,6 +89,9 @@ impl World {
                 let reason = refused.then_some(Reason::NotEntitled);
                 self.change(place, |state, now| state.set_refused(reason, now));
             }
+            Event::Leaves(place) => self.leave(&[place]),
+            Event::Follows(place) => self.follow(&[place]),
+            Event::Restarts => self.restart("x"),
         }
     }
 
@@ -104,6 +116,8 @@ proptest! {
         for event in &events {
             world.meet(event);
         }
+        // A symbol that has left is shown no further; all are there in the end.
+        (0..SYMBOLS).for_each(|place| world.follow(&[place]));
         world.run_for(delay * 4 + step);
         for (live, late) in world.live.iter().zip(&world.late) {
             prop_assert_eq!(content(&live.newest().snapshot), content(&late.newest().snapshot));

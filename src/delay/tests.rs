@@ -3,10 +3,12 @@
 use super::{
     DelayLines, DelayMetrics, Followed, Line,
     line::SLICE,
+    round::Note,
     world_tests::{DELAY, STEP, World, price, quote, status, trade},
 };
 use crate::{
-    cache::{Cache, SymbolState, WorkerIndex, WorkerMask},
+    cache::{Cache, SymbolState, Tick, WorkerIndex, WorkerMask},
+    config::DELAY_NOTE_BYTES,
     market::{Correction, Decimal, Field, Halt, Kind, Origin, Part, Parts, Reason, State, TradeKey, Update},
 };
 use std::{collections::VecDeque, num::NonZero, slice, sync::Arc, time::Duration};
@@ -226,4 +228,17 @@ fn rule_10_the_line_with_the_most_notes_makes_room_for_all() {
     assert_eq!(steps[0], STEP);
     assert!(steps[1] > STEP * 8, "{steps:?}");
     assert!(world.now.instant - late.newest().published <= STEP);
+}
+
+/// What the start logs as `delayed` counts so much for each.
+#[test]
+fn a_price_that_is_held_takes_about_what_the_start_says() {
+    let mut world = World::new(1, DELAY, STEP, 1_000);
+    world.trade(0);
+    world.change(0, |state, now| state.publish(&quote(1_234), now));
+    let tick = world.live[0].newest();
+    let counts = 2 * size_of::<usize>(); // of an `Arc`
+    let frame = world.live[0].frame(&tick).len() + 2 * counts;
+    let held = (size_of::<Tick>() + counts + size_of::<Note>() + frame) as u64;
+    assert!((DELAY_NOTE_BYTES / 2..=DELAY_NOTE_BYTES).contains(&held), "{held} bytes");
 }

@@ -1,6 +1,6 @@
 //! A delay line with a clock that only its test moves. Each piece of work is checked: nothing is shown too early.
 
-use super::{DelayLines, DelayMetrics, Followed, Line};
+use super::{DelayLines, DelayMetrics, Followed, Line, LineChange};
 use crate::{
     cache::{Cache, Published, RingLimits, SymbolState, Tick},
     market::{
@@ -31,6 +31,8 @@ pub(super) struct World {
     /// Of each symbol, which of these is shown late.
     pub(super) shown: Vec<usize>,
     pub(super) notes_max: usize,
+    delay: Duration,
+    step: Duration,
 }
 
 impl World {
@@ -50,7 +52,32 @@ impl World {
         let lines = DelayLines::new(vec![("x".into(), line)], notes_max);
         let waiting: Vec<_> = live.iter().map(|state| vec![(now.instant, state.newest().snapshot)]).collect();
         let shown = vec![0; symbols];
-        Self { now, cache, live, late, lines, price: 0, ticks: waiting, shown, notes_max }
+        Self { now, cache, live, late, lines, price: 0, ticks: waiting, shown, notes_max, delay, step }
+    }
+
+    /// The symbols at these places, as a line takes them.
+    fn followed(&self, places: &[usize]) -> Vec<Followed> {
+        places.iter().map(|place| Followed::new(self.live[*place].clone(), self.late[*place].clone())).collect()
+    }
+
+    /// The line of the first feed leaves symbols.
+    pub(super) fn leave(&mut self, places: &[usize]) {
+        let names = places.iter().map(|place| self.live[*place].symbol().clone()).collect();
+        self.lines.change(LineChange::Leave("x".into(), names));
+    }
+
+    /// The line of the first feed follows symbols.
+    pub(super) fn follow(&mut self, places: &[usize]) {
+        let followed = self.followed(places);
+        self.lines.change(LineChange::Follow("x".into(), followed));
+    }
+
+    /// The line of the first feed ends, and one of this feed starts with all symbols.
+    pub(super) fn restart(&mut self, feed: &str) {
+        self.lines.change(LineChange::End("x".into()));
+        let all: Vec<usize> = (0..self.live.len()).collect();
+        let line = Line::new(self.delay, self.step, self.followed(&all), DelayMetrics::register(feed), self.now);
+        self.lines.change(LineChange::Start(feed.into(), line));
     }
 
     pub(super) fn wait(&mut self, time: Duration) {

@@ -5,6 +5,7 @@ use super::{
     h2::{H2Answer, H2Stream, NewConnection, UnreadAnswers},
     inbox::Inbox,
     new_stream::NewStream,
+    open_rights::OpenRights,
     slowest::SlowestQuery,
     transport::Ready,
 };
@@ -41,6 +42,8 @@ pub enum Command<T> {
     Ready(Ready),
     /// End all streams, each at a random moment of a drain that lasts this long; new ones at once.
     Drain(Duration),
+    /// End the streams of clients without credentials that carry what these may read no longer.
+    Withdraw(Arc<dyn OpenRights>),
     /// Report the slowest streams.
     SlowestQuery(SlowestQuery),
 }

@@ -7,6 +7,7 @@ use super::{
     counts::Counts,
     h2::{ConnectionAddress, H2Answer, H2Socket, H2Stream, NewConnection, UnreadAnswers},
     new_stream::NewStream,
+    open_rights::OpenRights,
     sealed_socket::SealedSocket,
     slowest::{SlowestQuery, SlowestStreams},
     socket::Socket,
@@ -154,6 +155,14 @@ impl<T: Transport + Send + 'static> WorkerPool<T> {
         for worker in &self.workers {
             // One that has ended has nothing to drain.
             let _ = worker.send(Command::Drain(drain));
+        }
+    }
+
+    /// Clients without credentials may read this from now on. Their streams that carry more end.
+    pub fn withdraw(&self, rights: &Arc<dyn OpenRights>) {
+        for worker in &self.workers {
+            // As above.
+            let _ = worker.send(Command::Withdraw(rights.clone()));
         }
     }
 

@@ -153,8 +153,10 @@ impl<B: Bus, L: Leases> Joining<B, L> {
         if feed.standby.is_some() {
             return Err(unfit(feed, "`standby_for` does not work in a cluster yet"));
         }
-        if feed.tier != FeedTier::Live {
-            return Err(unfit(feed, "`delay` does not work in a cluster"));
+        match feed.tier {
+            FeedTier::Live => {}
+            FeedTier::LiveAndDelayed(_) => return Err(unfit(feed, "`delay` does not work in a cluster")),
+            FeedTier::Delayed { .. } => return Err(unfit(feed, "`tier = \"delayed\"` does not work in a cluster")),
         }
         let now = Now::read();
         let name: ShardName = format!("{}.0", feed.name).parse().expect("a feed's name is the first part of a shard's");

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     admin::Reload,
     config::{self, Change, Config, FeedStep, Live, Loader, ReloadError, Reloaded, check_mixed, reload},
+    fanout::{OpenRights, WorkerPool},
     issuer::{self, IssuerKeys, Keeper, Replacement},
     market::Now,
     telemetry::{LogHandle, catalog},
@@ -37,6 +38,8 @@ pub struct Reloader {
     turn: Arc<Mutex<Turn>>,
     /// Those of the gateway, once it runs.
     feeds: OnceLock<Weak<FeedSet>>,
+    /// Those of the gateway, once it runs.
+    workers: OnceLock<Weak<WorkerPool>>,
     /// Tells the task that looks at certificates of each reload.
     reloaded: Notify,
 }
@@ -63,6 +66,7 @@ impl Reloader {
             keeper: std::sync::Mutex::new(keeper),
             turn: Arc::default(),
             feeds: OnceLock::new(),
+            workers: OnceLock::new(),
             reloaded: Notify::new(),
         })
     }
@@ -109,6 +113,12 @@ impl Reloader {
     pub(super) fn set_feeds(&self, feeds: &Arc<FeedSet>) {
         // A reloader is of one gateway.
         let _ = self.feeds.set(Arc::downgrade(feeds));
+    }
+
+    /// Lets reloads end streams of the gateway, which run from now on.
+    pub(super) fn set_workers(&self, workers: &Arc<WorkerPool>) {
+        // As above.
+        let _ = self.workers.set(Arc::downgrade(workers));
     }
 
     /// Reads the file again and applies it, or changes nothing. It logs one line.
@@ -240,7 +250,15 @@ impl Reloader {
             (Some(issuer), None) => issuer.look(),
             (None, _) => {}
         }
+        let policy = next.auth.policy.clone();
         self.live.replace(next);
+        if !Arc::ptr_eq(&policy, &running.auth.policy)
+            && let Some(workers) = self.workers.get().and_then(Weak::upgrade)
+        {
+            // Rights with credentials last until these end; those without do not end by themselves.
+            let rights: Arc<dyn OpenRights> = policy.anonymous();
+            workers.withdraw(&rights);
+        }
         self.reloaded.notify_one();
         Ok((report, steps))
     }

@@ -69,6 +69,7 @@ impl Gateway {
         self.feeds.run(died_tx).await?;
         let _ends_feeds = EndsFeeds(self.feeds.clone());
         self.reloader.set_feeds(&self.feeds);
+        self.reloader.set_workers(&self.workers);
         let (node, cluster) = self.node.unzip();
         let (stops, mut tasks) = Tasks {
             api: self.api,

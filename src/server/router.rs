@@ -226,8 +226,11 @@ impl<S: Send + Sync + 'static> Routes<S> {
 
     /// The answer to a request whose body need not be awaited.
     pub(super) fn before_body(&self, head: &Parts) -> Option<Routed<S>> {
+        if head.method != Method::POST {
+            return None;
+        }
         let path = head.uri.path();
-        let declared = self.declared(path).filter(|_| head.method == Method::POST)?;
+        let declared = self.declared(path)?;
         let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let refused = declared.before_body.as_ref()?(&decoded(segment))?;
         Some(Routed { route: declared.label, answer: Answer::Problem(refused) })

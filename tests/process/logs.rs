@@ -272,3 +272,13 @@ fn logs_can_be_json_a_line_each() {
     assert!(child.wait().unwrap().success());
     assert!(messages.contains(&"serving".to_owned()) && messages.last().is_some_and(|last| last == "stopped"));
 }
+
+/// 181 notes of a symbol, and its delayed state with three ticks.
+#[test]
+fn the_start_tells_how_much_memory_delay_lines_take() {
+    let feed = "[[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\"]\ndelay = \"15m\"\n";
+    let gateway = Process::start("delay-memory", feed);
+    let line = gateway.first_lines.iter().find(|line| line.contains("bytes of memory that full limits take")).unwrap();
+    let told = 2 * (181 * tickfan::config::DELAY_NOTE_BYTES + 1_024 + 3 * 600);
+    assert!(line.contains(&format!("delayed={told} ")), "{line}");
+}

@@ -40,6 +40,12 @@ fn simulate(seeds: Range<u64>, settings: Settings) {
     }
 }
 
+/// How many seeds more each of so many kinds of worlds gets: their share of `SIMULATION_MORE`, rounded up.
+fn more_of_each(kinds: usize) -> u64 {
+    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    more.div_ceil(kinds as u64)
+}
+
 #[test]
 fn rule_1_within_a_stream_a_symbols_seq_only_rises() {
     simulate(0..250, Settings::default());
@@ -105,10 +111,10 @@ fn the_rules_hold_where_two_feeds_of_a_symbol_fail() {
         (40, Settings { sharing: true, choosy: true, ..failing }),
         (40, Settings { changing: true, ..failing }),
     ];
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    let more = more_of_each(kinds.len());
     for (kind, (count, settings)) in (0..).zip(kinds) {
         let from = 100_000 + 10_000 * kind;
-        simulate(from..from + count + more / kinds.len() as u64, settings);
+        simulate(from..from + count + more, settings);
     }
 }
 
@@ -127,10 +133,10 @@ fn the_rules_hold_where_symbols_leave_and_come_back() {
         (40, Settings { sharing: true, changing: true, ..listing }),
         (40, Settings { changing: true, choosy: true, flush_interval, ..listing }),
     ];
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    let more = more_of_each(kinds.len());
     for (kind, (count, settings)) in (0..).zip(kinds) {
         let from = 200_000 + 10_000 * kind;
-        simulate(from..from + count + more / kinds.len() as u64, settings);
+        simulate(from..from + count + more, settings);
     }
 }
 
@@ -155,10 +161,10 @@ fn the_rules_hold_where_clients_change_their_lists() {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
         let from = 10_000 * (kind + 1);
-        simulate(from..from + more / kinds.len() as u64, settings);
+        simulate(from..from + more, settings);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Clients whose rights change and end: by renewals, and by clocks.
 
-use super::{STEPS, heartbeats, simulate};
+use super::{STEPS, heartbeats, more_of_each, simulate};
 use crate::world::{DELAY, Grant, Settings, World};
 use std::{ops::Range, time::Duration};
 use tickfan::{
@@ -10,7 +10,7 @@ use tickfan::{
 
 /// Rights change at any moment, also in the middle of a cut block: they are renewed, lost and gained, all of them are
 /// lost, and they end, by a wall clock that is set too. Permits and revisions are refused, others' streams are asked
-/// for, and transports wear out. No tick of a symbol comes before the right to it, and none after.
+/// for, transports wear out, streams are compressed, symbols leave their lists, and feeds fail. No tick of a symbol comes before the right to it, and none after.
 #[test]
 fn the_rules_hold_where_rights_change_and_end() {
     let signing = Settings { signing: true, ..Settings::default() };
@@ -24,16 +24,19 @@ fn the_rules_hold_where_rights_change_and_end() {
         (205, Settings { sharing: true, ..signing }),
         (155, Settings { sharing: true, ..choosy }),
         (150, Settings { flush_interval, ..choosy }),
+        (60, Settings { compressing: true, ..choosy }),
+        (60, Settings { listing: true, ..choosy }),
+        (60, Settings { failing: true, ..choosy }),
     ];
     let mut from = 3_000;
     for (count, settings) in kinds {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
         let from = 10_000 * (kind + 11);
-        simulate(from..from + more / kinds.len() as u64, settings);
+        simulate(from..from + more, settings);
     }
 }
 
@@ -53,16 +56,18 @@ fn the_rules_hold_where_symbols_pass_between_live_and_delayed() {
         (32, Settings { sharing: true, ..delayed }),
         (24, Settings { sharing: true, ..choosy }),
         (16, Settings { flush_interval, ..choosy }),
+        (32, Settings { compressing: true, ..choosy }),
+        (32, Settings { failing: true, ..choosy }),
     ];
     let mut from = 5_000;
     for (count, settings) in kinds {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
+    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
         let from = 10_000 * (kind + 21);
-        simulate(from..from + more / kinds.len() as u64, settings);
+        simulate(from..from + more, settings);
     }
 }
 

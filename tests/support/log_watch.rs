@@ -2,6 +2,7 @@
 //! gateways there; both are tried on the lines of `tests/fixtures/log_lines.txt`.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
@@ -10,8 +11,8 @@ use tickfan::telemetry::LogFilter;
 use tracing_subscriber::{Layer as _, fmt, fmt::MakeWriter, layer::SubscriberExt as _};
 
 /// The lengths of what base64url makes of a ticket, of a name that changes a stream, and of the signatures of HS256,
-/// ES256 and EdDSA, and RS256.
-const LENGTHS: [usize; 5] = [22, 50, 43, 86, 342];
+/// ES256 and EdDSA, and RS256 with keys of 2,048, 3,072 and 4,096 bits.
+const LENGTHS: [usize; 7] = [22, 50, 43, 86, 342, 512, 683];
 
 /// What a line gives away, if anything: a token, a ticket, a cookie, a query, or a name that changes a stream.
 pub fn secret_in(line: &str) -> Option<&'static str> {
@@ -46,6 +47,7 @@ fn is_parameter(name: &str) -> bool {
 /// Whether a word can be random bytes of one of the lengths: both cases, and no bit behind the last byte.
 fn is_encoded(word: &str) -> bool {
     let last = match word.len() % 4 {
+        0 => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
         2 => "AQgw",
         3 => "AEIMQUYcgkosw048",
         _ => return false,
@@ -54,6 +56,12 @@ fn is_encoded(word: &str) -> bool {
         && word.ends_with(|letter| last.contains(letter))
         && word.contains(|letter: char| letter.is_ascii_uppercase())
         && word.contains(|letter: char| letter.is_ascii_lowercase())
+}
+
+/// The value of a field of a line.
+fn field(line: &str, marker: &str) -> Option<String> {
+    let value = line.split_once(marker)?.1.split_ascii_whitespace().next()?;
+    Some(value.trim_matches('"').to_owned())
 }
 
 /// Looks at lines of a log, and keeps those that give something away.
@@ -65,6 +73,8 @@ struct Seen {
     secrets: Vec<String>,
     /// Tests that wait for a line.
     followers: Vec<mpsc::Sender<String>>,
+    /// Why credentials did not count, by the request's id.
+    reasons: HashMap<String, String>,
 }
 
 impl LogWatch {
@@ -72,6 +82,9 @@ impl LogWatch {
         let mut seen = self.0.lock().unwrap();
         if let Some(what) = secret_in(line) {
             seen.secrets.push(format!("{what}: {line}"));
+        }
+        if let Some((id, reason)) = field(line, "request_id=").zip(field(line, "reason=")) {
+            seen.reasons.insert(id, reason);
         }
         seen.followers.retain(|follower| follower.send(line.to_owned()).is_ok());
     }
@@ -81,6 +94,11 @@ impl LogWatch {
         let (lines_tx, lines) = mpsc::channel();
         self.0.lock().unwrap().followers.push(lines_tx);
         lines
+    }
+
+    /// Why the credentials of a request did not count, as the log says: `reason` of `tickfan_auth_refusals_total`.
+    pub fn reason_of(&self, request_id: &str) -> Option<String> {
+        self.0.lock().unwrap().reasons.get(request_id).cloned()
     }
 
     /// Fails a test that has not failed already, if a line has given something away.

@@ -140,6 +140,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(setup: Setup) -> Self {
+        log_watch::LogWatch::of_this_process();
         let runtime = runtime();
         let cache = cache(&setup.symbols);
         let (streams_tx, streams) = mpsc::channel();

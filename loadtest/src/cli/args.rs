@@ -131,6 +131,9 @@ pub struct ClientArgs {
     /// Send a header with each request; may be repeated. Reports do not show it; the system's list of processes does.
     #[arg(long = "header", value_name = "'NAME: VALUE'")]
     pub headers: Vec<String>,
+    /// Send a header whose value is another line of this file with each request: the streams take turns.
+    #[arg(long = "header-file", value_name = "'NAME: FILE'")]
+    pub header_files: Vec<String>,
 }
 
 /// How a running server is measured.

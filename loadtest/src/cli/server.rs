@@ -53,7 +53,8 @@ impl Target {
 
 /// What clients tell the server with each request.
 pub(super) fn headers(client: &ClientArgs) -> Result<Vec<Header>, Failure> {
-    let headers: Result<_, _> = client.headers.iter().map(|header| header.parse()).collect();
+    let fixed = client.headers.iter().map(|header| header.parse());
+    let headers: Result<_, _> = fixed.chain(client.header_files.iter().map(|header| Header::of_file(header))).collect();
     headers.map_err(Failure::usage)
 }
 

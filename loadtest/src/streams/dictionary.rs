@@ -37,7 +37,7 @@ fn get(setup: &Setup, path: &str) -> io::Result<(u16, Option<String>, Vec<u8>)> 
     // With HTTP/1.0 the answer ends with the connection and is not chunked.
     let mut request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n", setup.host);
     for header in &setup.headers {
-        let _ = write!(request, "{}: {}\r\n", header.name, header.value);
+        let _ = write!(request, "{}: {}\r\n", header.name, header.value(0));
     }
     request.push_str("\r\n");
     let mut socket = TcpStream::connect_timeout(&setup.targets[0], TIMEOUT)?;

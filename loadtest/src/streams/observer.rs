@@ -33,6 +33,8 @@ pub(super) struct Observer {
     pub(super) host: String,
     /// Headers of each request.
     pub(super) headers: Vec<Header>,
+    /// How many requests were made.
+    pub(super) requests: usize,
     /// What reads compressed streams, if any of them is to be compressed.
     pub(super) decoder: Option<Box<Decoder>>,
     pub(super) seen_ticks: SeenTicks,
@@ -63,6 +65,7 @@ impl Observer {
             wire,
             host,
             headers: Vec::new(),
+            requests: 0,
             decoder: None,
             seen_ticks: SeenTicks::default(),
             violations: Violations::default(),

@@ -1,7 +1,10 @@
 //! What a cluster cannot do.
 
 use super::{Found, found};
-use crate::config::{CLUSTER_FEEDS_MAX, Config, Machine};
+use crate::{
+    config::{CLUSTER_FEEDS_MAX, Config, Machine},
+    market::Tier,
+};
 
 pub(super) fn delay(config: &Config, _: &Machine) -> Option<Found> {
     let name = &config.cluster.as_ref()?.name;
@@ -9,6 +12,15 @@ pub(super) fn delay(config: &Config, _: &Machine) -> Option<Found> {
     found(
         format!("feed `{}` has a `delay`, and `cluster.name` is set (`{name}`)", feed.name),
         "nodes do not share delay lines: a client that changes its node would see old prices twice; remove `delay`, or serve the feed from a single gateway",
+    )
+}
+
+pub(super) fn tier(config: &Config, _: &Machine) -> Option<Found> {
+    let name = &config.cluster.as_ref()?.name;
+    let feed = config.feeds.iter().find(|feed| feed.tier.tier() == Tier::Delayed)?;
+    found(
+        format!("feed `{}` has `tier = \"delayed\"`, and `cluster.name` is set (`{name}`)", feed.name),
+        "nodes share live prices alone; remove the feed, or serve it from a single gateway",
     )
 }
 

@@ -1,7 +1,7 @@
 //! What the machine must have for the limits.
 
 use super::{Found, found};
-use crate::config::{Config, DELAY_NOTES_MAX, Feed, Limits};
+use crate::config::{Config, DELAY_NOTE_BYTES, DELAY_NOTES_MAX, Feed, Limits};
 
 /// An open stream: what the process and the kernel hold for it.
 const STREAM_BYTES: u64 = 5 << 10;
@@ -13,8 +13,6 @@ const SUBSCRIPTION_BYTES: u64 = 72;
 const TICK_BYTES: u64 = 600;
 /// A symbol's state without the ticks of its ring.
 const STATE_BYTES: u64 = 1 << 10;
-/// A price that a delay line holds: a tick, and its place in the line.
-const NOTE_BYTES: u64 = 700;
 /// A point of a symbol's history.
 const POINT_BYTES: u64 = 48;
 /// The rest of a symbol's history.
@@ -88,7 +86,7 @@ fn request_bytes(config: &Config) -> u64 {
 
 /// What delay lines hold, and the states that they show: each has a ring, which a step gives one tick.
 fn delayed_bytes(config: &Config) -> u64 {
-    let held = delay_notes(config).min(DELAY_NOTES_MAX as u64) * NOTE_BYTES;
+    let held = delay_notes(config).min(DELAY_NOTES_MAX as u64) * DELAY_NOTE_BYTES;
     let shown = config.feeds.iter().filter_map(|feed| Some((feed.tier.line()?, feed.symbols.len() as u64)));
     let rings = shown.map(|(line, symbols)| {
         let steps = config.fanout.ring_age.as_nanos() / line.step.as_nanos().max(1) + 1;

@@ -173,6 +173,12 @@ pub const PAIRS: &[Pair] = &[
         check: cluster::delay,
     },
     Pair {
+        keys: &["cluster.name", "tier"],
+        weight: Weight::Refused,
+        rule: "no feed of a cluster has `tier = \"delayed\"`",
+        check: cluster::tier,
+    },
+    Pair {
         keys: &["cluster.name", "record"],
         weight: Weight::Refused,
         rule: "feeds of a cluster have no `record`",

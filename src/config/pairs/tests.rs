@@ -187,6 +187,13 @@ fn rule_10_each_pair_of_limits_is_checked_at_its_bound() {
         }
     };
     check(&["cluster.name", "delay"], delayed(false), delayed(true));
+    let late = |is_cluster: bool| {
+        move |config: &mut Config, _: &mut Machine| {
+            config.feeds[0].tier = FeedTier::Delayed { by: Duration::from_secs(900) };
+            config.cluster = is_cluster.then(|| Cluster { name: "prod".to_owned(), ..Cluster::default() });
+        }
+    };
+    check(&["cluster.name", "tier"], late(false), late(true));
     let recorded = |is_cluster: bool| {
         move |config: &mut Config, _: &mut Machine| {
             config.feeds[0].record = Some(Record { folder: "recordings".into(), bytes_max: 1 << 30 });
@@ -271,10 +278,10 @@ fn fewer_streams_have_descriptors_and_rings_hold_no_more_than_arrives() {
     let line = DelayLine { delay: Duration::from_secs(900), step: Duration::from_secs(5) };
     let delayed = |symbols| Feed { tier: FeedTier::LiveAndDelayed(line), ..feed("sim", symbols, 5) };
     config.feeds = vec![delayed(10), delayed(20)];
-    assert_eq!(of(&config, None).delayed, 30 * (181 * 700 + 1_024 + 3 * 600), "10 s of ticks are in rings");
+    assert_eq!(of(&config, None).delayed, 30 * (181 * 1_100 + 1_024 + 3 * 600), "10 s of ticks are in rings");
     config.feeds = vec![delayed(10_000)];
     let states = 10_000 * (1_024 + 3 * 600);
-    assert_eq!(of(&config, None).delayed, 500_000 * 700 + states, "the step doubles before there are more");
+    assert_eq!(of(&config, None).delayed, 500_000 * 1_100 + states, "the step doubles before there are more");
 }
 
 #[test]

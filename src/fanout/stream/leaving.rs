@@ -1,9 +1,10 @@
 //! How a stream ends: the ticks that it lacks, its goodbye, and the wait for its client to leave.
 
-use super::{CloseReason, Farewell, Phase, RightsEnd, Stream};
+use super::{CloseReason, Farewell, Phase, RightsEnd, Slot, Stream};
 use crate::{
     fanout::{
         missed::Missed,
+        open_rights::OpenRights,
         symbols::Symbols,
         transport::{CloseMode, Transport},
     },
@@ -121,8 +122,16 @@ impl<T> Stream<T> {
         }
     }
 
-    /// Its client's rights leave none of its symbols: only its goodbye is still to come.
-    pub(super) fn deny(&mut self, now: Now) {
+    /// Whether its client has no credentials, and it carries what these rights do not allow. One whose end has begun
+    /// keeps its reason.
+    pub(in crate::fanout) fn exceeds(&self, rights: &dyn OpenRights, symbols: &Symbols, now: Now) -> bool {
+        let is_open = self.has_rights && self.client.subject().is_none();
+        let is_allowed = |slot: &Slot| rights.allow(&symbols.get(slot.symbol).state);
+        is_open && !self.is_ending() && !self.is_expired(now) && !self.cursors.slots().iter().all(is_allowed)
+    }
+
+    /// Its client's rights leave none of its symbols, or less than it carries: only its goodbye is still to come.
+    pub(in crate::fanout) fn deny(&mut self, now: Now) {
         self.bye = Bye::Denied;
         self.rights_end = Some(RightsEnd::past(now));
         self.phase.drain(now.instant);

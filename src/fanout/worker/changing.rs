@@ -48,6 +48,7 @@ impl<T: Transport> Worker<T> {
         }
         self.table.queue(key, WriteQueue::Cold, now);
         self.table.arm(key);
+        self.end_withdrawn(key, now);
         Ok(json)
     }
 }

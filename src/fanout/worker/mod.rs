@@ -4,6 +4,7 @@ mod changing;
 mod connections;
 mod ending;
 mod opening;
+mod withdrawing;
 mod writing;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::{
     first_block::ControlNames,
     h2::{ConnectionTable, key_of},
     missed::Missed,
+    open_rights::OpenRights,
     pace::{Pace, Wait, Written},
     recent_ticks::RecentLimits,
     slowest::SlowestQuery,
@@ -68,6 +70,8 @@ pub struct Worker<T> {
     /// Names streams to their clients, once one is open.
     names: Option<Arc<dyn ControlNames>>,
     drains: bool,
+    /// What clients without credentials may read, once that has changed.
+    open_rights: Option<Arc<dyn OpenRights>>,
     /// The queries that operators sent, the oldest first: as many as there are operators.
     queries: VecDeque<SlowestQuery>,
     /// The lists that the inbox's are swapped with, empty between two turns.
@@ -100,6 +104,7 @@ impl<T: Transport> Worker<T> {
             random: SmallRng::seed_from_u64(seed),
             names: None,
             drains: false,
+            open_rights: None,
             queries: VecDeque::new(),
             changed: Vec::new(),
             commands: Vec::new(),
@@ -209,6 +214,7 @@ impl<T: Transport> Worker<T> {
                 Command::EndUnread(unread) => self.end_unread(&unread, now),
                 Command::Ready(ready) => self.transport_ready(ready, now),
                 Command::Drain(drain) => self.drain(drain, now),
+                Command::Withdraw(rights) => self.withdraw(rights, now),
                 Command::SlowestQuery(query) => self.queries.push_back(query),
             }
         }

@@ -66,6 +66,7 @@ impl<T: Transport> Worker<T> {
             self.connections.touch(connection);
         }
         self.table.arm(key);
+        self.end_withdrawn(key, now);
         self.table.queue(key, WriteQueue::Cold, now);
         // The transport may have become ready before it was attached.
         self.transport_ready(Ready { key: key.data().as_ffi(), readable: true, writable: false }, now);

@@ -1,71 +1,150 @@
 //! Each attack is a test that is named after it.
 
-use super::Site;
+use super::{Site, changes::change};
 use crate::support::{
-    issuer::{Issuer, claims, encode},
+    PATIENCE,
+    issuer::{Issuer, RSA, SigningKey, claims, encode, now},
+    log_watch::LogWatch,
     wire::{Wire, named},
 };
-use ring::hmac;
-use serde_json::json;
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use ring::{hmac, signature::KeyPair as _};
+use serde_json::{Value, json};
 use std::{
     sync::{Arc, Barrier},
     thread,
 };
 
-/// Whether a token is refused by a stream and by quotes, over each protocol.
+/// What takes a token, and its answer to a good one.
+const ROUTES: [(&str, &str, u16); 6] = [
+    ("GET", "/v1/stream/AAPL", 200),
+    ("GET", "/v1/quotes/AAPL", 200),
+    ("GET", "/v1/history/AAPL", 200),
+    ("GET", "/v1/symbols", 200),
+    ("POST", "/v1/session", 204),
+    ("POST", "/v1/tickets", 201),
+];
+
+/// Checks that each route takes the good token, and refuses each of the bad ones for this reason, over each protocol:
+/// before it has seen the good one, and after.
 #[track_caller]
-fn refused(site: &Site, token: &str, kind: &str) {
+fn refused(site: &Site, good: &str, bad: &[String], reason: &str) {
+    bad.iter().for_each(|token| refused_once(site, "unknown", token, reason));
+    let bearer = format!("Bearer {good}");
+    for (method, target, status) in ROUTES {
+        let reply = site.ask(Wire::Http1, method, target, &[("authorization", &bearer)]);
+        assert_eq!(reply.answer.status, status, "{method} {target} with the good token: {:?}", reply.answer);
+    }
+    let mut stream = site.bearer(Wire::Http1, "/v1/stream/AAPL", good);
+    let control = stream.hello()["control"].as_str().unwrap().to_owned();
+    assert_eq!(change(site, &control, good, "{}").status, 200);
+    bad.iter().for_each(|token| refused_once(site, &control, token, reason));
+}
+
+#[track_caller]
+fn refused_once(site: &Site, control: &str, token: &str, reason: &str) {
+    let bearer = format!("Bearer {token}");
+    let change = format!("/v1/streams/{control}");
+    let routes = ROUTES.map(|(method, target, _)| (method, target));
     for wire in Wire::ALL {
-        for target in ["/v1/stream/AAPL", "/v1/quotes/AAPL", "/v1/symbols"] {
-            let reply = site.bearer(wire, target, token);
-            assert_eq!((reply.answer.status, reply.kind()), (401, kind.to_owned()), "{wire:?} {target}");
+        for (method, target) in routes.into_iter().chain([("POST", change.as_str())]) {
+            let reply = site.ask(wire, method, target, &[("authorization", &bearer)]);
+            let seen = (reply.answer.status, reply.kind());
+            assert_eq!(seen, (401, "bad-token".to_owned()), "{wire:?} {method} {target}");
+            let id = reply.answer.header("x-request-id").unwrap();
+            let logged = LogWatch::of_this_process().reason_of(id);
+            assert_eq!(logged.as_deref(), Some(reason), "{wire:?} {method} {target}");
         }
     }
 }
 
-fn rights() -> serde_json::Value {
+/// What stands before a key of RSA, 2,048 bits, in the form SubjectPublicKeyInfo.
+const SPKI_OF_RSA_2048: &[u8] =
+    b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00";
+
+/// A key as a PEM file has it.
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = BASE64_STANDARD.encode(der);
+    let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// A token that the attacks are made of.
+fn good(site: &Site) -> String {
+    site.issuer.token("u17", 600, &rights())
+}
+
+fn rights() -> Value {
     json!({"live": ["*"]})
+}
+
+fn encoded(header: &Value) -> String {
+    format!("{}.{}", encode(header.to_string()), encode(claims("u17", 600, &rights()).to_string()))
+}
+
+/// A token of HS256 whose secret is this.
+fn signed_with(secret: &[u8]) -> String {
+    let signed = encoded(&json!({"alg": "HS256", "kid": "one"}));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    format!("{signed}.{}", encode(hmac::sign(&key, signed.as_bytes())))
 }
 
 #[test]
 fn a_token_of_the_algorithm_none() {
     let site = Site::start();
-    for algorithm in ["none", "None", "NONE", ""] {
-        let header = encode(json!({"alg": algorithm, "kid": "one"}).to_string());
-        let payload = encode(claims("u17", 600, &rights()).to_string());
-        refused(&site, &format!("{header}.{payload}."), "bad-token");
-    }
+    let unsigned = |algorithm: &str| format!("{}.", encoded(&json!({"alg": algorithm, "kid": "one"})));
+    refused(&site, &good(&site), &["none", "None", "NONE", ""].map(unsigned), "algorithm");
 }
 
+/// Each form in which an attacker may have the key: as the set has it, and as tools write it.
 #[test]
 fn a_public_key_used_as_the_secret_of_hs256() {
-    let site = Site::start();
-    let jwks: serde_json::Value = serde_json::from_str(&site.issuer.jwks()).unwrap();
-    let x = jwks["keys"][0]["x"].as_str().unwrap();
-    let signed = format!(
-        "{}.{}",
-        encode(json!({"alg": "HS256", "kid": "one"}).to_string()),
-        encode(claims("u17", 600, &rights()).to_string())
-    );
-    let key = hmac::Key::new(hmac::HMAC_SHA256, x.as_bytes());
-    let signature = encode(hmac::sign(&key, signed.as_bytes()));
-    refused(&site, &format!("{signed}.{signature}"), "bad-token");
+    let ed25519 = Site::start();
+    let jwks = ed25519.issuer.jwks();
+    let json: Value = serde_json::from_str(&jwks).unwrap();
+    let x = json["keys"][0]["x"].as_str().unwrap();
+    let secrets = [x.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(x).unwrap(), jwks.as_bytes()];
+    refused(&ed25519, &good(&ed25519), &secrets.map(signed_with), "algorithm");
+
+    let rs256 = Site::signed_by(SigningKey::Rs256, "mode = \"required\"");
+    let pkcs1 = RSA.public_key().as_ref();
+    let spki = [SPKI_OF_RSA_2048, pkcs1].concat();
+    let pkcs1_pem = pem("RSA PUBLIC KEY", pkcs1);
+    let spki_pem = pem("PUBLIC KEY", &spki);
+    let json: Value = serde_json::from_str(&rs256.issuer.jwks()).unwrap();
+    let jwk = json["keys"][0].to_string();
+    let n = json["keys"][0]["n"].as_str().unwrap();
+    let secrets: [&[u8]; 9] = [
+        pkcs1,
+        &spki,
+        pkcs1_pem.as_bytes(),
+        pkcs1_pem.trim_end().as_bytes(),
+        spki_pem.as_bytes(),
+        spki_pem.trim_end().as_bytes(),
+        n.as_bytes(),
+        &BASE64_URL_SAFE_NO_PAD.decode(n).unwrap(),
+        jwk.as_bytes(),
+    ];
+    refused(&rs256, &good(&rs256), &secrets.map(signed_with), "algorithm");
 }
 
 #[test]
 fn a_token_that_asks_for_an_extension() {
     let site = Site::start();
     let header = json!({"alg": "EdDSA", "kid": "one", "crit": ["exp"]});
-    refused(&site, &site.issuer.sign_as(&header, &claims("u17", 600, &rights())), "bad-token");
+    let bad = site.issuer.sign_as(&header, &claims("u17", 600, &rights()));
+    refused(&site, &good(&site), &[bad], "malformed");
 }
 
 #[test]
 fn a_token_whose_algorithm_was_swapped() {
     let site = Site::start();
-    for algorithm in ["RS256", "ES256", "HS256", "HS512", "PS256", "eddsa", "EdDSA "] {
-        let header = json!({"alg": algorithm, "kid": "one"});
-        refused(&site, &site.issuer.sign_as(&header, &claims("u17", 600, &rights())), "bad-token");
-    }
+    let swapped = ["RS256", "ES256", "HS256", "HS512", "PS256", "eddsa", "EdDSA "]
+        .map(|algorithm| site.issuer.sign_as(&json!({"alg": algorithm, "kid": "one"}), &claims("u17", 600, &rights())));
+    refused(&site, &good(&site), &swapped, "algorithm");
 }
 
 #[test]
@@ -73,56 +152,67 @@ fn a_token_with_doubled_members() {
     let site = Site::start();
     let header = r#"{"alg":"EdDSA","kid":"one"}"#;
     let claims = claims("u17", 600, &rights()).to_string();
-    assert_eq!(site.bearer(Wire::Http1, "/v1/quotes/AAPL", &site.issuer.sign_text(header, &claims)).answer.status, 200);
     let with = |member: &str| claims.replacen('{', &format!("{{{member},"), 1);
-    for (header, claims) in [
+    let good = site.issuer.sign_text(header, &claims);
+    let doubled = [
         (r#"{"alg":"none","alg":"EdDSA","kid":"one"}"#, claims.clone()),
         (r#"{"alg":"EdDSA","kid":"two","kid":"one"}"#, claims.clone()),
         (header, with(r#""sub":"u18""#)),
         (header, with(r#""\u0073ub":"u18""#)),
         (header, with(r#""exp":9999999999"#)),
         (header, with(r#""tickfan":{"live":[]}"#)),
-        (header, claims.replace(r#"{"live":"#, r#"{"live":[],"live":"#)),
-    ] {
-        refused(&site, &site.issuer.sign_text(header, &claims), "bad-token");
-    }
+    ];
+    refused(&site, &good, &doubled.map(|(header, claims)| site.issuer.sign_text(header, &claims)), "malformed");
+    let list = claims.replace(r#"{"live":"#, r#"{"live":[],"live":"#);
+    refused(&site, &good, &[site.issuer.sign_text(header, &list)], "claim");
 }
 
 #[test]
 fn a_token_whose_claims_were_changed() {
     let site = Site::start();
-    let token = site.issuer.live("u17", &["MSFT"]);
+    let token = site.issuer.live("u17", &["AAPL"]);
     let parts: Vec<&str> = token.split('.').collect();
     let changed = encode(claims("u17", 600, &rights()).to_string());
-    refused(&site, &format!("{}.{changed}.{}", parts[0], parts[2]), "bad-token");
+    refused(&site, &token, &[format!("{}.{changed}.{}", parts[0], parts[2])], "signature");
 }
 
 #[test]
 fn a_token_of_another_issuers_key_under_the_name_of_ours() {
     let site = Site::start();
-    refused(&site, &Issuer::new(9, "one").live("u17", &["*"]), "bad-token");
+    refused(&site, &good(&site), &[Issuer::new(9, "one").live("u17", &["*"])], "signature");
 }
 
 #[test]
 fn a_token_for_another_service_or_of_another_issuer() {
     let site = Site::start();
-    for (claim, value) in
-        [("aud", json!("billing")), ("aud", json!(["a", "b"])), ("iss", json!("https://evil.example"))]
-    {
+    for (claim, value, reason) in [
+        ("aud", json!("billing"), "audience"),
+        ("aud", json!(["a", "b"]), "audience"),
+        ("iss", json!("https://evil.example"), "issuer"),
+    ] {
         let mut claims = claims("u17", 600, &rights());
         claims[claim] = value;
-        refused(&site, &site.issuer.sign(&claims), "bad-token");
+        refused(&site, &good(&site), &[site.issuer.sign(&claims)], reason);
     }
+}
+
+#[test]
+fn a_token_that_is_not_valid_yet() {
+    let site = Site::start();
+    let mut claims = claims("u17", 600, &rights());
+    claims["nbf"] = json!(now() + 31 + PATIENCE.as_secs() as i64);
+    refused(&site, &good(&site), &[site.issuer.sign(&claims)], "not_yet_valid");
 }
 
 #[test]
 fn a_token_without_an_end_or_without_a_subject() {
     let site = Site::start();
-    for claim in ["exp", "sub"] {
+    let without = ["exp", "sub"].map(|claim| {
         let mut claims = claims("u17", 600, &rights());
         claims.as_object_mut().unwrap().remove(claim);
-        refused(&site, &site.issuer.sign(&claims), "bad-token");
-    }
+        site.issuer.sign(&claims)
+    });
+    refused(&site, &good(&site), &without, "claim");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::{Site, soon};
 use crate::support::{
-    issuer::{Issuer, claims},
+    Client,
+    issuer::{Issuer, SigningKey, claims},
     wire::Wire,
 };
 use serde_json::json;
@@ -10,22 +11,32 @@ use serde_json::json;
 const STREAM: &str = "/v1/stream/AAPL";
 
 #[test]
-fn a_token_opens_streams_and_answers_over_every_protocol() {
-    let site = Site::start();
-    let token = site.issuer.live("u17", &["AAPL"]);
-    for wire in Wire::ALL {
-        let mut stream = site.bearer(wire, STREAM, &token);
-        assert_eq!(stream.answer.status, 200, "{wire:?}: {:?}", stream.answer);
-        assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
-        stream.until(|text| text.contains("\ndata: {\"symbol\":\"AAPL\""));
-        let quotes = site.bearer(wire, "/v1/quotes/AAPL", &token);
-        assert_eq!(quotes.answer.status, 200);
-        let cookie = format!("__Host-tickfan={token}");
-        let mut stream = site.ask(wire, "GET", STREAM, &[("cookie", &cookie), ("sec-fetch-site", "same-origin")]);
-        assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
-        let mut stream = site.ask(wire, "GET", &format!("{STREAM}?ticket={}", site.ticket(&token)), &[]);
-        assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
+fn a_token_of_each_algorithm_opens_streams_and_answers_over_every_protocol() {
+    for key in SigningKey::all() {
+        let algorithm = key.algorithm();
+        let site = Site::signed_by(key, "mode = \"required\"");
+        let token = site.issuer.live("u17", &["AAPL"]);
+        Wire::ALL.into_iter().for_each(|wire| opens(&site, &token, wire));
+        // A letter in the middle of the signature.
+        let (kept, changed) = token.split_at(token.len() - 20);
+        let forged = format!("{kept}{}{}", if changed.starts_with('A') { 'B' } else { 'A' }, &changed[1..]);
+        let refused = site.bearer(Wire::Http1, STREAM, &forged);
+        assert_eq!((refused.answer.status, refused.kind()), (401, "bad-token".to_owned()), "{algorithm}");
     }
+}
+
+fn opens(site: &Site, token: &str, wire: Wire) {
+    let mut stream = site.bearer(wire, STREAM, token);
+    assert_eq!(stream.answer.status, 200, "{wire:?}: {:?}", stream.answer);
+    assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
+    stream.until(|text| text.contains("\ndata: {\"symbol\":\"AAPL\""));
+    let quotes = site.bearer(wire, "/v1/quotes/AAPL", token);
+    assert_eq!(quotes.answer.status, 200);
+    let cookie = format!("__Host-tickfan={token}");
+    let mut stream = site.ask(wire, "GET", STREAM, &[("cookie", &cookie), ("sec-fetch-site", "same-origin")]);
+    assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
+    let mut stream = site.ask(wire, "GET", &format!("{STREAM}?ticket={}", site.ticket(token)), &[]);
+    assert_eq!(stream.hello()["symbols"], json!(["AAPL"]));
 }
 
 #[test]
@@ -202,6 +213,24 @@ fn rule_10_a_subject_has_at_most_thirty_two_open_tickets() {
     site.ticket(&other);
     site.ask(Wire::Http1, "GET", &format!("{STREAM}?ticket={}", tickets[0]), &[]).hello();
     site.ticket(&token);
+}
+
+#[test]
+fn rule_10_there_are_at_most_16_384_open_tickets() {
+    let site = Site::with("mode = \"required\"\nticket_ttl = \"2m\"");
+    let mut client = Client::connect(site.plain);
+    let ask = |number: usize| {
+        let token = site.issuer.live(&format!("u{number}"), &["AAPL"]);
+        let fields = format!("authorization: Bearer {token}\r\n");
+        move |client: &mut Client| client.request("POST", "/v1/tickets", &fields)
+    };
+    for number in 0..512 {
+        let ask = ask(number);
+        (0..32).for_each(|_| assert_eq!(ask(&mut client).status, 201));
+    }
+    let full = ask(512)(&mut client);
+    assert_eq!((full.status, full.json()["type"].as_str()), (503, Some("urn:tickfan:problem:no-ticket-free")));
+    assert_eq!(full.header("retry-after"), Some("5"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod streams;
 use crate::support::{
     PATIENCE,
     certificates::folder,
-    issuer::Issuer,
+    issuer::{Issuer, SigningKey},
     running::{Running, serve_https},
     wire::{Place, Reply, Wire},
 };
@@ -31,6 +31,8 @@ use tickfan::{
     gateway::Reloader,
 };
 use tokio::runtime::Builder;
+
+const FEED: &str = "[[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n";
 
 /// A gateway of simulated symbols, whose clients sign on, and its issuer.
 struct Site {
@@ -72,16 +74,23 @@ impl Site {
 
     /// With these lines of `[auth]`, and another source of the keys than a file of the issuer's.
     fn with_keys(keys: &str, auth: &str) -> Self {
-        let feed = "[[feed]]\nvenue = \"sim\"\nsymbols = [\"AAPL\", \"MSFT\", \"BTC-USDT\", \"ETH-USDT\"]\n";
-        Self::of(feed, keys, auth)
+        Self::of(FEED, keys, auth)
+    }
+
+    /// With these lines of `[auth]`, and another key of the issuer's.
+    fn signed_by(key: SigningKey, auth: &str) -> Self {
+        Self::of_issuer(Issuer::of(key, "one"), FEED, "keys = \"file:keys.json\"", auth)
     }
 
     /// With this feed.
     fn of(feed: &str, keys: &str, auth: &str) -> Self {
+        Self::of_issuer(Issuer::new(1, "one"), feed, keys, auth)
+    }
+
+    fn of_issuer(issuer: Issuer, feed: &str, keys: &str, auth: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("auth-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = folder(&name);
-        let issuer = Issuer::new(1, "one");
         fs::write(folder.join("keys.json"), issuer.jwks()).unwrap();
         let file = folder.join("tickfan.toml");
         let text = format!(
@@ -104,8 +113,14 @@ impl Site {
 
     /// Writes another line under `[server]`, and reloads the configuration.
     fn reload_with(&self, line: &str) {
+        self.reload_replacing("[server]\n", &format!("[server]\n{line}\n"));
+    }
+
+    /// Writes something else in one place of the configuration, and reloads it.
+    fn reload_replacing(&self, before: &str, after: &str) {
         let text = fs::read_to_string(&self.file).unwrap();
-        fs::write(&self.file, text.replacen("[server]\n", &format!("[server]\n{line}\n"), 1)).unwrap();
+        assert_eq!(text.matches(before).count(), 1, "{before} in {text}");
+        fs::write(&self.file, text.replacen(before, after, 1)).unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let report = runtime.block_on(self.reloader.reload()).unwrap();
         assert!(!report.changed.is_empty(), "{report:?}");

@@ -99,6 +99,17 @@ fn a_client_reads_live_prices_where_it_may_and_delayed_ones_elsewhere() {
 }
 
 #[test]
+fn a_token_without_lists_has_the_default_ones() {
+    let site = Site::with_late_prices("mode = \"required\"\ndefault_live = [\"MSFT\"]\ndefault_delayed = [\"AAPL\"]");
+    let token = site.issuer.token("u17", 600, &json!({}));
+    for wire in Wire::ALL {
+        let hello = site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT,BTC-EUR", &token).hello();
+        assert_eq!(hello["symbols"], json!(["AAPL", "MSFT"]));
+        assert_eq!(lists(&hello), [&json!([]), &json!(["AAPL"]), &json!(["BTC-EUR"])]);
+    }
+}
+
+#[test]
 fn without_sign_on_a_symbol_that_has_late_prices_alone_is_served_with_them() {
     let site = Site::with_late_prices("mode = \"off\"");
     for wire in Wire::ALL {
@@ -197,4 +208,62 @@ fn a_history_is_for_those_who_may_read_its_symbol_and_is_cached_for_them_alone()
         let without = site.ask(wire, "GET", "/v1/history/AAPL", &[]);
         assert_eq!((without.answer.status, without.kind()), (401, "no-credentials".to_owned()));
     }
+}
+
+#[test]
+fn a_reload_that_takes_rights_ends_the_streams_without_credentials_that_have_more_and_no_other() {
+    let site = Site::with("mode = \"optional\"\n[auth.anonymous]\nlive = [\"AAPL\", \"MSFT\"]\n");
+    let token = site.issuer.live("u17", &["*"]);
+    let mut ends = Wire::ALL.map(|wire| site.ask(wire, "GET", "/v1/stream?symbols=AAPL,MSFT", &[]));
+    let mut stays = Wire::ALL.map(|wire| site.ask(wire, "GET", "/v1/stream/MSFT", &[]));
+    let mut signed_on = Wire::ALL.map(|wire| site.bearer(wire, "/v1/stream?symbols=AAPL,MSFT", &token));
+    for stream in ends.iter_mut().chain(&mut stays).chain(&mut signed_on) {
+        stream.hello();
+    }
+    site.reload_with("heartbeat = \"5s\"");
+    site.reload_replacing("live = [\"AAPL\", \"MSFT\"]", "live = [\"MSFT\"]");
+    for (stream, wire) in ends.iter_mut().zip(Wire::ALL) {
+        let text = stream.rest();
+        assert!(text.ends_with("event: bye\ndata: {\"reason\":\"denied\"}\n\n"), "{wire:?}: {text}");
+    }
+    for stream in stays.iter_mut().chain(&mut signed_on) {
+        let seen = stream.until(|_| true).len();
+        let text = stream.until(|text| text.len() > seen + 1_000);
+        assert!(!text.contains("event: bye"), "{text}");
+    }
+    for wire in Wire::ALL {
+        let again = site.ask(wire, "GET", "/v1/stream?symbols=AAPL,MSFT", &[]).hello();
+        assert_eq!((&again["symbols"], &again["denied"]), (&json!(["MSFT"]), &json!(["AAPL"])));
+    }
+}
+
+#[test]
+fn a_ticket_counts_no_longer_once_a_reload_has_changed_what_it_was_for() {
+    let groups = "[auth.groups]\nus = [\"AAPL\", \"MSFT\"]\n";
+    let site = Site::with(&format!("mode = \"required\"\n{groups}"));
+    let token = site.issuer.live("u17", &["@us"]);
+    let [first, second] = [(); 2].map(|()| format!("/v1/stream/AAPL?ticket={}", site.ticket(&token)));
+    site.reload_with("heartbeat = \"5s\"");
+    site.ask(Wire::Http1, "GET", &first, &[]).hello();
+    site.reload_replacing("us = [\"AAPL\", \"MSFT\"]", "us = [\"MSFT\"]");
+    let refused = site.ask(Wire::Http1, "GET", &second, &[]);
+    assert_eq!((refused.answer.status, refused.kind()), (401, "bad-ticket".to_owned()));
+    let target = format!("/v1/stream?symbols=AAPL,MSFT&ticket={}", site.ticket(&token));
+    let hello = site.ask(Wire::Http1, "GET", &target, &[]).hello();
+    assert_eq!((&hello["symbols"], &hello["denied"]), (&json!(["MSFT"]), &json!(["AAPL"])));
+}
+
+/// It is verified the first time; what it says counts each time.
+#[test]
+fn a_token_that_comes_again_has_the_rights_that_count_now() {
+    let groups = "[auth.groups]\nus = [\"AAPL\", \"MSFT\"]\n";
+    let site = Site::with(&format!("mode = \"required\"\n{groups}"));
+    let token = site.issuer.live("u17", &["@us"]);
+    let quoted = || site.bearer(Wire::Http1, "/v1/quotes?symbols=AAPL,MSFT", &token).answer.json()["denied"].clone();
+    assert_eq!([quoted(), quoted()], [json!([]), json!([])]);
+    site.reload_replacing("us = [\"AAPL\", \"MSFT\"]", "us = [\"MSFT\"]");
+    assert_eq!([quoted(), quoted()], [json!(["AAPL"]), json!(["AAPL"])]);
+    site.reload_replacing("issuer = \"https://login.example\"", "issuer = \"https://other.example\"");
+    let refused = site.bearer(Wire::Http1, "/v1/quotes?symbols=AAPL,MSFT", &token);
+    assert_eq!((refused.answer.status, refused.kind()), (401, "bad-token".to_owned()));
 }

@@ -57,7 +57,9 @@ impl Stream {
         if let Some(decoder) = observer.decoder.as_ref().filter(|_| group.compress) {
             fields.extend([("accept-encoding", "dcz"), ("available-dictionary", decoder.available())]);
         }
-        fields.extend(observer.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())));
+        observer.requests += 1;
+        let number = observer.requests - 1;
+        fields.extend(observer.headers.iter().map(|header| (header.name.as_str(), header.value(number))));
         fields
     }
 }
