@@ -22,6 +22,21 @@ pub struct Update {
     /// Whether it answers a question for the latest state, rather than tells an event as it happens. The stream may be
     /// ahead of such an answer: a trade or a quote that is not newer than the latest known one moves nothing.
     pub is_snapshot: bool,
+    /// Which connection brings it, while two overlap.
+    pub overlap: Overlap,
+}
+
+/// Which of two connections that overlap brings an update. Both bring all events from some moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// There is one connection.
+    #[default]
+    None,
+    /// The one that will be dropped. Where the other one has brought an event of the same time, an event that has no id
+    /// is late: it is that one, or one before it, or will come on the other connection too.
+    Predecessor,
+    /// The one that stays.
+    Successor,
 }
 
 impl Update {
