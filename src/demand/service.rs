@@ -244,8 +244,8 @@ impl OnDemand {
         Some(state)
     }
 
-    /// Takes a name that the book no longer has out of the cache, and has it unsubscribed. What the venue has said of it
-    /// is remembered.
+    /// Takes a name that the book no longer has out of the cache, and has it unsubscribed. What the venue has said of
+    /// it is remembered.
     fn drop_name(&self, list: &mut Lists, name: Symbol, now: Now) {
         let retired = self.cache.retire(&name, Tier::Live).map(|state| state.newest());
         let reason = retired.and_then(|tick| tick.snapshot.not_live_since()).map(|(_, reason)| reason);
