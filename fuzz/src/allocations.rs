@@ -52,6 +52,11 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// The bytes that this thread has allocated and not given back.
+pub fn live() -> isize {
+    LIVE.get()
+}
+
 /// Runs `work`; returns its result, and the most bytes that were allocated at one time during it, above those before it.
 pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.get();

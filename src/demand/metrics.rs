@@ -9,6 +9,7 @@ pub(super) struct DemandMetrics {
     pub(super) symbols: Gauge,
     pub(super) subscribed: Counter,
     refused: [Counter; TurnedAway::ALL.len()],
+    pub(super) refused_by_venue: Counter,
 }
 
 impl DemandMetrics {
@@ -17,6 +18,7 @@ impl DemandMetrics {
         Self {
             symbols: DEMAND_SYMBOLS.handle([feed.to_owned().into()]),
             subscribed: DEMAND_SUBSCRIBED.handle([feed.to_owned().into()]),
+            refused_by_venue: DEMAND_REFUSED.handle([feed.to_owned().into(), "venue".into()]),
             refused: TurnedAway::ALL.map(|why| DEMAND_REFUSED.handle([feed.to_owned().into(), why.name().into()])),
         }
     }

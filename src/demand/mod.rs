@@ -8,6 +8,7 @@ mod book;
 mod feed;
 mod log;
 mod metrics;
+mod refusals;
 mod service;
 
 pub use feed::DemandFeed;

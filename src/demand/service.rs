@@ -5,9 +5,11 @@ use super::{
     feed::{DemandFeed, added},
     log::DemandLog,
     metrics::DemandMetrics,
+    refusals::Refusals,
 };
 use crate::{
     cache::{Cache, RegisterError, SymbolState},
+    config,
     feed::ListChange,
     limits::ClientAddress,
     market::{Now, Reason, Symbol, Tier},
@@ -15,6 +17,7 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 use tracing::{debug, info};
 
@@ -35,16 +38,38 @@ struct State {
     lists: Box<[Lists]>,
 }
 
+/// For so many times as long as a name lingers, a name that the venue has refused is not asked for again.
+const REFUSED_FOR: u32 = 10;
+/// But for no longer than this: a venue lists new names.
+const REFUSED_FOR_MAX: Duration = Duration::from_secs(3_600);
+/// What a venue says of a name, which asking again soon does not change. A key that is refused, or an account without
+/// room, says nothing of the name.
+const OF_THE_NAME: [Reason; 2] = [Reason::NotGranted, Reason::NotEntitled];
+
 /// What is known of the names of one feed beside the book.
-#[derive(Default)]
 struct Lists {
     log: DemandLog,
     /// The changes that the feed was not told of yet, in their order.
     pending: Vec<ListChange<Arc<SymbolState>>>,
-    /// The refused states of names that had no room, as long as streams hold them.
-    orphans: HashMap<Symbol, Orphan>,
+    /// What the venue has refused, of names that the feed no longer has.
+    refusals: Refusals,
+    /// The refused states of names that the feed does not have, by the reason too, as long as streams hold them.
+    orphans: HashMap<(Symbol, &'static str), Orphan>,
     /// How many of them the streams of each address have asked for.
     orphans_of: HashMap<ClientAddress, usize>,
+}
+
+impl Lists {
+    fn new(feed: &DemandFeed) -> Self {
+        let config::OnDemand { symbols_max, linger, .. } = feed.settings;
+        Self {
+            log: DemandLog::default(),
+            pending: Vec::new(),
+            refusals: Refusals::new(symbols_max, linger.saturating_mul(REFUSED_FOR).min(REFUSED_FOR_MAX)),
+            orphans: HashMap::new(),
+            orphans_of: HashMap::new(),
+        }
+    }
 }
 
 struct Orphan {
@@ -108,7 +133,7 @@ impl OnDemand {
             linger: feed.settings.linger,
         };
         let book = Book::new(feeds.iter().map(limits));
-        let lists = feeds.iter().map(|_| Lists::default()).collect();
+        let lists = feeds.iter().map(Lists::new).collect();
         let metrics = feeds.iter().map(|feed| DemandMetrics::register(&feed.name, feed.settings.symbols_max)).collect();
         (!feeds.is_empty()).then(|| Self {
             cache,
@@ -179,6 +204,12 @@ impl OnDemand {
         };
         let Some(place) = place else { return known }; // another feed lists it
         let list = &mut lists[place];
+        if known.is_none()
+            && let Some(reason) = list.refusals.reason(name, now.instant)
+        {
+            self.metrics[place].refused_by_venue.increment(1);
+            return self.orphan(place, list, name, reason, asks);
+        }
         let granted = if known.is_none() && list.pending.len() > self.feeds[place].settings.symbols_max {
             Err(TurnedAway::Full) // the feed does not take its changes
         } else {
@@ -188,7 +219,7 @@ impl OnDemand {
             Ok(granted) => {
                 if let Some(name) = granted.evicted {
                     debug!(feed = %self.feeds[place].name, symbol = %name, "dropping a symbol that no stream has, for another one");
-                    self.drop_name(list, name);
+                    self.drop_name(list, name, now);
                 }
                 held.push(Leased { place, name: name.clone(), term: granted.term });
                 known.or_else(|| self.add(place, list, name, now))
@@ -196,7 +227,7 @@ impl OnDemand {
             Err(why) => {
                 self.metrics[place].refused(why);
                 list.log.refused(&self.feeds[place].name, name, why, by, now.instant);
-                self.orphan(place, list, name, by, now)
+                self.orphan(place, list, name, Reason::Limit, asks)
             }
         }
     }
@@ -213,24 +244,30 @@ impl OnDemand {
         Some(state)
     }
 
-    /// Takes a name that the book no longer has out of the cache, and has it unsubscribed.
-    fn drop_name(&self, list: &mut Lists, name: Symbol) {
-        self.cache.retire(&name, Tier::Live);
+    /// Takes a name that the book no longer has out of the cache, and has it unsubscribed. What the venue has said of
+    /// it is remembered.
+    fn drop_name(&self, list: &mut Lists, name: Symbol, now: Now) {
+        let retired = self.cache.retire(&name, Tier::Live).map(|state| state.newest());
+        let reason = retired.and_then(|tick| tick.snapshot.not_live_since()).map(|(_, reason)| reason);
+        if let Some(reason) = reason.filter(|reason| OF_THE_NAME.contains(reason)) {
+            list.refusals.remember(name.clone(), reason, now.instant);
+        }
         list.pending.push(ListChange::Remove(name));
     }
 
-    /// The refused state of a name that has no room. All streams share it, and those of one address have a share of
-    /// all.
+    /// The refused state of a name that the feed does not get. All streams share it, and those of one address have a
+    /// share of all.
     fn orphan(
         &self,
         place: usize,
         list: &mut Lists,
         name: &Symbol,
-        by: ClientAddress,
-        now: Now,
+        reason: Reason,
+        Asks { by, now, .. }: Asks,
     ) -> Option<Arc<SymbolState>> {
         let feed = &self.feeds[place];
-        if let Some(held) = list.orphans.get(name).and_then(|orphan| orphan.state.upgrade()) {
+        let key = (name.clone(), reason.name());
+        if let Some(held) = list.orphans.get(&key).and_then(|orphan| orphan.state.upgrade()) {
             return Some(held);
         }
         let of_address = list.orphans_of.get(&by).copied().unwrap_or_default();
@@ -238,8 +275,8 @@ impl OnDemand {
         if is_full || of_address >= feed.settings.symbols_per_address() {
             return None;
         }
-        let orphan = self.cache.orphan(name.clone(), feed.name.clone(), Reason::Limit, now).ok()?;
-        list.orphans.insert(name.clone(), Orphan { state: Arc::downgrade(&orphan), by });
+        let orphan = self.cache.orphan(name.clone(), feed.name.clone(), reason, now).ok()?;
+        list.orphans.insert(key, Orphan { state: Arc::downgrade(&orphan), by });
         *list.orphans_of.entry(by).or_default() += 1;
         Some(orphan)
     }
@@ -252,8 +289,9 @@ impl OnDemand {
         for (place, list) in lists.iter_mut().enumerate() {
             for name in book.sweep(place, now.instant) {
                 debug!(feed = %self.feeds[place].name, symbol = %name, "dropping a symbol that no stream has any longer");
-                self.drop_name(list, name);
+                self.drop_name(list, name, now);
             }
+            list.refusals.sweep(now.instant);
             list.orphans.retain(|_, orphan| orphan.state.strong_count() > 0);
             list.orphans_of.clear();
             for orphan in list.orphans.values() {
@@ -286,7 +324,7 @@ impl OnDemand {
         for name in symbols {
             for (place, list) in lists.iter_mut().enumerate() {
                 if book.give_way(place, name) {
-                    self.drop_name(list, name.clone());
+                    self.drop_name(list, name.clone(), now);
                     moved[place] += 1;
                 }
             }

@@ -9,7 +9,6 @@ use crate::{
 use std::{
     collections::{HashSet, VecDeque},
     net::{IpAddr, Ipv4Addr},
-    time::Duration,
 };
 use tokio::sync::mpsc;
 
@@ -158,6 +157,63 @@ fn rule_10_a_name_too_many_is_refused_and_an_address_pushes_no_other_out() {
     assert_eq!(fixture.count(), 2, "it keeps its own");
     let lists = &fixture.on_demand.lock().lists[0];
     assert!(lists.orphans_of.len() == 1, "what the others were told is forgotten");
+}
+
+#[test]
+fn a_name_that_the_venue_has_refused_is_not_asked_for_again_soon() {
+    let mut fixture = Fixture::new(8);
+    let refused = |fixture: &mut Fixture, number, reason| {
+        let (state, lease) = fixture.ask_one(1, number);
+        fixture.told();
+        state.set_refused(Some(reason), fixture.now);
+        let (shared, second) = fixture.ask_one(2, number);
+        assert!(Arc::ptr_eq(&shared, &state), "as long as the feed has it, its own state says so");
+        drop((lease, second));
+        fixture.pass(Duration::from_secs(1));
+        fixture.pass(LINGER);
+        assert_eq!((fixture.told(), fixture.count()), (format!("-S{number}"), 0));
+    };
+    refused(&mut fixture, 1, Reason::NotGranted);
+    refused(&mut fixture, 2, Reason::NotEntitled);
+    for by in 1..4 {
+        let (states, _lease) = fixture.ask(by, [1, 2, 3]);
+        let states: Vec<_> = states.into_iter().map(Option::unwrap).collect();
+        let told: Vec<_> = states.iter().map(|state| shown(state)).collect();
+        let by_venue = |reason| (Shown::Refused, Some(reason));
+        let waiting = (Shown::Waiting, Some(Reason::NoData));
+        assert_eq!(told, [by_venue(Reason::NotGranted), by_venue(Reason::NotEntitled), waiting]);
+        assert_eq!(fixture.count(), 1, "it takes no place");
+    }
+    assert_eq!(fixture.told(), "+S3", "nor does the venue see it");
+    fixture.pass(Duration::from_secs(1));
+    fixture.pass(LINGER * REFUSED_FOR);
+    fixture.told();
+    assert_eq!(shown(&fixture.ask_one(4, 1).0).0, Shown::Waiting);
+    assert_eq!(fixture.told(), "+S1", "it may have come to the venue since");
+    // That the key is refused, or the account has no room, says nothing of the name.
+    for (number, reason) in [(5, Reason::Unauthorized), (6, Reason::SymbolLimit)] {
+        fixture.pass(Duration::from_secs(1));
+        fixture.pass(LINGER);
+        fixture.told();
+        refused(&mut fixture, number, reason);
+        assert_eq!(shown(&fixture.ask_one(2, number).0).0, Shown::Waiting, "{reason:?}");
+    }
+}
+
+/// A name that has no room is told so, whatever was said of it before.
+#[test]
+fn a_refused_name_is_told_the_reason_that_holds_now() {
+    let mut fixture = Fixture::new(4);
+    let (_state, _lease) = fixture.ask_one(1, 1);
+    let (limited, _) = fixture.ask_one(1, 2);
+    assert_eq!(shown(&limited), (Shown::Refused, Some(Reason::Limit)));
+    let (asked, lease) = fixture.ask_one(2, 2);
+    asked.set_refused(Some(Reason::NotGranted), fixture.now);
+    drop(lease);
+    fixture.pass(Duration::from_secs(1));
+    fixture.pass(LINGER);
+    assert_eq!(shown(&fixture.ask_one(2, 2).0), (Shown::Refused, Some(Reason::NotGranted)));
+    assert_eq!(shown(&limited), (Shown::Refused, Some(Reason::Limit)), "the stream that has it keeps it");
 }
 
 #[test]

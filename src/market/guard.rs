@@ -1,6 +1,6 @@
 //! The order guard: only newer moves a part of a snapshot.
 
-use super::{Now, Sequence, TradeKey, UnixMicros};
+use super::{Now, Overlap, Sequence, TradeKey, UnixMicros};
 use std::time::{Duration, Instant};
 
 /// So many rising low ids prove that the venue numbers a part afresh.
@@ -30,6 +30,8 @@ pub(crate) struct Guard {
     pub(crate) time: Option<UnixMicros>,
     /// Low ids since the highest one.
     low: Option<LowRun>,
+    /// Whether the successor of two connections has brought an event of the highest time.
+    is_of_successor: bool,
 }
 
 /// Rising ids far below the highest: either late, or of an engine of the venue that has restarted.
@@ -54,7 +56,7 @@ pub(super) enum Judgement {
 impl Guard {
     /// A guard that has reached this id and this time, without a suspicion that the venue's ids have restarted.
     pub(crate) fn at(id: Option<u64>, time: Option<UnixMicros>) -> Self {
-        Self { id, time, low: None }
+        Self { id, time, low: None, is_of_successor: false }
     }
 
     /// Whether any event has had a place.
@@ -65,21 +67,28 @@ impl Guard {
     /// Judges an event at this place. If it is newer, its place is the highest from now on.
     ///
     /// Id and time are kept apart: neither one wild time nor a restart of the venue's ids may shut a part for ever.
-    pub(super) fn judge(&mut self, sequence: Sequence, now: Now) -> Judgement {
+    pub(super) fn judge(&mut self, sequence: Sequence, overlap: Overlap, now: Now) -> Judgement {
         let is_newer = match (sequence.id, self.id) {
             _ if sequence.by_arrival => true,
             (Some(id), Some(highest)) => id > highest || self.is_newer_time(sequence.time),
             (Some(_), None) => true,
-            (None, _) => !self.is_older_time(sequence.time),
+            (None, _) => !self.is_older_time(sequence.time) && !self.is_repeated(sequence.time, overlap),
         };
         if !is_newer && !self.has_restarted(sequence, now.instant) {
             let seems_restarted = self.low.is_some_and(|run| run.count > 1);
             return if seems_restarted { Judgement::Restarting } else { Judgement::Late };
         }
+        let is_of_this_time = self.time >= sequence.time && self.is_of_successor;
+        self.is_of_successor = overlap == Overlap::Successor || is_of_this_time;
         self.id = sequence.id.or(self.id);
         self.time = self.time.max(sequence.time);
         self.low = None;
         Judgement::Newer
+    }
+
+    /// Whether the predecessor of two connections brings an event of the time of one that its successor has brought.
+    fn is_repeated(&self, time: Option<UnixMicros>, overlap: Overlap) -> bool {
+        overlap == Overlap::Predecessor && self.is_of_successor && time.is_some() && time == self.time
     }
 
     fn is_newer_time(&self, time: Option<UnixMicros>) -> bool {

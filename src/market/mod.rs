@@ -42,6 +42,6 @@ pub use symbol::{Symbol, SymbolError};
 pub use tier::Tier;
 pub use time::{Now, UnixMicros};
 pub use update::{
-    Corrected, Correction, Field, Halt, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate, TradeKey,
-    TradeUpdate, TradingSession, Update,
+    Corrected, Correction, Field, Halt, Overlap, QuoteUpdate, Sequence, Side, StatsUpdate, StatsWindow, StatusUpdate,
+    TradeKey, TradeUpdate, TradingSession, Update,
 };

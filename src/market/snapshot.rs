@@ -1,8 +1,8 @@
 //! The latest known state of a symbol, and how an update is merged into it.
 
 use super::{
-    Correction, Field, Now, Part, Parts, Quote, Reason, Sequence, Source, State, Stats, StatusUpdate, Trade, TradeKey,
-    TradeUpdate, TradingSession, UnixMicros, Update,
+    Correction, Field, Now, Overlap, Part, Parts, Quote, Reason, Sequence, Source, State, Stats, StatusUpdate, Trade,
+    TradeKey, TradeUpdate, TradingSession, UnixMicros, Update,
     guard::{Guard, Guards, Judgement},
     status::{HaltEnd, Status},
 };
@@ -76,6 +76,7 @@ pub struct Applied {
 struct Admission {
     now: Now,
     is_snapshot: bool,
+    overlap: Overlap,
     admitted: Parts,
     late: Parts,
     /// The parts whose ids seem to have restarted: what is shown of them may be old.
@@ -98,7 +99,7 @@ impl Admission {
                 return None;
             }
         }
-        match guard.judge(Sequence { time, ..sequence }, self.now) {
+        match guard.judge(Sequence { time, ..sequence }, self.overlap, self.now) {
             Judgement::Newer => {
                 self.admitted.insert(part);
                 return Some(time);
@@ -136,6 +137,7 @@ impl Snapshot {
         let mut admission = Admission {
             now,
             is_snapshot: update.is_snapshot,
+            overlap: update.overlap,
             admitted: Parts::NONE,
             late: Parts::NONE,
             restarting: Parts::NONE,

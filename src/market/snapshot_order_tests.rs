@@ -1,7 +1,7 @@
 //! The order guard: tables, and any disorder.
 
 use super::*;
-use crate::market::StatsUpdate;
+use crate::market::{Overlap, StatsUpdate};
 use proptest::prelude::*;
 
 /// A trade's id and time.
@@ -49,6 +49,41 @@ fn rule_8_only_newer_moves_a_part() {
     ];
     for (name, trades, expected) in cases {
         assert_eq!(admitted(trades), expected, "{name}");
+    }
+}
+
+proptest! {
+    /// Two connections bring the same events, which have no ids, and several of which have one time; the second one
+    /// begins somewhere. However they are mixed, what the first one brings moves nothing back behind the second one, and both
+    /// end on the last event.
+    #[test]
+    fn rule_8_the_older_of_two_connections_moves_nothing_back(
+        pauses in prop::collection::vec(0_i64..3, 1..30),
+        begins in 0_usize..30,
+        turns in prop::collection::vec(any::<bool>(), 60),
+    ) {
+        let times: Vec<i64> = pauses.iter().scan(-60, |time, pause| { *time += pause; Some(*time) }).collect();
+        let mut snapshot = Snapshot::waiting(Origin::Market, UnixMicros(0));
+        let mut guards = Guards::default();
+        let mut next = [0, begins.min(times.len() - 1)];
+        let mut by_successor = None;
+        for is_successor in turns.into_iter().chain([false; 30]).chain([true; 30]) {
+            let event = next[usize::from(is_successor)];
+            let Some(time) = times.get(event) else { continue };
+            next[usize::from(is_successor)] += 1;
+            let overlap = if is_successor { Overlap::Successor } else { Overlap::Predecessor };
+            let bid = number(event as i64 + 1);
+            let sequence = Sequence { time: at(*time), ..Sequence::default() };
+            let quote = QuoteUpdate { sequence, bid, ..QuoteUpdate::default() };
+            let update = Update { quote: Some(quote), overlap, ..Update::default() };
+            let is_admitted = snapshot.apply(&update, &mut guards, now()).late.is_empty();
+            if is_successor {
+                by_successor = Some(event);
+            } else if is_admitted {
+                prop_assert!(by_successor < Some(event), "{event} after {by_successor:?} of {times:?}");
+            }
+        }
+        prop_assert_eq!(snapshot.quote.bid, Decimal::new(times.len() as i64, 0));
     }
 }
 

@@ -28,6 +28,21 @@ pub struct Update {
     /// Of a snapshot: when the feed's hours began. What is older is of an earlier session: it is known, and stays
     /// stale.
     pub opened: Option<UnixMicros>,
+    /// Which connection brings it, while two overlap.
+    pub overlap: Overlap,
+}
+
+/// Which of two connections that overlap brings an update. Both bring all events from some moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// There is one connection.
+    #[default]
+    None,
+    /// The one that will be dropped. Where the other one has brought an event of the same time, an event that has no id
+    /// is late: it is that one, or one before it, or will come on the other connection too.
+    Predecessor,
+    /// The one that stays.
+    Successor,
 }
 
 impl Update {

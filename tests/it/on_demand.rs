@@ -1,14 +1,26 @@
 //! Feeds that subscribe what streams ask for, from the client's socket to the venue's.
 
-use crate::support::{
-    Answer, Client, PATIENCE,
-    certificates::folder,
-    running::Running,
-    stream::{Event, Stream, Tick},
+use crate::{
+    support::{
+        Answer, Client, PATIENCE,
+        certificates::folder,
+        running::Running,
+        stream::{Event, Stream, Tick},
+    },
+    venues::corpus::allocations::live,
 };
 use serde_json::{Value, json};
-use std::{fs, time::Duration, time::Instant};
-use tickfan::config::{Overrides, load};
+use std::{collections::VecDeque, fs, net::Ipv4Addr, sync::Arc, time::Duration, time::Instant};
+use tickfan::{
+    cache::{Cache, RingLimits, SymbolState, WorkerIndex, WorkerMask},
+    config::{self, Overrides, load},
+    demand::{DemandFeed, OnDemand},
+    feed::ListChange,
+    market::{Now, Parts, Reason, Symbol, TradeUpdate, Update},
+    venue,
+    wire::Epoch,
+};
+use tokio::sync::mpsc;
 use venue_sim::{
     Connection,
     binance::{self, trade},
@@ -209,6 +221,45 @@ fn rule_10_a_symbol_too_many_is_refused_and_one_address_pushes_no_other_out() {
     }
 }
 
+#[test]
+fn a_symbol_that_the_venue_has_refused_is_refused_at_once_and_not_asked_for_again() {
+    let venue = Venue::bind();
+    let gateway = start("on-demand-refused", &format!("venue = \"sim\"\nurl = \"{}\"\nlinger = \"1s\"", venue.url));
+    let _good = Stream::open(gateway.address, "/v1/stream/GOOD");
+    let mut connection = venue.run(async |venue| venue.accept().await);
+    let mut asked = |answer: &str| {
+        venue.run(async |_| {
+            let request: Value = serde_json::from_str(&connection.text().await).unwrap();
+            let symbol = &request["symbols"][0];
+            connection.send(&json!({ "op": answer, "id": request["id"], "symbol": symbol }).to_string()).await;
+            format!("{} {symbol}", request["op"])
+        })
+    };
+    assert_eq!(asked("ack"), r#""subscribe" "GOOD""#);
+    let reasons = |ticks: Vec<Tick>| ticks.iter().map(|tick| tick.text("reason").to_owned()).collect::<Vec<_>>();
+    let mut first = Stream::open(gateway.address, "/v1/stream/NOPE");
+    first.named("hello");
+    assert_eq!(asked("refuse"), r#""subscribe" "NOPE""#);
+    assert_eq!(reasons(vec![first.tick(), first.tick()]), ["no_data", "not_granted"]);
+    drop(first);
+    let deadline = Instant::now() + PATIENCE;
+    while subscribed(&gateway, "on-demand-refused") > 1 {
+        assert!(Instant::now() < deadline, "the refused symbol stays");
+    }
+    for _ in 0..3 {
+        let mut again = Stream::open(gateway.address, "/v1/stream/NOPE");
+        again.named("hello");
+        assert_eq!(reasons(vec![again.tick()]), ["not_granted"], "at once");
+    }
+    assert_eq!(subscribed(&gateway, "on-demand-refused"), 1);
+    let mut other = Stream::open(gateway.address, "/v1/stream/OTHER");
+    other.named("hello");
+    assert_eq!(asked("ack"), r#""subscribe" "OTHER""#, "the venue was not asked for the refused one");
+    let metrics = Client::connect(gateway.admin).get("/metrics").body;
+    let line = "tickfan_demand_refused_total{feed=\"on-demand-refused\",reason=\"venue\"} 3\n";
+    assert!(metrics.contains(line), "no {line}");
+}
+
 /// Names that linger are of no address, and yet one address may have left them all.
 #[test]
 fn one_address_that_opens_and_closes_streams_keeps_no_other_out() {
@@ -253,4 +304,86 @@ fn the_simulated_venue_subscribes_on_demand() {
         other => panic!("{other:?}"),
     }
     tick_when(&mut stream, |tick| tick.text("state") == "live");
+}
+
+/// A book, its feed, and a cache, with names that come and go through them.
+struct Churn {
+    cache: Arc<Cache>,
+    on_demand: OnDemand,
+    changes: mpsc::Receiver<Vec<ListChange<Arc<SymbolState>>>>,
+    now: Now,
+    names: usize,
+}
+
+impl Churn {
+    const LIMIT: usize = 1_000;
+    const LINGER: Duration = Duration::from_secs(1);
+
+    fn new() -> Self {
+        let cache = Arc::new(Cache::new(Epoch::new(1), RingLimits { count: 4, age: Duration::from_secs(1) }));
+        let patterns = vec!["*".parse().unwrap()];
+        let settings = config::OnDemand { patterns, symbols_max: Self::LIMIT, linger: Self::LINGER };
+        let feed = config::Feed { on_demand: Some(settings), ..config::Feed::new(venue::DEFAULT, Vec::new()) };
+        let (changes_tx, changes) = mpsc::channel(4);
+        let feed = DemandFeed::new(&feed, changes_tx).unwrap();
+        let on_demand = OnDemand::new(cache.clone(), vec![feed]).unwrap();
+        Self { cache, on_demand, changes, now: Now::read(), names: 0 }
+    }
+
+    /// A stream of an address of its own has this many names that were never asked for, each of which trades, or is
+    /// refused by the venue. Then it leaves.
+    fn stream(&mut self, count: usize) {
+        let names: Vec<Symbol> =
+            (self.names..self.names + count).map(|number| format!("S{number}").parse().unwrap()).collect();
+        let address = Ipv4Addr::from_bits((10 << 24) + (self.names / count) as u32);
+        self.names += count;
+        let (states, lease) = self.on_demand.ask(&names, std::net::IpAddr::V4(address).into(), usize::MAX, self.now);
+        let worker = WorkerMask::only(WorkerIndex::new(0).unwrap());
+        for (number, state) in states.iter().enumerate() {
+            let state = state.as_ref().unwrap();
+            state.join(worker, Parts::ALL, &mut VecDeque::new());
+            if number.is_multiple_of(10) {
+                state.set_refused(Some(Reason::NotGranted), self.now);
+            } else {
+                let trade = Some(TradeUpdate::default());
+                state.publish(&Update { trade, ..Update::default() }, self.now);
+            }
+            state.leave(worker, Parts::ALL, self.now);
+        }
+        drop((states, lease));
+        while self.changes.try_recv().is_ok() {}
+    }
+
+    /// All that was asked for has been dropped, and is forgotten.
+    fn rest(&mut self) {
+        for _ in 0..3 {
+            self.now = self.now.after(Self::LINGER * 10);
+            self.on_demand.sweep(self.now);
+            while self.changes.try_recv().is_ok() {}
+        }
+        assert_eq!(self.cache.len(), 0);
+    }
+}
+
+/// What names leave behind that came and went is memory that the allocator knows of; how much the process has of the
+/// system is for `process demand::`.
+#[test]
+fn rule_10_names_that_come_and_go_leave_no_byte_behind() {
+    let mut churn = Churn::new();
+    let mut after = |names: usize| {
+        let until = churn.names + names;
+        while churn.names < until {
+            churn.stream(25);
+            churn.now = churn.now.after(Duration::from_millis(50));
+            if churn.names.is_multiple_of(100) {
+                churn.on_demand.sweep(churn.now);
+            }
+        }
+        churn.rest();
+        live()
+    };
+    // A map or a list may have grown to the size that it needs in one of these times, but not in each.
+    let lives: Vec<isize> = (0..8).map(|_| after(10_000)).collect();
+    let more: Vec<isize> = lives.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(more.contains(&0), "ten thousand names always leave bytes behind: {more:?}");
 }

@@ -16,7 +16,7 @@ use std::{
 use tickfan::{
     config::{Config, Feed, Overrides, Standby, load},
     feed::Timing,
-    market::{FailoverLimits, Schedule},
+    market::{FailoverLimits, Schedule, Symbol},
     venue::{self, Credentials, ListedSymbol},
 };
 use tickfan_loadtest::venue::{Command, Door, Flow, Load, Protocol, Setup, Venue as Lab};
@@ -233,6 +233,8 @@ fn a_standby_that_does_not_fit_stops_the_start() {
 /// How long the primary of the chaos may be silent.
 const MUTE_AFTER: Duration = Duration::from_secs(2);
 const FAILBACK_AFTER: Duration = Duration::from_secs(2);
+/// The most that a quote of the primary is late while it is live: it is mute after two seconds.
+const YOUNG: Duration = Duration::from_secs(8);
 /// How late the gateway and its clients may be on a machine that is busy with other tests, and on one that is idle.
 const LATE: Duration = Duration::from_secs(5);
 const LATE_IDLE: Duration = Duration::from_millis(500);
@@ -240,7 +242,7 @@ const LATE_IDLE: Duration = Duration::from_millis(500);
 const BEHIND: Duration = Duration::from_secs(20);
 const SYMBOLS: [&str; 2] = ["BTC-USDT", "ETH-USDT"];
 
-/// How long the primary fails, and who looks.
+/// How long the feeds fail, and who looks.
 #[derive(Clone, Copy)]
 struct Chaos {
     seed: u64,
@@ -251,6 +253,27 @@ struct Chaos {
     /// The longest time between two faults.
     calm: Duration,
     late: Duration,
+}
+
+/// From when to when something was so.
+type Span = (Instant, Instant);
+
+/// When feeds failed, until they were well again.
+#[derive(Default)]
+struct Failed {
+    standby: Vec<Span>,
+    both: Vec<Span>,
+}
+
+/// Whether this time has a part in one of those.
+fn within_any(spans: &[Span], (from, to): Span) -> bool {
+    spans.iter().any(|(begins, ends)| from <= *ends && *begins <= to)
+}
+
+/// The longest of these times that has no part in one of those.
+fn longest_beside(spans: &[Span], times: impl IntoIterator<Item = Span>) -> Duration {
+    let beside = times.into_iter().filter(|time| !within_any(spans, *time));
+    beside.map(|(from, to)| to - from).max().unwrap_or_default()
 }
 
 impl Chaos {
@@ -273,14 +296,17 @@ struct Seen {
     /// When the last live tick came.
     live: Option<Instant>,
     switches: usize,
-    /// The longest time without a live tick.
-    gap: Duration,
-    /// When it was shown as stale, and for how long at most.
+    /// The longer times without a live tick.
+    gaps: Vec<Span>,
+    /// When it was shown as stale.
     stale_since: Option<Instant>,
-    stale: Duration,
-    /// The shortest time after which the primary was back.
-    back: Option<Duration>,
+    stale: Vec<Span>,
+    /// The times between a switch to the standby and one to the primary.
+    backs: Vec<Span>,
 }
+
+/// Shorter ones are not kept.
+const GAP_KEPT: Duration = Duration::from_millis(100);
 
 impl Seen {
     fn take(&mut self, tick: &Tick) {
@@ -293,19 +319,15 @@ impl Seen {
         self.check_parts(tick, source);
         if !self.source.is_empty() && self.source != source {
             assert_eq!(tick.text("kind"), "status", "{tick:?}");
-            let waited = self.since.map_or(Duration::MAX, |since| now - since);
-            // This client may have learned of the switch late, and of the return in time.
-            assert!(source == "spare" || waited >= FAILBACK_AFTER / 2, "back after {waited:?}: {tick:?}");
             if source == "main" {
-                self.back = Some(self.back.map_or(waited, |back| back.min(waited)));
+                self.backs.extend(self.since.map(|since| (since, now)));
             }
             (self.since, self.switches) = (Some(now), self.switches + 1);
         }
         match tick.text("state") {
             "live" => {
-                let since = |before: Option<Instant>| before.map_or(Duration::ZERO, |before| now - before);
-                self.gap = self.gap.max(since(self.live));
-                self.stale = self.stale.max(since(self.stale_since.take()));
+                self.gaps.extend(self.live.filter(|live| now - *live >= GAP_KEPT).map(|live| (live, now)));
+                self.stale.extend(self.stale_since.take().map(|since| (since, now)));
                 self.live = Some(now);
             }
             "stale" => _ = self.stale_since.get_or_insert(now),
@@ -315,38 +337,111 @@ impl Seen {
         source.clone_into(&mut self.source);
     }
 
-    /// Only the primary says a trade's side, and only the standby the time of a quote, by a clock that is behind.
+    /// Only the primary says a trade's side and the volume of a day, and the standby's clock is behind.
     fn check_parts(&self, tick: &Tick, source: &str) {
         let has = |field: &str| tick.fields.contains_key(field);
+        let is_live = tick.text("state") == "live" && !has("stale");
+        let age = has("quote_ts").then(|| tick.number("recv").saturating_sub(tick.number("quote_ts")));
+        let age = age.filter(|_| is_live).map(Duration::from_micros);
         if source == "main" {
             assert!(!has("price") || has("side"), "{tick:?}");
-            assert!(!has("quote_ts"), "{tick:?}");
+            assert!(age.is_none_or(|age| age < YOUNG), "{tick:?}");
         } else {
-            assert!(!has("side") && (!has("bid") || has("quote_ts")), "{tick:?}");
-            if tick.text("state") == "live" && !has("stale") && has("quote_ts") {
-                let age = tick.number("recv").saturating_sub(tick.number("quote_ts"));
-                assert!(Duration::from_micros(age) >= BEHIND / 2, "{tick:?}");
-            }
+            assert!(!has("side") && !has("volume") && (!has("bid") || has("quote_ts")), "{tick:?}");
+            assert!(age.is_none_or(|age| age >= BEHIND / 2), "{tick:?}");
         }
     }
 }
 
-/// The primary is cut, shut, mute, slow, doubled and flapping at random, while the standby is well: for each client and
-/// each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon, something
-/// live is never far, and what is shown as stale is so for a moment: the standby always has a young price.
+/// Waits until a feed is live for each symbol.
+fn is_well(gateway: &Running, feed: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let all = Client::connect(gateway.admin).get("/debug/feeds").json();
+        let of_feed = all["feeds"].as_array().unwrap().iter().find(|shown| shown["feed"] == feed).unwrap().clone();
+        if of_feed["symbol_states"] == json!({ "live": SYMBOLS.len() }) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{feed} does not come back: {of_feed}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What happens to a feed.
+const FAULTS: [&[Command]; 7] = [
+    &[Command::Break],
+    &[Command::Door(Door::Shut), Command::Break],
+    &[Command::Door(Door::KeyRefused), Command::Break],
+    &[Command::Flow(Flow::Mute)],
+    &[Command::Flow(Flow::Drip)],
+    &[Command::Flow(Flow::Repeat), Command::Break],
+    // The messages of one protocol alone have numbers.
+    &[Command::Lose],
+];
+
+/// Feeds fail at random until then: the primary, where the standby is well, or the standby, where the primary is, or
+/// both. The first failure is a gap of the primary.
+fn fail(gateway: &Running, [main, spare]: [&Lab; 2], ends: Instant, calm: Duration, seed: u64) -> Failed {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut failed = Failed::default();
+    let mut first = Some(FAULTS.len() - 1);
+    while Instant::now() < ends {
+        let failing: &[&Lab] = match random.random_range(0..8) {
+            0 if first.is_none() => &[spare],
+            1 if first.is_none() => &[main, spare],
+            _ => &[main],
+        };
+        let with_standby = failing.len() > 1 || std::ptr::eq(failing[0], spare);
+        is_well(gateway, "spare");
+        if with_standby {
+            is_well(gateway, "main");
+        }
+        let begins = Instant::now();
+        for lab in failing {
+            let fault = first.take().unwrap_or_else(|| random.random_range(0..FAULTS.len()));
+            FAULTS[fault].iter().for_each(|fault| lab.command(*fault));
+        }
+        let lasts = Duration::from_millis(random.random_range(20..3_000));
+        thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
+        for lab in failing {
+            lab.command(Command::Door(Door::Open));
+            lab.command(Command::Flow(Flow::Steady));
+        }
+        if with_standby {
+            is_well(gateway, "main");
+            is_well(gateway, "spare");
+            let span = (begins, Instant::now());
+            failed.standby.push(span);
+            failed.both.extend((failing.len() > 1).then_some(span));
+        }
+        thread::sleep(random.random_range(Duration::ZERO..calm));
+    }
+    failed
+}
+
+/// The primary is cut, shut, mute, slow, doubled, gapped and flapping at random, and so is the standby at times: for
+/// each client and each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon,
+/// something live is never far, and what is shown as stale is so for a moment: the standby always has a young price.
+/// Nothing of that is so where both fail.
 #[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
 fn chaos(chaos: Chaos) {
     let Chaos { seed, lasts, clients, rate, calm, late } = chaos;
     let start = |protocol| Lab::start(&Setup::new(protocol, &SYMBOLS, Load::Steady { rate })).unwrap();
-    let [main, spare] = [start(Protocol::Binance), start(Protocol::Alpaca)];
+    let [main, spare] = [start(Protocol::Coinbase), start(Protocol::Alpaca)];
     spare.command(Command::Clock(-i64::try_from(BEHIND.as_micros()).unwrap()));
     // It has names of its own for them.
     let listed = SYMBOLS.map(|name| ListedSymbol { symbol: name.parse().unwrap(), venue_name: Some(name.to_owned()) });
     let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: FAILBACK_AFTER };
-    let primary = Feed { mute_after: Some(MUTE_AFTER), ..running::binance("main", &main.url(), &SYMBOLS) };
+    let primary = Feed {
+        name: "main".to_owned(),
+        url: Some(main.url()),
+        mute_after: Some(MUTE_AFTER),
+        ..Feed::new(venue::find("coinbase").unwrap(), SYMBOLS.map(|name| name.parse::<Symbol>().unwrap().into()).into())
+    };
     let standby = Feed {
         name: "spare".to_owned(),
         url: Some(spare.url()),
+        mute_after: Some(MUTE_AFTER),
         schedule: Schedule::always(),
         credentials: Some(Credentials::new("key", "secret")),
         standby: Some(Standby { primary: "main".to_owned(), limits }),
@@ -382,45 +477,38 @@ fn chaos(chaos: Chaos) {
             seen
         };
         let clients: Vec<_> = (0..clients).map(|_| scope.spawn(follow)).collect();
-        let mut random = SmallRng::seed_from_u64(seed);
-        while Instant::now() < ends {
-            let faults: &[Command] = match random.random_range(0..6) {
-                0 => &[Command::Break],
-                1 => &[Command::Door(Door::Shut), Command::Break],
-                2 => &[Command::Door(Door::KeyRefused), Command::Break],
-                3 => &[Command::Flow(Flow::Mute)],
-                4 => &[Command::Flow(Flow::Drip)],
-                _ => &[Command::Flow(Flow::Repeat), Command::Break],
-            };
-            faults.iter().for_each(|fault| main.command(*fault));
-            let lasts = Duration::from_millis(random.random_range(20..3_000));
-            thread::sleep(lasts.min(ends.saturating_duration_since(Instant::now())));
-            main.command(Command::Door(Door::Open));
-            main.command(Command::Flow(Flow::Steady));
-            thread::sleep(random.random_range(Duration::ZERO..calm));
-        }
+        let failed = fail(&gateway, [&main, &spare], ends, calm, seed);
         let [mut longest, mut stalest] = [Duration::ZERO; 2];
         let (mut shortest, mut most) = (None, 0);
         for client in clients {
             let seen = client.join().unwrap();
             assert_eq!(seen.len(), SYMBOLS.len());
-            for (symbol, Seen { switches, live, gap, stale, back, .. }) in seen {
+            for (symbol, Seen { switches, live, gaps, stale, stale_since, backs, .. }) in seen {
                 // The test ends within a gap, too.
-                let silent = live.map_or(Duration::MAX, |live| ends.saturating_duration_since(live));
-                longest = longest.max(gap).max(silent);
-                stalest = stalest.max(stale);
-                shortest = shortest.into_iter().chain(back).min();
+                let to_end = |since: Option<Instant>| since.map(|since| (since, ends.max(since)));
+                longest = longest.max(longest_beside(&failed.both, gaps.into_iter().chain(to_end(live))));
+                stalest = stalest.max(longest_beside(&failed.both, stale.into_iter().chain(to_end(stale_since))));
+                // A standby that fails gives way at once.
+                let back = backs.into_iter().filter(|back| !within_any(&failed.standby, *back));
+                shortest = back.map(|(from, to)| to - from).chain(shortest).min();
                 most = most.max(switches);
-                assert!(switches > 0, "seed {seed}: nothing of {symbol} has failed");
+                assert!(live.is_some() && switches > 0, "seed {seed}: nothing of {symbol} has failed");
             }
         }
         eprintln!(
             "seed {seed}: nothing live for {longest:?} at most, stale for {stalest:?} at most, back after {shortest:?} at \
-             least, {most} changes"
+             least, {most} changes; the standby failed {} times, {} of them with the primary",
+            failed.standby.len(),
+            failed.both.len()
         );
         assert!(longest <= chaos.gap_max(), "seed {seed}: nothing was live for {longest:?}");
         assert!(stalest <= late, "seed {seed}: stale for {stalest:?}");
         assert!(shortest.is_none_or(|back| back + late >= FAILBACK_AFTER), "seed {seed}: back after {shortest:?}");
+        let metrics = Client::connect(gateway.admin).get("/metrics").body;
+        let of_gap = "tickfan_feed_failovers_total{from=\"main\",to=\"spare\",reason=\"gap\"} ";
+        let gaps =
+            metrics.lines().find_map(|line| line.strip_prefix(of_gap)).map(|count| count.parse::<u32>().unwrap());
+        assert!(gaps >= Some(1), "seed {seed}: no gap of the primary was seen");
     });
     gateway.stop().unwrap();
 }

@@ -55,7 +55,8 @@ class Reader:
 
     def quote(self, frame, symbol, data, time):
         bid, ask = (data[side][0] if data[side] else (CLEAR, CLEAR) for side in ("bids", "asks"))
-        frame.quote(symbol, None, time, bid[:2], ask[:2])
+        number = frame.read(whole, data.get("seqId", KEEP))
+        frame.quote(symbol, number, time, bid[:2], ask[:2])
 
     def stats(self, frame, symbol, data, time):
         """Neither `last` nor the bid and ask move anything: other channels bring them sooner."""

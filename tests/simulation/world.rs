@@ -17,6 +17,7 @@ use changes::Changes;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rights::Permit;
 pub(crate) use rights::{Grant, Terms};
+use sources::Feeds;
 use std::{
     cell::{RefCell, RefMut},
     collections::{BTreeSet, HashMap, HashSet},
@@ -107,6 +108,8 @@ pub(crate) struct World {
     retired: BTreeSet<usize>,
     /// What shows the delayed ones.
     delay: Option<Delay>,
+    /// What is known of their feeds, where they have two.
+    feeds: Option<Feeds>,
     workers: Vec<Simulated>,
     clients: Vec<Rc<RefCell<Client>>>,
     pub(crate) connections: Vec<Connection>,
@@ -147,9 +150,7 @@ impl World {
         let cache = Cache::new(Epoch::new(EPOCH_SEED), RingLimits { count: settings.ring, age: RING_AGE });
         let register = |index| cache.register(name(index), "sim".into(), Origin::Sim, now).unwrap();
         let mut symbols: Vec<_> = (0..settings.symbols).map(register).collect();
-        if settings.failing {
-            sources::add_standbys(&symbols, now);
-        }
+        let feeds = settings.failing.then(|| sources::add_standbys(&symbols, now));
         let mut delay = None;
         if settings.delayed {
             let (late, of_late) = tiers::delay(&cache, &symbols, now);
@@ -187,6 +188,7 @@ impl World {
             symbols,
             retired: BTreeSet::new(),
             delay,
+            feeds,
             cache,
             clients: Vec::new(),
             connections: Vec::new(),
@@ -221,7 +223,11 @@ impl World {
     }
 
     pub(crate) fn advance(&mut self, by: Duration) {
-        self.now = self.now.after(by);
+        let until = self.now.after(by);
+        if self.feeds.is_some() {
+            return self.advance_feeds(until);
+        }
+        self.now = until;
     }
 
     /// Something happens.
@@ -441,7 +447,7 @@ impl World {
         }
         let state = self.symbols[symbol].clone();
         let update = self.some_update(part);
-        let heard = if self.settings.failing { self.hear(&state, &update) } else { state.publish(&update, self.now) };
+        let heard = if self.settings.failing { self.hear(symbol, &update) } else { state.publish(&update, self.now) };
         let Published::Tick { interest } = heard else { return };
         self.note_published(symbol);
         self.announce(symbol, interest);

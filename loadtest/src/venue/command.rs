@@ -65,6 +65,8 @@ pub enum Command {
     Clock(i64),
     /// Resets all connections.
     Break,
+    /// Loses a message of each connection, where the protocol numbers them: the next one has a number more.
+    Lose,
     /// Sends this once on each connection.
     Send(Bad),
 }
@@ -77,6 +79,7 @@ impl fmt::Display for Command {
             Self::Flow(Flow::Mute) => f.write_str("sends no data"),
             Self::Flow(Flow::Steady) => f.write_str("sends data again"),
             Self::Break => f.write_str("resets all connections"),
+            Self::Lose => f.write_str("loses a message"),
             other => write!(f, "{other:?}"),
         }
     }
@@ -95,4 +98,5 @@ pub(super) enum ConnectionCommand {
     Send(Arc<Batch>),
     Bad(Bad),
     Break,
+    Lose,
 }

@@ -134,6 +134,7 @@ async fn serve_connection(
         permissions,
         subscribed: Vec::new(),
         wants: Vec::new(),
+        sent: 0,
     };
     connection.shared.counts.connected();
     // The gateway reports why a connection ended.
@@ -170,12 +171,14 @@ struct Connection {
     subscribed: Vec<(u32, Kind)>,
     /// The subscriptions by symbol and kind.
     wants: Vec<[bool; 2]>,
+    /// The messages that it has sent, and those that were lost.
+    sent: u64,
 }
 
 impl Connection {
     async fn run(&mut self) -> Result<(), tungstenite::Error> {
         if let Some(welcome) = self.shared.protocol.welcome() {
-            self.websocket.send(Message::text(welcome)).await?;
+            self.send_text(welcome.to_owned()).await?;
         }
         loop {
             let flow = self.behaviour.borrow_and_update().flow;
@@ -192,6 +195,7 @@ impl Connection {
                     Ok(_) if is_half_open => {}
                     Ok(ConnectionCommand::Send(batch)) => self.send(&batch, flow).await?,
                     Ok(ConnectionCommand::Bad(bad)) => self.send_bad(bad).await?,
+                    Ok(ConnectionCommand::Lose) => self.sent += 1,
                     Err(RecvError::Lagged(batches)) => {
                         // Either the client was slow to read, or this thread to write.
                         let counts = &self.shared.counts;
@@ -208,7 +212,7 @@ impl Connection {
         let shared = self.shared.clone();
         let reply = shared.protocol.reply(request, self.permissions, &self.subscribed, &shared.market());
         for message in reply.messages {
-            self.websocket.send(Message::text(message)).await?;
+            self.send_text(message).await?;
         }
         if !reply.subscribed.is_empty() {
             shared.counts.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -224,6 +228,11 @@ impl Connection {
         Ok(())
     }
 
+    async fn send_text(&mut self, message: String) -> Result<(), tungstenite::Error> {
+        let message = self.shared.protocol.framed(&mut self.sent, message);
+        self.websocket.send(Message::text(message)).await
+    }
+
     async fn send(&mut self, batch: &Arc<Batch>, flow: Flow) -> Result<(), tungstenite::Error> {
         let wants =
             |entry: &Entry| self.wants.get(entry.symbol as usize).is_some_and(|kinds| kinds[entry.kind as usize]);
@@ -236,6 +245,7 @@ impl Connection {
         }
         let copies = if flow == Flow::Repeat { 2 } else { 1 };
         for message in messages.into_iter().flat_map(|message| std::iter::repeat_n(message, copies)) {
+            let message = self.shared.protocol.framed(&mut self.sent, message);
             self.websocket.feed(Message::text(message)).await?;
         }
         self.websocket.flush().await?;
@@ -268,9 +278,9 @@ impl Connection {
         let message = match bad {
             Bad::Oversize => Message::text("0".repeat(OVERSIZE)),
             Bad::Binary => Message::binary((0..=u8::MAX).collect::<Vec<u8>>()),
-            Bad::Unknown => Message::text(protocol.unknown()),
+            Bad::Unknown => Message::text(protocol.framed(&mut self.sent, protocol.unknown().to_owned())),
             Bad::Truncated => Message::text(&wrong_type[..wrong_type.len() / 2]),
-            Bad::WrongType => Message::text(wrong_type),
+            Bad::WrongType => Message::text(protocol.framed(&mut self.sent, wrong_type)),
             // A reserved opcode with the reserved bits set.
             Bad::NotAFrame => return self.send_raw(&[0xFF; 16]).await,
             Bad::CutFrame => {

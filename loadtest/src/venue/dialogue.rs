@@ -3,7 +3,7 @@
 use super::{
     alpaca,
     batch::Kind,
-    binance,
+    binance, coinbase,
     market::Market,
     protocol::Protocol,
     request::{Permissions, Reply},
@@ -13,7 +13,7 @@ impl Protocol {
     /// The first message of a connection.
     pub(super) fn welcome(self) -> Option<&'static str> {
         match self {
-            Self::Binance => None,
+            Self::Binance | Self::Coinbase => None,
             Self::Alpaca => Some(alpaca::WELCOME),
         }
     }
@@ -28,6 +28,7 @@ impl Protocol {
         match self {
             Self::Binance => binance::reply(request, permissions, market),
             Self::Alpaca => alpaca::reply(request, permissions, had, market),
+            Self::Coinbase => coinbase::reply(request, permissions, had, market),
         }
     }
 
@@ -36,6 +37,7 @@ impl Protocol {
         match self {
             Self::Binance => binance::wrong_type(name),
             Self::Alpaca => alpaca::wrong_type(name),
+            Self::Coinbase => coinbase::wrong_type(name),
         }
     }
 
@@ -46,6 +48,7 @@ impl Protocol {
                 r#"{"stream":"moon@phase","data":{"e":"moonPhase","E":1732283045124040,"s":"MOON","x":[1,2,3]}}"#
             }
             Self::Alpaca => r#"[{"T":"moon","S":"MOON","x":[1,2,3]}]"#,
+            Self::Coinbase => r#""channel":"moon","events":[{"x":[1,2,3]}]}"#,
         }
     }
 }

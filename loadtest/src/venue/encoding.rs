@@ -3,7 +3,7 @@
 use super::{
     alpaca,
     batch::{Batch, Entry, Update},
-    binance,
+    binance, coinbase,
     protocol::Protocol,
 };
 
@@ -13,6 +13,7 @@ impl Protocol {
         match self {
             Self::Binance => binance::write(update, json),
             Self::Alpaca => alpaca::write(update, json),
+            Self::Coinbase => coinbase::write(update, json),
         }
     }
 
@@ -20,8 +21,15 @@ impl Protocol {
     pub(super) fn messages(self, batch: &Batch, wants: impl Fn(&Entry) -> bool) -> Vec<String> {
         let wanted = batch.entries().iter().filter(|entry| wants(entry)).map(|entry| batch.json(entry));
         match self {
-            Self::Binance => wanted.map(str::to_owned).collect(),
+            Self::Binance | Self::Coinbase => wanted.map(str::to_owned).collect(),
             Self::Alpaca => alpaca::arrays(wanted),
         }
+    }
+
+    /// The next message of a connection that has sent so many.
+    pub(super) fn framed(self, sent: &mut u64, message: String) -> String {
+        let number = *sent;
+        *sent += 1;
+        if self == Self::Coinbase { coinbase::numbered(number, &message) } else { message }
     }
 }

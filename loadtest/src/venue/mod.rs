@@ -19,6 +19,7 @@ mod market;
 mod request;
 mod binance;
 mod alpaca;
+mod coinbase;
 mod encoding;
 mod dialogue;
 mod command;

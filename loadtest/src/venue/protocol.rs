@@ -7,6 +7,8 @@ pub enum Protocol {
     Binance,
     /// Alpaca's stock stream: trades and quotes.
     Alpaca,
+    /// Coinbase's Advanced Trade streams: trades and tickers, in numbered frames.
+    Coinbase,
 }
 
 impl Protocol {
@@ -14,21 +16,21 @@ impl Protocol {
     pub(super) fn name(self, symbol: &str) -> String {
         match self {
             Self::Binance => symbol.replace('-', ""),
-            Self::Alpaca => symbol.to_owned(),
+            Self::Alpaca | Self::Coinbase => symbol.to_owned(),
         }
     }
 
     /// A size of this many units, where a unit is the venue's smallest size.
     pub(super) fn size(self, units: u64) -> String {
         match self {
-            Self::Binance => format!("{}.{:08}", units / 100_000_000, units % 100_000_000),
+            Self::Binance | Self::Coinbase => format!("{}.{:08}", units / 100_000_000, units % 100_000_000),
             Self::Alpaca => units.to_string(),
         }
     }
 
     /// The units of a size, written with any number of digits.
     pub(super) fn units(self, size: &str) -> Option<u64> {
-        let places: usize = if self == Self::Binance { 8 } else { 0 };
+        let places: usize = if self == Self::Alpaca { 0 } else { 8 };
         let (whole, fraction) = size.split_once('.').unwrap_or((size, ""));
         let missing = places.checked_sub(fraction.len())?;
         let whole: u64 = whole.parse().ok()?;

@@ -95,6 +95,7 @@ impl Venue {
             }
             Command::Clock(offset) => self.shared.market().clock_offset = offset,
             Command::Break => self.command_connections(ConnectionCommand::Break),
+            Command::Lose => self.command_connections(ConnectionCommand::Lose),
             Command::Send(bad) => self.command_connections(ConnectionCommand::Bad(bad)),
         }
     }

@@ -7,7 +7,7 @@ use crate::{
         event::{Action, Event},
         rotation::Side,
     },
-    market::{Now, Parts},
+    market::{Now, Overlap, Parts},
     recording,
     telemetry::labels::Label,
     venue::{DecodeError, Failure, Message, Played, Rules},
@@ -148,6 +148,7 @@ impl<S: Sink> Connection<S> {
         let before = self.batch.updates.len();
         let read = self.venue.read(frame, &mut self.batch);
         if self.predecessor.is_some() {
+            self.batch.updates[before..].iter_mut().for_each(|update| update.overlap = Overlap::Successor);
             self.session.heard(Side::Successor, &self.batch.updates[before..], now.instant);
         }
         self.count_read(&read, dropped_before, frame, now);

@@ -8,7 +8,7 @@ use crate::{
         event::{Action, Event},
         rotation::Side,
     },
-    market::Now,
+    market::{Now, Overlap},
     telemetry::labels::Label,
     venue::Venue,
 };
@@ -168,6 +168,7 @@ impl<S: Sink> Connection<S> {
             let Some(old) = &mut self.predecessor else { return Action::Nothing };
             let before = self.batch.updates.len();
             let read = old.venue.read(frame, &mut self.batch);
+            self.batch.updates[before..].iter_mut().for_each(|update| update.overlap = Overlap::Predecessor);
             self.session.heard(Side::Predecessor, &self.batch.updates[before..], now.instant);
             self.count_read(&read, dropped_before, frame, now);
             self.hand_on_facts();

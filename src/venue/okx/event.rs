@@ -87,6 +87,7 @@ record! {
     Item {
         time = "ts",
         id = "tradeId",
+        number = "seqId",
         price = "px",
         size = "sz",
         side = "side",
@@ -187,6 +188,8 @@ impl<'a, V: Value<'a>> Item<V> {
             }
             Channel::Quotes => {
                 let [(bid, bid_size), (ask, ask_size)] = book(errors);
+                // Two quotes may be of the same ms.
+                let sequence = Sequence { id: self.number.id(errors), ..sequence };
                 update.quote = Some(QuoteUpdate { sequence, bid, bid_size, ask, ask_size });
             }
             Channel::Tickers => {

@@ -67,7 +67,7 @@ fn several_trades_are_several_updates_oldest_first() {
 #[test]
 fn a_quote_is_the_best_level_and_an_empty_side_clears() {
     let quote = QuoteUpdate {
-        sequence: at(1_790_358_564_077),
+        sequence: Sequence { id: Some(123_456), ..at(1_790_358_564_077) },
         bid: number("83774.1"),
         bid_size: number("0.65302934"),
         ask: number("83774.2"),
@@ -92,6 +92,36 @@ fn a_quote_is_the_best_level_and_an_empty_side_clears() {
     }
     let without = QUOTE.replace(&format!(r#""bids":{level},"#), "");
     assert_eq!(read(without), (Ok(Message::Data), vec![update(no_bid)], vec![DecodeError::Missing]));
+}
+
+/// As when two connections overlap: what the one brings last, the other has brought before something newer.
+#[test]
+fn of_quotes_of_one_millisecond_the_one_with_the_higher_number_is_newer() {
+    let mut venue = venue();
+    let now = Now::read();
+    let (mut snapshot, mut guards) = (Snapshot::waiting(Origin::Market, now.unix), Guards::default());
+    let quote = |number: u64, millis: u64| {
+        let bid = format!("\"{number}\"");
+        let frame = QUOTE.replace("123456", &number.to_string()).replace("\"83774.1\"", &bid);
+        frame.replace("1790358564077", &millis.to_string())
+    };
+    for (number, millis, shown) in [
+        (100, 1_790_358_564_077, 100),
+        (101, 1_790_358_564_077, 101),
+        (100, 1_790_358_564_077, 101),
+        (101, 1_790_358_564_077, 101),
+        (5, 1_790_358_564_078, 5),
+        (6, 1_790_358_564_078, 6),
+    ] {
+        let mut batch = Batch::default();
+        venue.read(quote(number, millis).as_bytes(), &mut batch).unwrap();
+        let _ = snapshot.apply(&batch.updates[0], &mut guards, now);
+        assert_eq!(snapshot.quote.bid, Decimal::new(shown, 0), "{number} at {millis}");
+    }
+    // Without a number, as in 2022, the time decides.
+    let without = quote(7, 1_790_358_564_078).replace(",\"seqId\":7", "");
+    let (_, updates, counted) = read(without);
+    assert_eq!((updates[0].quote.unwrap().sequence.id, counted), (None, vec![]));
 }
 
 #[test]
@@ -305,11 +335,11 @@ proptest! {
         let mut guards = Guards::default();
         let mut highest = [0; 3];
         for (part, place) in told {
-            // Trades have ids, so that several may share a time.
-            let millis = 1_790_358_564_000 + if part == 0 { place / 8 } else { place };
+            // Trades and quotes have ids, so that several may share a time.
+            let millis = 1_790_358_564_000 + if part < 2 { place / 8 } else { place };
             let (channel, fields) = [
                 ("trades", format!(r#""tradeId":"{place}","px":"{place}","sz":"1","side":"buy""#)),
-                ("bbo-tbt", format!(r#""asks":[["{place}","1","0","1"]],"bids":[["{place}","1","0","1"]]"#)),
+                ("bbo-tbt", format!(r#""asks":[["{place}","1","0","1"]],"bids":[["{place}","1","0","1"]],"seqId":{place}"#)),
                 ("tickers", format!(r#""last":"9","open24h":"1","high24h":"{place}","low24h":"1","vol24h":"1""#)),
             ][part].clone();
             let frame = format!(

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 use venue_sim::{Connection, PATIENCE, Venue, alpaca, sim, within};
 
-const MESSAGE_BYTES_MAX: usize = 4_096;
+const MESSAGE_BYTES_MAX: usize = 16_384;
 
 /// Deadlines of a feed that no test has to wait for: those that a test is about are set there.
 pub(crate) fn timing() -> Timing {

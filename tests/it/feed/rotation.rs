@@ -20,6 +20,8 @@ const BURST: u64 = 100;
 struct Clients {
     symbols: HashMap<FeedSymbol, (Option<Snapshot>, Guards)>,
     shown: HashMap<FeedSymbol, Vec<String>>,
+    /// The bids of the first symbol that were shown.
+    bids: Vec<String>,
     lost: Vec<Reason>,
 }
 
@@ -31,8 +33,12 @@ impl Clients {
                 for update in updates {
                     let (snapshot, guards) = self.symbols.entry(update.symbol).or_default();
                     let snapshot = snapshot.get_or_insert_with(|| Snapshot::waiting(Origin::Market, now.unix));
-                    if snapshot.apply(&update, guards, now).changed.contains(Part::Trade) {
+                    let changed = snapshot.apply(&update, guards, now).changed;
+                    if changed.contains(Part::Trade) {
                         self.shown.entry(update.symbol).or_default().extend(price(&update));
+                    }
+                    if changed.contains(Part::Quote) && update.symbol == FeedSymbol(0) {
+                        self.bids.extend(snapshot.quote.bid.map(|bid| bid.to_string()));
                     }
                 }
             }
@@ -111,6 +117,18 @@ impl Played {
             let seen = within("an update", self.rig.seen_rx.recv()).await.unwrap();
             self.clients.see(seen);
         }
+    }
+
+    /// The bids of the first symbol that are shown until this one is; repeats of one count once.
+    async fn sees_bid(&mut self, last: &str) -> Vec<String> {
+        let mut shown: Vec<String> = Vec::new();
+        while shown.last().is_none_or(|bid| bid != last) {
+            let seen = within("a quote", self.rig.seen_rx.recv()).await.unwrap();
+            self.clients.see(seen);
+            let bids = std::mem::take(&mut self.clients.bids);
+            shown.extend(bids);
+        }
+        shown
     }
 
     /// Makes the newest connection say that it will be closed.
@@ -238,6 +256,39 @@ async fn an_old_connection_that_breaks_before_the_next_one_is_up_is_one_gap() {
         played.rig.counted("up{feed=\"test\"}", "1").await;
         played.stop().await;
     }
+}
+
+/// Quotes of one time, as a venue whose clock has milliseconds sends them: what the old connection still has is older
+/// than what the new one has brought, or comes there too.
+#[tokio::test]
+async fn an_old_connection_moves_no_part_back_within_the_time_of_its_newest_event() {
+    let of_quotes = planners().filter(|manner| (manner.new)(&[]).quote("X", 1, "1", "2").is_some());
+    let mut venues = Vec::new();
+    for manner in of_quotes {
+        // One symbol is silent, so the two overlap until the end.
+        let mut played = Played::start(manner, Timing { overlap: PATIENCE, ..timing() }).await;
+        played.announces_the_end().await;
+        played.rig.counted("connects_total{feed=\"test\",result=\"connected\"}", "2").await;
+        let name = manner.symbols[0].1;
+        let lines = played.lines.clone();
+        let send = async |line: usize, number: u64, bid: &'static str| {
+            lines.lock().await[line].send(move |dialect| dialect.quote(name, number, bid, "100").unwrap());
+        };
+        let [old, new] = [0, 1];
+        let begins = played.number + 1_000;
+        send(new, begins, "2").await;
+        played.sees_bid("2").await;
+        send(old, begins, "1").await;
+        send(old, begins + 1, "3").await;
+        assert_eq!(played.sees_bid("3").await, ["3"], "{}: nothing older is shown", manner.venue);
+        // Within its own time it goes on, and so does the new one.
+        send(new, begins + 1, "3").await;
+        send(new, begins + 2, "4").await;
+        assert_eq!(played.sees_bid("4").await, ["4"], "{}", manner.venue);
+        venues.push(manner.venue);
+        played.stop().await;
+    }
+    assert!(venues.contains(&"bitstamp") && venues.contains(&"okx"), "{venues:?}");
 }
 
 /// Trades of AAPL and MSFT of the simulator.

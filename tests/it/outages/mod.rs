@@ -71,6 +71,7 @@ impl Rig {
         let symbols: &[&str] = match protocol {
             Protocol::Binance => &["BTC-USDT", "ETH-USDT"],
             Protocol::Alpaca => &["AAPL", "MSFT"],
+            Protocol::Coinbase => unreachable!("the faults happen to two kinds of feeds"),
         };
         let start = |protocol, symbols: &[&str]| {
             Venue::start(&Setup::new(protocol, symbols, Load::Steady { rate: 400.0 })).unwrap()
@@ -81,6 +82,7 @@ impl Rig {
         let faulty = match protocol {
             Protocol::Binance => binance(name, &venue.url(), symbols),
             Protocol::Alpaca => alpaca(name, &venue.url(), symbols),
+            Protocol::Coinbase => unreachable!("as above"),
         };
         let faulty = Feed { mute_after: Some(MUTE_AFTER), ..faulty };
         let mut config = config(vec![faulty, binance(&format!("{name}-calm"), &calm_venue.url(), &[CALM])]);

@@ -13,6 +13,8 @@ use std::{
 const FEEDS: usize = 5;
 /// What each reload adds or removes.
 const EDITED: usize = 50;
+/// After so many reloads another one also changes a setting of a feed of its own, which restarts.
+const SETTING_EVERY: usize = 2;
 /// The clients of one target.
 const CROWD: usize = 250;
 /// The longest time without a tick of a feed that does not change.
@@ -29,12 +31,13 @@ fn symbol(feed: usize, number: usize) -> String {
     format!("F{feed}S{number:04}")
 }
 
-fn text(listed: &[BTreeSet<usize>]) -> String {
+fn text(listed: &[BTreeSet<usize>], restarts: usize) -> String {
     let own = |(feed, numbers): (usize, &BTreeSet<usize>)| {
         let symbols: Vec<_> = numbers.iter().map(|number| symbol(feed, *number)).collect();
         sim(&format!("many-{feed}"), &symbols.join(" "), "rate = 400.0")
     };
-    sim("steady", "STEADY", "rate = 50.0") + &listed.iter().enumerate().map(own).collect::<String>()
+    let restarted = sim("restarted", "RESTARTED", &format!("rate = {}.0", 40 + restarts));
+    restarted + &sim("steady", "STEADY", "rate = 50.0") + &listed.iter().enumerate().map(own).collect::<String>()
 }
 
 /// The longest time between two ticks of the feed that does not change.
@@ -51,6 +54,18 @@ fn longest_gap(mut stream: Watched, until: &AtomicBool) -> Duration {
     longest
 }
 
+/// How often the feed whose setting changes came back.
+fn comes_back(mut stream: Watched, until: &AtomicBool) -> usize {
+    stream.until("RESTARTED", "live");
+    let (mut count, mut is_live) = (0, true);
+    while !until.load(Ordering::Relaxed) || !is_live {
+        let tick = stream.tick();
+        let was_live = std::mem::replace(&mut is_live, tick.text("state") == "live");
+        count += usize::from(is_live && !was_live);
+    }
+    count
+}
+
 /// Five reloads of a small file, and nightly `TEST_RELOAD_STREAMS` streams over a minute with 10,000 symbols: then the
 /// machine has to be idle, and the gap is judged.
 #[test]
@@ -65,11 +80,12 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
     let per_feed = size.symbols / FEEDS;
     // Some are left for later edits.
     let mut listed: Vec<BTreeSet<usize>> = (0..FEEDS).map(|_| (0..per_feed).collect()).collect();
-    let rig = Rig::start("many", &text(&listed));
+    let rig = Rig::start("many", &text(&listed, 0));
     let ends = AtomicBool::new(false);
     thread::scope(|scope| {
         let ending = Ends(&ends);
         let gap = scope.spawn(|| longest_gap(rig.stream("STEADY"), &ends));
+        let back = scope.spawn(|| comes_back(rig.stream("RESTARTED"), &ends));
         let crowds: Vec<_> = (0..size.streams.div_ceil(CROWD))
             .map(|number| {
                 let feed = number % FEEDS;
@@ -86,7 +102,7 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
             })
             .collect();
         let mut slowest = Duration::ZERO;
-        for _ in 0..size.reloads {
+        for reload in 1..=size.reloads {
             let begun = Instant::now();
             for numbers in &mut listed {
                 let mut all: Vec<usize> = (0..per_feed).collect();
@@ -97,9 +113,12 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
                     }
                 }
             }
-            let answer = rig.post(&text(&listed));
+            let answer = rig.post(&text(&listed, reload / SETTING_EVERY));
             assert_eq!(answer.status, 200, "{}", answer.body);
-            assert_eq!(answer.json()["at_restart"], serde_json::json!([]));
+            let report = answer.json();
+            assert_eq!([&report["at_restart"], &report["failed"]], [&serde_json::json!([]); 2]);
+            let restarts = report["changed"].as_array().unwrap().iter().any(|change| change["key"] == "feed.restarted");
+            assert_eq!(restarts, reload.is_multiple_of(SETTING_EVERY), "reload {reload}: {report}");
             slowest = slowest.max(begun.elapsed());
             thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
         }
@@ -112,8 +131,12 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
         drop(ending);
         let dropped: usize = crowds.into_iter().map(|crowd| crowd.join().unwrap()).sum();
         let gap = gap.join().unwrap();
-        eprintln!("the slowest reload took {slowest:?}; the longest gap of another feed was {gap:?}");
+        let back = back.join().unwrap();
+        eprintln!(
+            "the slowest reload took {slowest:?}; the longest gap of another feed was {gap:?}; one came back {back} times"
+        );
         assert_eq!(dropped, 0, "streams were dropped");
+        assert!(back > 0, "the feed that restarts was never stale");
         assert!(!is_idle || gap < GAP_MAX, "another feed had a gap of {gap:?}");
     });
     rig.gateway.stop().unwrap();

@@ -2,7 +2,7 @@
 
 #[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
 #[path = "../../../fuzz/src/allocations.rs"]
-mod allocations;
+pub(crate) mod allocations;
 #[allow(missing_docs, unreachable_pub, reason = "public to the fuzz targets")]
 #[path = "../../../fuzz/src/reading.rs"]
 mod reading;

@@ -1,7 +1,7 @@
 //! Every venue, against a mock that speaks its dialect.
 
 mod accounts;
-mod corpus;
+pub(crate) mod corpus;
 mod faults;
 mod mock;
 mod oracle;

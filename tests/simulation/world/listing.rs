@@ -72,7 +72,8 @@ impl World {
         mem::replace(&mut self.symbols[symbol], blank)
     }
 
-    fn tell(&mut self, symbol: usize, published: Published) {
+    /// Announces what was published, if it made a tick.
+    pub(super) fn tell(&mut self, symbol: usize, published: Published) {
         if let Published::Tick { interest } = published {
             self.note_published(symbol);
             self.announce(symbol, interest);
