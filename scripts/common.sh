@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What scripts/test and scripts/nightly share; sourced, not run.
 
 skipped=()

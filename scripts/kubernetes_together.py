@@ -1,5 +1,6 @@
 """What the schemas of Kubernetes do not see: the Prometheus operator's resource, whose definition is the argument, and
-that manifests agree with each other and with the gateway's configuration. The second argument is the gateway."""
+that manifests agree with each other and with the gateway's configuration. The second argument is the gateway,
+the third the folder with what kustomize rendered."""
 
 import pathlib
 import re
@@ -84,6 +85,22 @@ assert "cluster" not in single and patches["Deployment"]["spec"]["replicas"] == 
 assert patched["name"] == container["name"]
 gone = {entry["name"] for entry in patched["env"] if entry.get("$patch") == "delete"}
 assert gone == {entry["name"] for entry in container["env"]}, "a variable of [cluster] would make that table"
+# As kustomize applies them.
+version = tomllib.loads(pathlib.Path("Cargo.toml").read_text())["package"]["version"]
+for name, file, replicas, variables in (
+    (folder.name, manifests["configmap"]["data"]["tickfan.toml"], spec["replicas"], container["env"]),
+    ("kubernetes-single", patches["ConfigMap"]["data"]["tickfan.toml"], 1, []),
+):
+    rendered = {each["kind"]: each for each in yaml.safe_load_all(pathlib.Path(sys.argv[3], f"{name}.yaml").read_text())}
+    deployment = rendered["Deployment"]["spec"]
+    (ran,) = deployment["template"]["spec"]["containers"]
+    assert len(rendered) == 6 and "Secret" not in rendered, rendered.keys()
+    assert (deployment["replicas"], ran["env"]) == (replicas, variables), (name, deployment["replicas"], ran["env"])
+    assert ran["image"] == f"tickfan:{version}", ran["image"]
+    # A patch loses its last line's end.
+    assert rendered["ConfigMap"]["data"]["tickfan.toml"].rstrip() == file.rstrip(), name
+    # A single one needs no Secret.
+    assert ran["envFrom"][0]["secretRef"].get("optional", False) == (replicas == 1), name
 print("the manifests agree")
 
 # The gateway judges both files, as their pods would.
