@@ -1,6 +1,6 @@
 //! What one client may read.
 
-use super::{pattern::Patterns, policy::PolicyMark, subject::Subject};
+use super::{pattern::Patterns, subject::Subject};
 use crate::market::{Symbol, Tier, UnixMicros};
 use std::sync::Arc;
 
@@ -13,6 +13,17 @@ pub enum Access {
     Delayed,
     /// Not at all.
     Denied,
+}
+
+/// Tells a policy from all others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicyMark(Arc<()>);
+
+impl PolicyMark {
+    /// Whether both are of one policy.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// A client's rights. They last until `until`, whatever a reload changes meanwhile.

@@ -2,7 +2,7 @@
 
 use super::{
     claims::Claims,
-    grant::Grant,
+    grant::{Grant, PolicyMark},
     pattern::{Groups, Pattern, Patterns},
     subject::SubjectKey,
 };
@@ -16,10 +16,6 @@ pub struct Lists {
     /// What may be read delayed.
     pub delayed: Vec<Pattern>,
 }
-
-/// Tells a policy from all others.
-#[derive(Debug, Clone, Default)]
-pub(super) struct PolicyMark(Arc<()>);
 
 /// Makes grants. The lists of the configuration are compiled once, and shared by all grants.
 #[derive(Debug)]
@@ -78,7 +74,7 @@ impl Policy {
 
     /// Whether this policy has made a grant, and no other.
     pub fn has_made(&self, grant: &Grant) -> bool {
-        Arc::ptr_eq(&self.mark.0, &grant.made_by.0)
+        self.mark.is(&grant.made_by)
     }
 }
 

@@ -10,7 +10,8 @@ use tickfan::{
 
 /// Rights change at any moment, also in the middle of a cut block: they are renewed, lost and gained, all of them are
 /// lost, and they end, by a wall clock that is set too. Permits and revisions are refused, others' streams are asked
-/// for, transports wear out, streams are compressed, symbols leave their lists, and feeds fail. No tick of a symbol comes before the right to it, and none after.
+/// for, transports wear out, streams are compressed, symbols leave their lists, and feeds fail. No tick of a symbol
+/// comes before the right to it, and none after.
 #[test]
 fn the_rules_hold_where_rights_change_and_end() {
     let signing = Settings { signing: true, ..Settings::default() };
