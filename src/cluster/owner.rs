@@ -116,7 +116,8 @@ impl<B: Bus> Tenure<B> {
                 let _ = io.answer(to, messages, OWNER_BEFORE_FIRST, None);
             }
             Some(Answer::History(messages)) => {
-                if !io.answer(to, messages, Duration::ZERO, Some(Input::Answered(self.number))) {
+                let is_begun = io.answer(to, messages, Duration::ZERO, Some(Input::Answered(self.number)));
+                if !is_begun {
                     self.outlet.tape().answered();
                 }
             }

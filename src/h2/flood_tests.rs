@@ -213,8 +213,9 @@ fn rule_10_frames_of_streams_that_are_not_served_have_a_limit() {
 /// A header block in pieces of which one is empty is served, but not without end.
 #[test]
 fn rule_10_empty_pieces_of_header_blocks_have_a_limit_over_all_requests() {
+    type Cut = fn(u32, &[u8]) -> Vec<u8>;
     let get = get();
-    let pieces: [fn(u32, &[u8]) -> Vec<u8>; 2] = [
+    let pieces: [Cut; 2] = [
         |stream, get| [headers(stream, END_STREAM, []), continuation(stream, END_HEADERS, get)].concat(),
         |stream, get| {
             let (first, rest) = get.split_at(9);
