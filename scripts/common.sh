@@ -74,7 +74,7 @@ report() {
 packages=(
   "chromium chromium" "curl curl" "firefox-esr firefox-esr" "git git" "jq jq" "libnss3-tools certutil" "nodejs node" "npm npm" "openssl openssl"
   "default-jdk-headless javac" "maven mvn" "golang-go go" "nghttp2-client h2load" "nginx-light nginx" "python3-venv python3" "slowhttptest slowhttptest"
-  "sslscan sslscan" "testssl.sh testssl" "prometheus promtool" "prometheus-alertmanager prometheus-alertmanager" "valgrind valgrind"
+  "sslscan sslscan" "testssl.sh testssl" "prometheus promtool" "prometheus-alertmanager prometheus-alertmanager" "shellcheck shellcheck" "valgrind valgrind"
   "webkit2gtk-driver WebKitWebDriver" "xvfb Xvfb"
 )
 
