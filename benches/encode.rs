@@ -1,5 +1,5 @@
-//! From a tick to bytes: the encoder compared with serde_json, a frame that all clients share with one for each, and the
-//! writer of compressed frames with libzstd.
+//! From a tick to bytes: the encoder compared with serde_json, a frame that all clients share with one for each, and
+//! the writer of compressed frames with libzstd.
 
 mod support;
 

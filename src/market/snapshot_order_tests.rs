@@ -54,8 +54,8 @@ fn rule_8_only_newer_moves_a_part() {
 
 proptest! {
     /// Two connections bring the same events, which have no ids, and several of which have one time; the second one
-    /// begins somewhere. However they are mixed, what the first one brings moves nothing back behind the second one, and both
-    /// end on the last event.
+    /// begins somewhere. However they are mixed, what the first one brings moves nothing back behind the second one,
+    /// and both end on the last event.
     #[test]
     fn rule_8_the_older_of_two_connections_moves_nothing_back(
         pauses in prop::collection::vec(0_i64..3, 1..30),

@@ -24,7 +24,7 @@ async fn an_owner_that_is_killed_is_replaced() {
     let Some(tool) = tool() else { return };
     let mut world = World::start("owner killed", &tool).await;
     let owner = world.owner();
-    // One of its clients comes back at once, to a node that is still of the epoch, the other one when all is well again.
+    // One of its clients comes back at once, to a node that is still of the epoch, the other when all is well again.
     for (name, count) in [("at once", 20), ("later", 3)] {
         let (address, ledger) = (world.nodes[owner].address, world.ledger.clone());
         world.guests.push(Client::open(name.to_owned(), address, &venue::symbols()[..count], ledger).await);

@@ -37,7 +37,8 @@ impl World {
         }
     }
 
-    /// Restarts a gateway as an operator does, who waits until the others can take over. Returns which guests had to move.
+    /// Restarts a gateway as an operator does, who waits until the others can take over. Returns which guests had to
+    /// move.
     async fn restart(&mut self, place: usize) -> BTreeSet<usize> {
         let mut moved = BTreeSet::new();
         self.send_away(place);
