@@ -419,10 +419,10 @@ fn fail(gateway: &Running, [main, spare]: [&Lab; 2], ends: Instant, calm: Durati
     failed
 }
 
-/// The primary is cut, shut, mute, slow, doubled, gapped and flapping at random, and so is the standby at times: for
-/// each client and each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back too soon,
-/// something live is never far, and what is shown as stale is so for a moment: the standby always has a young
-/// price. Nothing of that is so where both fail.
+/// The primary is cut, shut, mute, slow, doubled, gapped and flapping at random, and so is the standby at times:
+/// for each client and each symbol `seq` has no hole, no tick mixes the two feeds, none of the primary's comes back
+/// too soon, something live is never far, and what is shown as stale is so for a moment: the standby always has a
+/// young price. Nothing of that is so where both fail.
 #[expect(clippy::print_stderr, reason = "the figures of a nightly run")]
 fn chaos(chaos: Chaos) {
     let Chaos { seed, lasts, clients, rate, calm, late } = chaos;

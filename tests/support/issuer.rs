@@ -23,7 +23,8 @@ const SECRET: [u8; 32] = [7; 32];
 pub static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| {
     let options = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"];
     let made = Command::new("openssl").args(options).output().expect("openssl is installed");
-    RsaKeyPair::from_pkcs8(&made.stdout).unwrap()
+    // Which of both it writes depends on its version.
+    RsaKeyPair::from_pkcs8(&made.stdout).or_else(|_| RsaKeyPair::from_der(&made.stdout)).unwrap()
 });
 
 /// Signs tokens with one key.

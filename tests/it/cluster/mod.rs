@@ -383,6 +383,8 @@ fn a_node_that_does_not_read_the_owners_version_says_so_stays_without_data_and_d
         while let Some(message) = messages.next().await {
             let mut bytes = message.payload.to_vec();
             bytes[2] += 1;
+            let sum = crc32fast::hash(&[&bytes[..4], &bytes[8..]].concat());
+            bytes[4..8].copy_from_slice(&sum.to_le_bytes());
             let _ = to.publish(&live, bytes.into());
         }
     });
