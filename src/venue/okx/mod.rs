@@ -23,8 +23,8 @@
 //! - **Trades** are ordered by `tradeId`, and come oldest first. `side` is the taker's. `sz` sums up the fills of one
 //!   taker at one price.
 //! - **Quotes** are ordered by `seqId`, and where that is missing by `ts`, in ms; a newer `ts` counts also where
-//!   `seqId` has begun again. **Statistics** are ordered by `ts`. An empty side of the book, or an empty string, clears.
-//!   The bid, the ask and the last price of `tickers` are not used: `bbo-tbt` and `trades` have them first.
+//!   `seqId` has begun again. **Statistics** are ordered by `ts`. An empty side of the book, or an empty string,
+//!   clears. The bid, the ask and the last price of `tickers` are not used: `bbo-tbt` and `trades` have them first.
 //! - **Statistics** span 24 hours, without previous close. The volume is in base units; of a swap or a dated contract
 //!   it is in contracts, as all sizes are.
 //! - **Statuses**: none. The channel `instruments` would send all instruments of a kind first.
