@@ -7,9 +7,6 @@ use serde::{
 };
 use std::{borrow::Cow, fmt};
 
-/// As many members as headers and claims usually have.
-const MEMBERS_USUAL: usize = 8;
-
 /// A value, as far as a member of a token may have it.
 #[derive(Debug)]
 pub(super) enum Value<'a> {
@@ -116,7 +113,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(MEMBERS_USUAL);
+        let mut members = Vec::new();
         while let Some(name) = map.next_key::<Value<'de>>()? {
             let value = map.next_value()?;
             // A name is a string.

@@ -17,7 +17,6 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
 };
 use tracing::{debug, info};
 
@@ -38,10 +37,6 @@ struct State {
     lists: Box<[Lists]>,
 }
 
-/// For so many times as long as a name lingers, a name that the venue has refused is not asked for again.
-const REFUSED_FOR: u32 = 10;
-/// But for no longer than this: a venue lists new names.
-const REFUSED_FOR_MAX: Duration = Duration::from_secs(3_600);
 /// What a venue says of a name, which asking again soon does not change. A key that is refused, or an account without
 /// room, says nothing of the name.
 const OF_THE_NAME: [Reason; 2] = [Reason::NotGranted, Reason::NotEntitled];
@@ -65,7 +60,7 @@ impl Lists {
         Self {
             log: DemandLog::default(),
             pending: Vec::new(),
-            refusals: Refusals::new(symbols_max, linger.saturating_mul(REFUSED_FOR).min(REFUSED_FOR_MAX)),
+            refusals: Refusals::new(symbols_max, linger),
             orphans: HashMap::new(),
             orphans_of: HashMap::new(),
         }

@@ -9,6 +9,7 @@ use crate::{
 use std::{
     collections::{HashSet, VecDeque},
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 use tokio::sync::mpsc;
 
@@ -162,19 +163,23 @@ fn rule_10_a_name_too_many_is_refused_and_an_address_pushes_no_other_out() {
 #[test]
 fn a_name_that_the_venue_has_refused_is_not_asked_for_again_soon() {
     let mut fixture = Fixture::new(8);
-    let refused = |fixture: &mut Fixture, number, reason| {
-        let (state, lease) = fixture.ask_one(1, number);
+    let refused = |fixture: &mut Fixture, names: &[(usize, Reason)]| {
+        let mut leases = Vec::new();
+        for &(number, reason) in names {
+            let (state, first) = fixture.ask_one(1, number);
+            state.set_refused(Some(reason), fixture.now);
+            let (shared, second) = fixture.ask_one(2, number);
+            assert!(Arc::ptr_eq(&shared, &state), "as long as the feed has it, its own state says so");
+            leases.push((first, second));
+        }
         fixture.told();
-        state.set_refused(Some(reason), fixture.now);
-        let (shared, second) = fixture.ask_one(2, number);
-        assert!(Arc::ptr_eq(&shared, &state), "as long as the feed has it, its own state says so");
-        drop((lease, second));
+        drop(leases);
         fixture.pass(Duration::from_secs(1));
         fixture.pass(LINGER);
-        assert_eq!((fixture.told(), fixture.count()), (format!("-S{number}"), 0));
+        fixture.told();
+        assert_eq!(fixture.count(), 0, "the feed has given them up");
     };
-    refused(&mut fixture, 1, Reason::NotGranted);
-    refused(&mut fixture, 2, Reason::NotEntitled);
+    refused(&mut fixture, &[(1, Reason::NotGranted), (2, Reason::NotEntitled)]);
     for by in 1..4 {
         let (states, _lease) = fixture.ask(by, [1, 2, 3]);
         let states: Vec<_> = states.into_iter().map(Option::unwrap).collect();
@@ -186,7 +191,7 @@ fn a_name_that_the_venue_has_refused_is_not_asked_for_again_soon() {
     }
     assert_eq!(fixture.told(), "+S3", "nor does the venue see it");
     fixture.pass(Duration::from_secs(1));
-    fixture.pass(LINGER * REFUSED_FOR);
+    fixture.pass(LINGER);
     fixture.told();
     assert_eq!(shown(&fixture.ask_one(4, 1).0).0, Shown::Waiting);
     assert_eq!(fixture.told(), "+S1", "it may have come to the venue since");
@@ -195,7 +200,7 @@ fn a_name_that_the_venue_has_refused_is_not_asked_for_again_soon() {
         fixture.pass(Duration::from_secs(1));
         fixture.pass(LINGER);
         fixture.told();
-        refused(&mut fixture, number, reason);
+        refused(&mut fixture, &[(number, reason)]);
         assert_eq!(shown(&fixture.ask_one(2, number).0).0, Shown::Waiting, "{reason:?}");
     }
 }

@@ -149,14 +149,14 @@ impl Snapshots {
             return;
         }
         self.failures += 1;
-        if self.failures >= FAILURES_MAX {
-            self.wanted.clear();
-            self.rests_until = Some(now + REST);
-            return;
-        }
         if result.may_pass() {
             self.wanted.extend(asked);
-            let wait = FIRST_WAIT * 2_u32.pow(self.failures - 1);
+        }
+        if self.failures >= FAILURES_MAX {
+            self.rests_until = Some(now + REST);
+        }
+        if result.may_pass() {
+            let wait = FIRST_WAIT * 2_u32.pow(self.failures.min(FAILURES_MAX) - 1);
             let until = now + wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
             self.not_before = self.not_before.max(Some(until));
         }
@@ -265,9 +265,8 @@ mod tests {
             snapshots.want([FeedSymbol(7)]);
             let after = now - Duration::from_secs(60) + REST;
             assert_eq!((snapshots.deadline(now), next(&mut snapshots, now)), (Some(after), 0), "{result}");
-            assert_eq!(next(&mut snapshots, after), 1, "{result}");
+            assert_eq!(next(&mut snapshots, after), asked, "{result}: what is left goes on");
             snapshots.ended(result, None, after);
-            snapshots.want([FeedSymbol(7)]);
             assert_eq!(snapshots.deadline(after), Some(after + REST), "{result}: one attempt at a time");
             now = after + PACE;
             snapshots.reset();

@@ -174,7 +174,7 @@ impl Snapshot {
         {
             changed.mark_correction();
         }
-        self.renew(update, admission.admitted);
+        self.renew(update, admission.admitted, now);
         // After the renewal: what the venue says at the opening must not renew the prices of the day before.
         if let Some(closed) =
             update.status.filter(|_| admission.admitted.contains(Part::Status)).and_then(|status| status.closed)
@@ -256,10 +256,10 @@ impl Snapshot {
 
     /// These parts of an update are newer than what was known, or confirm it. What was asked for may be of an earlier
     /// session: it is shown, and renews nothing.
-    fn renew(&mut self, update: &Update, admitted: Parts) {
+    fn renew(&mut self, update: &Update, admitted: Parts, now: Now) {
         let opened = if update.is_snapshot { update.opened.max(self.status.opened()) } else { None };
         let Some(opened) = opened else { return self.status.renew(admitted) };
-        let current = admitted.without(update.parts_before(opened));
+        let current = admitted.without(update.parts_before(opened, now.unix));
         self.status.renew(current);
         self.status.know_as_stale(admitted.without(current), (opened, Reason::Opening));
     }

@@ -58,9 +58,11 @@ impl Update {
     }
 
     /// The parts that are of a session before the one that began then, or of no time that would tell.
-    pub(super) fn parts_before(&self, opened: UnixMicros) -> Parts {
-        let is_older =
-            |sequence: Sequence, lasts: i64| sequence.time.is_none_or(|time| time.0.saturating_add(lasts) < opened.0);
+    pub(super) fn parts_before(&self, opened: UnixMicros, now: UnixMicros) -> Parts {
+        let is_older = |sequence: Sequence, lasts: i64| {
+            let time = sequence.time.filter(|time| time.plausible(now).is_some());
+            time.is_none_or(|time| time.0.saturating_add(lasts) < opened.0)
+        };
         let parts = [
             (Part::Trade, self.trade.is_some_and(|trade| is_older(trade.sequence, 0))),
             (Part::Quote, self.quote.is_some_and(|quote| is_older(quote.sequence, 0))),

@@ -56,15 +56,23 @@ impl LogQueue {
 
     /// Queues lines, or drops them if the queue is full. There is always room for a notice of those.
     pub(super) fn push(&self, lines: &[u8]) {
-        let is_notice = || self.writer.get() == Some(&thread::current().id());
         let mut state = self.state();
-        if state.waiting.len() + lines.len() > WAITING_BYTES_MAX && !is_notice() {
-            self.drop_lines(&mut state, lines);
-        } else {
-            state.waiting.extend_from_slice(lines);
-            drop(state);
-            self.changed.notify_all();
+        if state.waiting.len() + lines.len() > WAITING_BYTES_MAX && !self.is_writer() {
+            return self.drop_lines(&mut state, lines);
         }
+        drop(state);
+        self.push_last(lines);
+    }
+
+    /// Queues the last lines of a process, for which there is always room.
+    pub(super) fn push_last(&self, lines: &[u8]) {
+        self.state().waiting.extend_from_slice(lines);
+        self.changed.notify_all();
+    }
+
+    /// Whether this is the thread that writes.
+    pub(super) fn is_writer(&self) -> bool {
+        self.writer.get() == Some(&thread::current().id())
     }
 
     /// Writes what comes, for ever. `tell` logs how many lines were dropped, once lines are taken

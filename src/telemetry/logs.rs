@@ -95,8 +95,8 @@ pub fn init(filter: LogFilter, format: Format) -> Result<LogHandle, LogError> {
 
 /// Writes text to standard error, behind the lines of the log.
 pub fn say(text: &str) {
-    if IS_WRITTEN.load(Ordering::Relaxed) {
-        QUEUE.push(text.as_bytes());
+    if IS_WRITTEN.load(Ordering::Relaxed) && !QUEUE.is_writer() {
+        QUEUE.push_last(text.as_bytes());
     } else {
         // Where standard error is closed, there is nowhere to report that.
         let _ = io::stderr().write_all(text.as_bytes());

@@ -17,7 +17,7 @@ impl Epoch {
         Self(random >> (64 - BITS))
     }
 
-    /// Draws one of two thousand million epochs, which are written with ten digits and no letters: every tick has its
+    /// Draws one of 2 × 10^9 epochs, which are written with ten digits and no letters: every tick has its
     /// epoch, and [a compressed tick](super::Dictionary::compress) of nothing but digits needs no larger table. For a
     /// gateway that compares its epoch with one that a client has from before; nodes of a cluster compare many.
     pub fn draw(random: u64) -> Self {

@@ -224,7 +224,7 @@ fn rule_10_a_symbol_too_many_is_refused_and_one_address_pushes_no_other_out() {
 #[test]
 fn a_symbol_that_the_venue_has_refused_is_refused_at_once_and_not_asked_for_again() {
     let venue = Venue::bind();
-    let gateway = start("on-demand-refused", &format!("venue = \"sim\"\nurl = \"{}\"\nlinger = \"1s\"", venue.url));
+    let gateway = start("on-demand-refused", &format!("venue = \"sim\"\nurl = \"{}\"\nlinger = \"3s\"", venue.url));
     let _good = Stream::open(gateway.address, "/v1/stream/GOOD");
     let mut connection = venue.run(async |venue| venue.accept().await);
     let mut asked = |answer: &str| {

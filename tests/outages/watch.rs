@@ -433,9 +433,9 @@ mod tests {
     fn nothing_is_live_while_no_node_may_own() {
         let ledger = ledger(Instant::now());
         let (mut watch, now) = watch("gw/0", &ledger);
-        watch.on(&tick(1, "live", 98), now);
+        watch.on(&tick(1, "live", 99), now);
         watch.forbid_live(true);
-        watch.on(&tick(2, "stale", 98), now);
+        watch.on(&tick(2, "stale", 99), now);
         assert!(ledger.faults().is_empty(), "{:?}", ledger.faults());
         watch.on(&tick(3, "live", 100), now);
         watch.on(&tick(4, "stale", 100), now);

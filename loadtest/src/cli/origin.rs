@@ -44,7 +44,7 @@ pub(super) fn of_scenario(scenario: &Scenario) -> Provenance {
         *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone());
         add_file(&mut files, path);
     }
-    scenario.gateway.values().for_each(|table| add_files_of(&mut files, table));
+    add_dictionary(&mut files, &scenario.gateway);
     Provenance { scenario: Some(printed(&scenario, Comments::Without)), left_out, files, ..of_command() }
 }
 
@@ -81,15 +81,12 @@ pub(super) fn add_file(files: &mut BTreeMap<String, String>, path: &Path) {
     }
 }
 
-/// Adds the files that a gateway's configuration names, such as a dictionary. They are known by their whole paths: the
-/// configuration is written in another folder.
-fn add_files_of(files: &mut BTreeMap<String, String>, table: &Table) {
-    for value in table.values() {
-        match value {
-            Value::String(text) if Path::new(text).is_absolute() => add_file(files, Path::new(text)),
-            Value::Table(table) => add_files_of(files, table),
-            _ => {}
-        }
+/// Adds the dictionary that a gateway's configuration names. Other files may hold secrets, which a sum gives away if
+/// they are short.
+fn add_dictionary(files: &mut BTreeMap<String, String>, gateway: &BTreeMap<String, Table>) {
+    let dictionary = gateway.get("server").and_then(|server| server.get("dictionary"));
+    if let Some(path) = dictionary.and_then(Value::as_str) {
+        add_file(files, Path::new(path));
     }
 }
 

@@ -48,7 +48,8 @@ impl Follower {
         for tick in message.ticks() {
             let table = match &mut self.former {
                 Some((former, table)) if *former == message.head.token => table,
-                _ => &mut self.table,
+                _ if self.token == Some(message.head.token) => &mut self.table,
+                _ => return false,
             };
             if let Some(full) = tick.full {
                 table.name(tick.index, book.find(full.name));

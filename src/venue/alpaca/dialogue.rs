@@ -134,11 +134,11 @@ impl Dialogue {
         if self.awaits()? != Channels::Prices {
             return self.refused(Reason::SymbolLimit, names, batch);
         }
-        let Some((id, symbols)) = self.subscription.taken_back() else {
+        let Some((id, asked, symbols)) = self.subscription.taken_back() else {
             return self.refused(Reason::SymbolLimit, names, batch);
         };
         let granted = self.subscription.all_granted().len();
-        self.overflow.limit_max = (granted + symbols.len()).saturating_sub(1);
+        self.overflow.limit_max = (granted + asked).saturating_sub(1);
         self.overflow.left.extend(symbols);
         self.overflow.left.sort();
         let asked_before = batch.requests.len();

@@ -23,6 +23,8 @@ static NUMBERS: Table = Table {
 };
 /// The most literals of a section whose head has three bytes.
 const LITERALS_MAX: usize = 1023;
+/// The most of a section without a table whose head has one byte. So many and more are shorter with one.
+const RAW_MAX: usize = 31;
 /// The type of a section with a table; that of one as it is is 0.
 const COMPRESSED: u32 = 2;
 
@@ -69,8 +71,10 @@ pub(super) fn write(literals: &[u8], out: &mut Vec<u8>) -> bool {
     // The last bit marks the end.
     let compressed = table.description.len() + bits / 8 + 1;
     let count = literals.len() as u32;
-    if literals.len() < compressed {
-        // There are at most 31, since no code has more than 5 bits: the count has the upper 5.
+    // The head of a compressed section is two bytes longer. Some decoders take one that is as long as its literals for
+    // these themselves.
+    if literals.len() <= RAW_MAX && literals.len() <= compressed + 1 {
+        // The count has the upper 5 bits.
         out.push((count << 3) as u8);
         out.extend_from_slice(literals);
         return true;

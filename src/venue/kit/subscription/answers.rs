@@ -28,12 +28,14 @@ impl<C: Copy + PartialEq> Subscription<C> {
         self.all_refused(&asked, reason)
     }
 
-    /// The venue has no room for all symbols of the oldest request. It is taken back: they may be asked for again, or
-    /// [refused](Self::without_room). `None` where there is none, or it is for an end.
-    pub(in crate::venue) fn taken_back(&mut self) -> Option<(u64, Vec<FeedSymbol>)> {
+    /// The venue has no room for all symbols of the oldest request, which had so many. It is taken back: those that are
+    /// still listed may be asked for again, or [refused](Self::without_room). `None` where there is none, or it is for
+    /// an end.
+    pub(in crate::venue) fn taken_back(&mut self) -> Option<(u64, usize, Vec<FeedSymbol>)> {
         let asked = self.asked.pop_front_if(|asked| asked.aim == Aim::Begin)?;
+        let count = asked.symbols.len();
         let left = self.still_listed(asked.symbols);
-        Some((asked.id, left))
+        Some((asked.id, count, left))
     }
 
     /// The venue has no room for these symbols, which are of no request.
