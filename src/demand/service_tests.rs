@@ -167,12 +167,12 @@ fn a_name_that_the_venue_has_refused_is_not_asked_for_again_soon() {
         let mut leases = Vec::new();
         for &(number, reason) in names {
             let (state, first) = fixture.ask_one(1, number);
+            fixture.told();
             state.set_refused(Some(reason), fixture.now);
             let (shared, second) = fixture.ask_one(2, number);
             assert!(Arc::ptr_eq(&shared, &state), "as long as the feed has it, its own state says so");
             leases.push((first, second));
         }
-        fixture.told();
         drop(leases);
         fixture.pass(Duration::from_secs(1));
         fixture.pass(LINGER);

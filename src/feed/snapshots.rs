@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(next(&mut snapshots, after), asked, "{result}: what is left goes on");
             snapshots.ended(result, None, after);
             assert_eq!(snapshots.deadline(after), Some(after + REST), "{result}: one attempt at a time");
-            now = after + PACE;
+            now = after + Duration::from_secs(60);
             snapshots.reset();
             snapshots.want([FeedSymbol(7)]);
             assert_eq!(next(&mut snapshots, now), 1, "{result}");
