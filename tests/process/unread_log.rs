@@ -2,12 +2,13 @@
 
 use crate::support::{Client, process::Process, stream::Stream};
 
-const FEED: &str = "[[feed]]\nname = \"sim\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\nrate = 100\n";
+const CONFIG: &str =
+    "[server]\ndrain = \"100ms\"\n[[feed]]\nname = \"sim\"\nvenue = \"sim\"\nsymbols = [\"AAPL\"]\nrate = 100\n";
 const DROPPED: &str = "tickfan_log_lines_dropped_total";
 
 /// A gateway that logs at every level to a pipe that nothing reads, and has dropped lines.
 fn start(name: &str) -> Process {
-    let gateway = Process::start_unread(name, FEED);
+    let gateway = Process::start_unread(name, CONFIG);
     while gateway.metric(DROPPED, "") == 0 {
         let mut client = Client::connect(gateway.address);
         (0..500).for_each(|_| assert_eq!(client.get("/no").status, 404));
