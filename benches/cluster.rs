@@ -8,13 +8,13 @@ mod support;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::{hint::black_box, time::Duration};
-use support::{Updates, recording::Recording};
+use support::{Updates, recording::Recording, shelf::Shelf};
 use tickfan::{
     cluster::{
         batch::{BATCH_TICKS_MAX, NewTick, OpenBatch},
         clock::Boot,
-        follower::{Book, CutOff, Event, Follower, Have, Place, Step},
-        message::{HEAD_BYTES, Message, Tick},
+        follower::{Event, Follower},
+        message::{HEAD_BYTES, Message},
         token::Token,
     },
     market::{Guards, Now, Origin, Part, Parts, Snapshot, Symbol},
@@ -95,34 +95,6 @@ fn session() -> (Vec<Own>, Vec<Own>) {
         }
     }
     (symbols, ticks)
-}
-
-struct Shelf(Vec<(Option<Have>, Snapshot, Guards)>);
-
-impl Book for Shelf {
-    fn len(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    fn find(&self, name: &str) -> Option<Place> {
-        name.strip_prefix("SYM").and_then(|number| number.parse().ok()).map(Place)
-    }
-
-    fn have(&self, place: Place) -> Option<Have> {
-        self.0[place.0 as usize].0
-    }
-
-    fn take(&mut self, place: Place, epoch: Epoch, tick: &Tick<'_>, _: Step) {
-        let (have, snapshot, guards) = &mut self.0[place.0 as usize];
-        tick.merge_into(snapshot, guards);
-        *have = Some(Have { epoch, seq: tick.seq });
-    }
-
-    fn absent(&mut self, _: Place) {}
-
-    fn cut_off(&mut self, _: CutOff) {}
-
-    fn restore(&mut self) {}
 }
 
 fn cluster(criterion: &mut Criterion) {

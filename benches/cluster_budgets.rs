@@ -15,16 +15,16 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use support::{Updates, keep_ticks, recording::Recording};
+use support::{Updates, keep_ticks, recording::Recording, shelf::Shelf};
 use tickfan::{
     cache::{Cache, Published, RingLimits, SymbolState, Tap, Tapped},
     cluster::{
         batch::NewTick,
         clock::{Boot, Moment},
-        follower::{AskId, Book, CutOff, Event, Follower, Have, Place, Step},
+        follower::{AskId, Event, Follower},
         history::SnapshotWriter,
         lease::{Start, Validity},
-        message::{Ask, HEAD_BYTES, Message, Tick},
+        message::{Ask, HEAD_BYTES, Message},
         tape::Tape,
         token::Token,
     },
@@ -151,34 +151,6 @@ fn bytes(ticks: usize) -> f64 {
         }
     }
     sum as f64 / count as f64
-}
-
-struct Shelf(Vec<(Option<Have>, Snapshot, Guards)>);
-
-impl Book for Shelf {
-    fn len(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    fn find(&self, name: &str) -> Option<Place> {
-        name.strip_prefix("SYM").and_then(|number| number.parse().ok()).map(Place)
-    }
-
-    fn have(&self, place: Place) -> Option<Have> {
-        self.0[place.0 as usize].0
-    }
-
-    fn take(&mut self, place: Place, epoch: Epoch, tick: &Tick<'_>, _: Step) {
-        let (have, snapshot, guards) = &mut self.0[place.0 as usize];
-        tick.merge_into(snapshot, guards);
-        *have = Some(Have { epoch, seq: tick.seq });
-    }
-
-    fn absent(&mut self, _: Place) {}
-
-    fn cut_off(&mut self, _: CutOff) {}
-
-    fn restore(&mut self) {}
 }
 
 /// How long a snapshot of many symbols takes to be written and read, in ms, and its bytes.

@@ -11,6 +11,7 @@
 pub mod http2;
 #[path = "../../tests/support/recording.rs"]
 pub mod recording;
+pub mod shelf;
 pub mod venues;
 
 use bytes::Bytes;
