@@ -36,10 +36,12 @@ impl Reader {
             Self { updates: 0, bytes: 0, rounds: vec![frames], venue: connect(spec), batch: Batch::default() };
         reader.keep_updates();
         reader.venue = connect(spec);
-        if reader.rounds[0].iter().any(|frame| frame.contains(NUMBER)) {
+        let rising =
+            RISING.iter().find(|(key, _)| reader.rounds[0].iter().any(|frame| number_in(frame, key).is_some()));
+        if let Some(&(key, first)) = rising {
             let frames = reader.rounds.remove(0);
-            let mut number = 0..;
-            let mut numbered = |frame: &String| renumber(frame, number.next().unwrap_or(0));
+            let mut number = first..;
+            let mut numbered = |frame: &String| renumber(frame, key, number.next().unwrap_or(0));
             reader.rounds = (0..rounds).map(|_| frames.iter().map(&mut numbered).collect()).collect();
         }
         reader
@@ -79,12 +81,21 @@ impl Reader {
     }
 }
 
-/// Where a venue numbers the frames of a connection.
-const NUMBER: &str = r#""sequence_num":"#;
+/// Where a venue numbers the frames of a connection, or drops a price that is repeated within its second; and the first
+/// number.
+const RISING: [(&str, u64); 2] = [(r#""sequence_num":"#, 0), (r#""timestamp":"#, 1_790_951_467)];
 
-fn renumber(frame: &str, number: usize) -> String {
-    let Some((head, tail)) = frame.split_once(NUMBER) else { return frame.to_owned() };
-    format!("{head}{NUMBER}{number}{}", tail.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+/// What stands before the bare number of this key, and behind it.
+fn number_in<'a>(frame: &'a str, key: &str) -> Option<(&'a str, &'a str)> {
+    let at = frame.find(key)? + key.len();
+    let (head, tail) = frame.split_at(at);
+    let rest = tail.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    (rest.len() < tail.len()).then_some((head, rest))
+}
+
+fn renumber(frame: &str, key: &str, number: u64) -> String {
+    let Some((head, rest)) = number_in(frame, key) else { return frame.to_owned() };
+    format!("{head}{number}{rest}")
 }
 
 fn connect(spec: &'static Spec) -> Box<dyn Venue> {

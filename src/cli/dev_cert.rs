@@ -1,6 +1,5 @@
 //! `tickfan dev-cert`: a certificate for one's own machine, and a CA to trust for it.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -23,8 +22,6 @@ const EARLIER: Duration = Duration::from_secs(60 * 60);
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// The most names besides.
 const NAMES_MAX: usize = 32;
-/// Characters of a line of PEM.
-const PEM_COLUMNS: usize = 64;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The certificate to write.
@@ -120,9 +117,9 @@ impl DevCert {
         let key = KeyPair::generate()?;
         let site = site.signed_by(&key, &ca)?;
         Ok([
-            NewFile { name: "ca.pem", mode: 0o644, text: pem("CERTIFICATE", ca.der()) },
-            NewFile { name: "chain.pem", mode: 0o644, text: pem("CERTIFICATE", site.der()) },
-            NewFile { name: "key.pem", mode: 0o600, text: pem("PRIVATE KEY", key.serialized_der()) },
+            NewFile { name: "ca.pem", mode: 0o644, text: ca.pem() },
+            NewFile { name: "chain.pem", mode: 0o644, text: site.pem() },
+            NewFile { name: "key.pem", mode: 0o600, text: key.serialize_pem() },
             NewFile { name: "tickfan.toml", mode: 0o644, text: self.config(Path::new("")) },
         ])
     }
@@ -175,19 +172,6 @@ fn write(path: &Path, file: &NewFile) -> io::Result<()> {
     }
     let mut written = OpenOptions::new().write(true).create_new(true).mode(file.mode).open(path)?;
     written.write_all(file.text.as_bytes())
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {kind}-----\n");
-    let encoded = STANDARD.encode(der);
-    let mut rest = encoded.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(PEM_COLUMNS));
-        text.push_str(line);
-        text.push('\n');
-        rest = more;
-    }
-    text + &format!("-----END {kind}-----\n")
 }
 
 fn parse_name(text: &str) -> Result<String, String> {

@@ -1,10 +1,10 @@
 """Finnhub: `trade` frames with a list of trades each, in no order.
 
 The venue's numbers of conditions: "12" is an odd lot, which is never the last price, "24" a trade outside the regular
-session. A size of zero says that there is none.
+session. A trade of a stock without conditions has its session by its time. A size of zero says that there is none.
 """
 
-from digits import Unreadable, micros, read_json
+from digits import Unreadable, micros, read_json, us_session
 from model import CLEAR, KEEP, Frame
 
 ODD_LOT, EXTENDED = "12", "24"
@@ -42,4 +42,6 @@ class Reader:
         time = frame.read(lambda text: micros(text, 1_000), trade.get("t", KEEP))
         size = trade.get("v", KEEP)
         session = "extended" if EXTENDED in conditions else "regular"
+        if not conditions and ":" not in trade["s"]:
+            session = us_session(time)
         frame.trade(symbol, None, time, trade.get("p", KEEP), CLEAR if size == "0" else size, CLEAR, session=session)

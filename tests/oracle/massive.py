@@ -7,7 +7,7 @@ it is that one again. The ids of conditions decide whether it may be the last pr
 from digits import Unreadable, micros, read_json
 from model import CLEAR, KEEP, Frame
 
-INELIGIBLE = {2, 5, 7, 10, 13, 15, 16, 20, 21, 22, 29, 32, 33, 37, 52, 53}
+INELIGIBLE = {2, 5, 7, 10, 13, 15, 16, 20, 21, 22, 29, 32, 33, 37, 42, 43, 44, 46, 47, 48, 49, 50, 51, 52, 53, 54}
 EXTENDED = 12
 
 

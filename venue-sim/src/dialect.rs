@@ -44,6 +44,11 @@ pub trait Dialect: Send {
     /// If the venue would not accept the frame: a wrong shape, too many names, a connection over its limit.
     fn answer(&mut self, request: &str) -> Vec<String>;
 
+    /// The close frame that follows the last answer, where the venue ends the connection.
+    fn closing(&self) -> Option<Message> {
+        None
+    }
+
     /// The names in frames of data that are subscribed in each channel, in their order.
     fn subscribed(&self) -> Vec<String> {
         Vec::new()

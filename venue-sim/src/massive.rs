@@ -33,7 +33,7 @@ fn status(status: &str, words: &str) -> String {
     format!(r#"[{{"ev":"status","status":"{status}","message":"{words}"}}]"#)
 }
 
-/// It comes after the login, and a close frame follows.
+/// It comes after the login.
 fn too_many_connections() -> String {
     status("max_connections", "Maximum number of websocket connections exceeded. ")
 }
@@ -132,6 +132,10 @@ impl Dialect for Massive {
             )
         };
         Some([limits(number, 17), limits(number + 1, 18)])
+    }
+
+    fn closing(&self) -> Option<Message> {
+        (self.account == Some(Account::NoConnectionLeft) && self.is_logged_in).then(|| close(1008, "policy violation"))
     }
 
     fn eviction(&mut self) -> Option<Vec<Message>> {

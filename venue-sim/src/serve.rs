@@ -65,7 +65,8 @@ pub async fn serve(
             frame = connection.socket.next() => match frame {
                 Some(Ok(Message::Text(request))) => {
                     seen(&request);
-                    dialect.answer(&request).into_iter().map(Message::text).collect()
+                    let answers = dialect.answer(&request).into_iter().map(Message::text);
+                    answers.chain(dialect.closing()).collect()
                 }
                 Some(Ok(_)) => Vec::new(),
                 Some(Err(_)) | None => return,

@@ -14,60 +14,64 @@ use crate::venue::{
     Batch, DecodeError, Message,
     kit::{
         Names,
+        object::{self, object},
         raw::{Exact, Raw, Value, required, side_of_quote},
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, collections::HashSet};
 
-/// The fields of all elements that are used, under the venue's own names, so that one pass over the bytes is enough.
-/// Prices have fractions, so none is plain.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-#[expect(non_snake_case, reason = "the venue's keys, which differ by case alone")]
-#[derive(Default)]
-pub(super) struct Event<'a> {
-    pub(super) T: Exact<'a>,
-    pub(super) msg: Exact<'a>,
-    pub(super) code: Exact<'a>,
-    // Subscriptions.
-    trades: Exact<'a>,
-    quotes: Exact<'a>,
-    dailyBars: Exact<'a>,
-    statuses: Exact<'a>,
-    lulds: Exact<'a>,
-    // All data.
-    S: Exact<'a>,
-    t: Exact<'a>,
-    z: Exact<'a>,
-    // Trades and cancels; in a bar `c` is its close.
-    i: Exact<'a>,
-    x: Exact<'a>,
-    p: Exact<'a>,
-    s: Exact<'a>,
-    pub(super) c: Exact<'a>,
-    // Of coins: the taker's side.
-    tks: Exact<'a>,
-    // Quotes.
-    bp: Exact<'a>,
-    bs: Exact<'a>,
-    ap: Exact<'a>,
-    #[serde(rename = "as")]
-    ask_size: Exact<'a>,
-    // Bars.
-    o: Exact<'a>,
-    h: Exact<'a>,
-    l: Exact<'a>,
-    v: Exact<'a>,
-    // Corrections: the original's id, and the corrected trade.
-    oi: Exact<'a>,
-    ci: Exact<'a>,
-    cp: Exact<'a>,
-    cs: Exact<'a>,
-    cc: Exact<'a>,
-    // Statuses: the code, and the reason's.
-    sc: Exact<'a>,
-    rc: Exact<'a>,
+object! {
+    /// The fields of all elements that are used.
+    Event {
+        kind = "T",
+        msg = "msg",
+        code = "code",
+        // Subscriptions.
+        trades = "trades",
+        quotes = "quotes",
+        daily_bars = "dailyBars",
+        statuses = "statuses",
+        lulds = "lulds",
+        // All data.
+        symbol = "S",
+        time = "t",
+        tape = "z",
+        // Trades and cancels; of a bar `c` is the close.
+        id = "i",
+        exchange = "x",
+        price = "p",
+        size = "s",
+        conditions = "c",
+        // Of coins: the taker's side.
+        taker = "tks",
+        // Quotes.
+        bid = "bp",
+        bid_size = "bs",
+        ask = "ap",
+        ask_size = "as",
+        // Bars.
+        open = "o",
+        high = "h",
+        low = "l",
+        volume = "v",
+        // Corrections: the original's id, and the corrected trade.
+        original_id = "oi",
+        corrected_id = "ci",
+        corrected_price = "cp",
+        corrected_size = "cs",
+        corrected_conditions = "cc",
+        // Statuses: the code, and the reason's.
+        status = "sc",
+        reason = "rc",
+    }
+}
+
+/// Inside an answer with snapshots.
+impl<'de: 'a, 'a> Deserialize<'de> for Event<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::parse(deserializer)
+    }
 }
 
 impl<'a> Event<'a> {
@@ -76,8 +80,8 @@ impl<'a> Event<'a> {
     pub(super) fn lists(&self, channels: Channels) -> Option<Vec<HashSet<Cow<'a, str>>>> {
         let lists: &[Exact<'a>] = match channels {
             Channels::Prices => &[self.trades, self.quotes],
-            Channels::Extras => &[self.dailyBars, self.statuses, self.lulds],
-            Channels::Bars => &[self.dailyBars],
+            Channels::Extras => &[self.daily_bars, self.statuses, self.lulds],
+            Channels::Bars => &[self.daily_bars],
         };
         let names = |list: &Exact<'a>| match list.texts() {
             Some(names) => Some(names.into_iter().collect()),
@@ -99,7 +103,7 @@ impl<'a> Event<'a> {
         if !matches!(kind, "t" | "q" | "d" | "s" | "c" | "x" | "l") {
             return Ok(Message::Other);
         }
-        let symbol = names.find(self.S)?;
+        let symbol = names.find(self.symbol)?;
         let update = Update { symbol, ..Update::default() };
         let by_arrival = !has_one_clock;
         let update = match kind {
@@ -115,7 +119,7 @@ impl<'a> Event<'a> {
             "s" => Update { status: Some(self.status(batch)), ..update },
             "c" => Update { correction: self.correction(batch), ..update },
             "x" => {
-                let of = key(self.x, self.i, batch);
+                let of = key(self.exchange, self.id, batch);
                 Update { correction: of.map(|of| Correction { of, now: None }), ..update }
             }
             // The limits of the price: nothing here shows them, but they prove that data flow.
@@ -126,15 +130,16 @@ impl<'a> Event<'a> {
     }
 
     pub(super) fn trade(&self, by_arrival: bool, batch: &mut Batch) -> Option<TradeUpdate> {
-        let session = self.session(self.c)?;
+        let session = self.session(self.conditions)?;
         // Coins trade on one exchange, which names neither itself nor corrections.
-        let key = if self.x.is_there() || self.z.is_there() { key(self.x, self.i, batch) } else { None };
+        let key =
+            if self.exchange.is_there() || self.tape.is_there() { key(self.exchange, self.id, batch) } else { None };
         let errors = &mut batch.errors;
         Some(TradeUpdate {
-            sequence: Sequence { id: None, time: self.t.rfc3339(errors), by_arrival },
-            price: required(self.p.decimal(errors), errors),
-            size: required(self.s.decimal(errors), errors),
-            side: match self.tks.word(errors, taker) {
+            sequence: Sequence { id: None, time: self.time.rfc3339(errors), by_arrival },
+            price: required(self.price.decimal(errors), errors),
+            size: required(self.size.decimal(errors), errors),
+            side: match self.taker.word(errors, taker) {
                 Field::Keep => Field::Clear,
                 side => side,
             },
@@ -145,9 +150,9 @@ impl<'a> Event<'a> {
 
     pub(super) fn quote(&self, by_arrival: bool, batch: &mut Batch) -> QuoteUpdate {
         let errors = &mut batch.errors;
-        let (bid, bid_size) = side_of_quote(self.bp, self.bs, errors);
-        let (ask, ask_size) = side_of_quote(self.ap, self.ask_size, errors);
-        let sequence = Sequence { id: None, time: self.t.rfc3339(errors), by_arrival };
+        let (bid, bid_size) = side_of_quote(self.bid, self.bid_size, errors);
+        let (ask, ask_size) = side_of_quote(self.ask, self.ask_size, errors);
+        let sequence = Sequence { id: None, time: self.time.rfc3339(errors), by_arrival };
         QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
     }
 
@@ -164,20 +169,25 @@ impl<'a> Event<'a> {
     pub(super) fn bar(&self, batch: &mut Batch) -> StatsUpdate {
         let errors = &mut batch.errors;
         StatsUpdate {
-            sequence: Sequence { time: self.t.rfc3339(errors), ..Sequence::default() },
+            sequence: Sequence { time: self.time.rfc3339(errors), ..Sequence::default() },
             window: Field::Set(StatsWindow::Day),
-            open: required(self.o.decimal(errors), errors),
-            high: required(self.h.decimal(errors), errors),
-            low: required(self.l.decimal(errors), errors),
-            volume: required(self.v.decimal(errors), errors),
+            open: required(self.open.decimal(errors), errors),
+            high: required(self.high.decimal(errors), errors),
+            low: required(self.low.decimal(errors), errors),
+            volume: required(self.volume.decimal(errors), errors),
             prev_close: Field::Keep,
         }
     }
 
+    /// A bar's close, which has the key of a trade's conditions.
+    pub(super) fn close(&self) -> Exact<'a> {
+        self.conditions
+    }
+
     fn status(&self, batch: &mut Batch) -> StatusUpdate {
-        let code = self.sc.text().unwrap_or_default();
-        let reason = self.rc.text().unwrap_or_default();
-        let sequence = Sequence { time: self.t.rfc3339(&mut batch.errors), ..Sequence::default() };
+        let code = self.status.text().unwrap_or_default();
+        let reason = self.reason.text().unwrap_or_default();
+        let sequence = Sequence { time: self.time.rfc3339(&mut batch.errors), ..Sequence::default() };
         StatusUpdate {
             sequence,
             closed: None,
@@ -187,16 +197,16 @@ impl<'a> Event<'a> {
     }
 
     fn correction(&self, batch: &mut Batch) -> Option<Correction> {
-        let of = key(self.x, self.oi, batch)?;
-        let new_key = key(self.x, self.ci, batch);
+        let of = key(self.exchange, self.original_id, batch)?;
+        let new_key = key(self.exchange, self.corrected_id, batch);
         let errors = &mut batch.errors;
         let corrected = |session: TradingSession| Corrected {
             key: new_key,
-            price: required(self.cp.decimal(errors), errors),
-            size: required(self.cs.decimal(errors), errors),
+            price: required(self.corrected_price.decimal(errors), errors),
+            size: required(self.corrected_size.decimal(errors), errors),
             session,
         };
-        Some(Correction { of, now: self.session(self.cc).map(corrected) })
+        Some(Correction { of, now: self.session(self.corrected_conditions).map(corrected) })
     }
 
     /// In which session a trade with these conditions is shown. Conditions that cannot be read hide nothing.
@@ -206,7 +216,7 @@ impl<'a> Event<'a> {
     }
 
     fn tape(&self) -> Option<Tape> {
-        Tape::parse(&self.z.text()?)
+        Tape::parse(&self.tape.text()?)
     }
 }
 

@@ -207,7 +207,7 @@ impl Alpaca {
     }
 
     fn event(&mut self, event: &Event<'_>, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let kind = event.T.text().ok_or(DecodeError::Shape)?;
+        let kind = event.kind.text().ok_or(DecodeError::Shape)?;
         match &*kind {
             "success" => {
                 let message = event.msg.text().ok_or(DecodeError::Shape)?;

@@ -146,7 +146,7 @@ impl Alpaca {
     fn figures(&mut self, symbol: FeedSymbol, state: &State<'_>, batch: &mut Batch) -> Option<StatsUpdate> {
         let stats = state.daily_bar.as_ref()?.bar(batch);
         let says = self.days.told(symbol, stats.sequence.time?);
-        let close = |bar: &Event<'_>| required(bar.c.decimal(&mut batch.errors), &mut batch.errors);
+        let close = |bar: &Event<'_>| required(bar.close().decimal(&mut batch.errors), &mut batch.errors);
         // What has not traded before has no close.
         let prev_close = state.prev_daily_bar.as_ref().map_or(Field::Clear, close);
         match says {

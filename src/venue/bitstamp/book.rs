@@ -6,7 +6,7 @@ use crate::{
     venue::{
         DecodeError,
         kit::{
-            object::Object,
+            object::object,
             raw::{Exact, Raw},
             scan,
         },
@@ -24,24 +24,13 @@ pub(super) struct Book<'a> {
     pub(super) ask: [Exact<'a>; 2],
 }
 
-/// A book with all its levels.
-#[derive(Default)]
-pub(super) struct Levels<'a> {
-    timestamp: Exact<'a>,
-    microtimestamp: Exact<'a>,
-    bids: Exact<'a>,
-    asks: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Levels<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        Some(match key {
-            "timestamp" => &mut self.timestamp,
-            "microtimestamp" => &mut self.microtimestamp,
-            "bids" => &mut self.bids,
-            "asks" => &mut self.asks,
-            _ => return None,
-        })
+object! {
+    /// A book with all its levels.
+    Levels {
+        timestamp = "timestamp",
+        microtimestamp = "microtimestamp",
+        bids = "bids",
+        asks = "asks",
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         Batch, DecodeError, Message,
         kit::{
             Aim, Names,
-            object::{self, Object},
+            object::{self, Object, object},
             raw::{Exact, Raw, TimeUnit, Value, required},
             scan,
         },
@@ -99,22 +99,12 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
     }
 }
 
-/// The fields of all messages.
-#[derive(Default)]
-struct Frame<'a> {
-    event: Exact<'a>,
-    channel: Exact<'a>,
-    data: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Frame<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "event" => Some(&mut self.event),
-            "channel" => Some(&mut self.channel),
-            "data" => Some(&mut self.data),
-            _ => None,
-        }
+object! {
+    /// The fields of all messages.
+    Frame {
+        event = "event",
+        channel = "channel",
+        data = "data",
     }
 }
 
@@ -135,15 +125,10 @@ impl Frame<'_> {
     }
 }
 
-/// What is said of an error.
-#[derive(Default)]
-struct Error<'a> {
-    message: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Error<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        (key == "message").then_some(&mut self.message)
+object! {
+    /// What is said of an error.
+    Error {
+        message = "message",
     }
 }
 
@@ -181,28 +166,15 @@ impl Data<'_> {
     }
 }
 
-/// The fields of a trade that are used.
-#[derive(Debug, Default)]
-pub(super) struct Trade<'a> {
-    id: Exact<'a>,
-    timestamp: Exact<'a>,
-    microtimestamp: Exact<'a>,
-    price_str: Exact<'a>,
-    amount_str: Exact<'a>,
-    kind: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Trade<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        Some(match key {
-            "id" => &mut self.id,
-            "timestamp" => &mut self.timestamp,
-            "microtimestamp" => &mut self.microtimestamp,
-            "price_str" => &mut self.price_str,
-            "amount_str" => &mut self.amount_str,
-            "type" => &mut self.kind,
-            _ => return None,
-        })
+object! {
+    /// The fields of a trade that are used.
+    Trade {
+        id = "id",
+        timestamp = "timestamp",
+        microtimestamp = "microtimestamp",
+        price_str = "price_str",
+        amount_str = "amount_str",
+        kind = "type",
     }
 }
 

@@ -3,21 +3,20 @@
 //! The venue does not publish what its numbers of conditions mean. Recorded frames tell two of them: `12` stands at
 //! every trade of less than 100 shares and at no other, an odd lot; `24` stands at every trade outside the regular
 //! session and at no other. An odd lot is never the consolidated last price. A number that is not known never hides a
-//! trade.
+//! trade. A trade without conditions has its session by its time.
 
 use crate::{
-    market::{FeedSymbol, Field, Reason, Sequence, TradeUpdate, TradingSession, UnixMicros, Update},
+    market::{self, FeedSymbol, Field, Reason, Sequence, TradeUpdate, TradingSession, UnixMicros, Update},
     telemetry::labels::Tally,
     venue::{
         Batch, DecodeError, Message,
         kit::{
             Names,
-            object::{self, Object},
+            object::{self, object},
             raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
         },
     },
 };
-use serde::Deserialize;
 
 const ODD_LOT: &str = "12";
 const EXTENDED: &str = "24";
@@ -58,22 +57,12 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
     }
 }
 
-/// The fields of all messages.
-#[derive(Default)]
-struct Frame<'a> {
-    kind: Exact<'a>,
-    data: Exact<'a>,
-    msg: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Frame<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "type" => Some(&mut self.kind),
-            "data" => Some(&mut self.data),
-            "msg" => Some(&mut self.msg),
-            _ => None,
-        }
+object! {
+    /// The fields of all messages.
+    Frame {
+        kind = "type",
+        data = "data",
+        msg = "msg",
     }
 }
 
@@ -102,9 +91,9 @@ fn refusal(words: &str, names: &Names) -> Result<Refusal, DecodeError> {
 /// The trades of a frame, oldest first. Of a frame with more than fit, so many of the oldest were read before.
 fn trades(list: Exact<'_>, before: usize, names: &Names, batch: &mut Batch) -> Result<(), DecodeError> {
     let mut all: Vec<(Option<UnixMicros>, Trade<'_>)> = Vec::new();
-    let read = list.each(|trade: Trade<'_>| {
+    let read = object::each_of(list, |trade: Trade<'_>| {
         // What is wrong with a time is counted when the trade is read.
-        all.push((trade.t.time(TimeUnit::Millis, &mut Tally::default()), trade));
+        all.push((trade.time.time(TimeUnit::Millis, &mut Tally::default()), trade));
     });
     // Equal times keep their order. A whole frame is sorted before any of it is read.
     all.sort_by_key(|(time, _)| *time);
@@ -124,30 +113,30 @@ fn trades(list: Exact<'_>, before: usize, names: &Names, batch: &mut Batch) -> R
     Ok(())
 }
 
-/// The fields of a trade.
-#[derive(Deserialize, Default)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-struct Trade<'a> {
-    c: Exact<'a>,
-    p: Exact<'a>,
-    s: Exact<'a>,
-    t: Exact<'a>,
-    v: Exact<'a>,
+object! {
+    /// The fields of a trade.
+    Trade {
+        conditions = "c",
+        price = "p",
+        symbol = "s",
+        time = "t",
+        volume = "v",
+    }
 }
 
 impl Trade<'_> {
     fn read(&self, names: &Names, batch: &mut Batch) -> Result<(), DecodeError> {
-        let symbol = names.find(self.s)?;
-        let Some(session) = self.session() else {
+        let symbol = names.find(self.symbol)?;
+        let time: Option<UnixMicros> = self.time.time(TimeUnit::Millis, &mut batch.errors);
+        let Some(session) = self.session(time) else {
             batch.ineligible += 1;
             return Ok(());
         };
         let errors = &mut batch.errors;
-        let time: Option<UnixMicros> = self.t.time(TimeUnit::Millis, errors);
         let trade = TradeUpdate {
             sequence: Sequence { time, ..Sequence::default() },
-            price: required(self.p.decimal(errors), errors),
-            size: unless_zero(required(self.v.decimal(errors), errors)),
+            price: required(self.price.decimal(errors), errors),
+            size: unless_zero(required(self.volume.decimal(errors), errors)),
             side: Field::Clear,
             session,
             key: None,
@@ -158,13 +147,23 @@ impl Trade<'_> {
 
     /// In which session the trade is shown; `None` where it may not be the last price. Conditions that cannot be read
     /// hide nothing.
-    fn session(&self) -> Option<TradingSession> {
-        if !matches!(self.c.raw(), Raw::Json(_)) {
-            return Some(TradingSession::Regular);
+    fn session(&self, time: Option<UnixMicros>) -> Option<TradingSession> {
+        let (mut is_odd_lot, mut is_extended, mut has_any, mut are_read) = (false, false, false, true);
+        let read = object::each_value(self.conditions, |condition| {
+            has_any = true;
+            match condition.raw() {
+                Raw::Text(ODD_LOT) => is_odd_lot = true,
+                Raw::Text(EXTENDED) => is_extended = true,
+                Raw::Text(_) => {}
+                _ => are_read = false,
+            }
+        });
+        if !has_any || !are_read || read.is_err() {
+            // Another exchange, which stands before a colon, has hours of its own.
+            let is_us_stock = self.symbol.text().is_some_and(|name| !name.contains(':'));
+            return Some(time.filter(|_| is_us_stock).map_or(TradingSession::Regular, market::us_session));
         }
-        let conditions = self.c.texts().unwrap_or_default();
-        let has = |condition: &str| conditions.iter().any(|has| has == condition);
-        let session = if has(EXTENDED) { TradingSession::Extended } else { TradingSession::Regular };
-        (!has(ODD_LOT)).then_some(session)
+        let session = if is_extended { TradingSession::Extended } else { TradingSession::Regular };
+        (!is_odd_lot).then_some(session)
     }
 }

@@ -78,11 +78,28 @@ fn an_odd_lot_is_not_shown_and_an_unknown_condition_hides_nothing() {
         (r#"["1","12"]"#, None),
         (r#"["1","24","12"]"#, None),
     ] {
-        let frame = format!(r#"{{"data":[{{"c":{conditions},"p":1,"s":"AAPL","t":1,"v":5}}],"type":"trade"}}"#);
+        let frame =
+            format!(r#"{{"data":[{{"c":{conditions},"p":1,"s":"AAPL","t":1680286538064,"v":5}}],"type":"trade"}}"#);
         let (_, batch) = read(frame);
         let found = batch.updates.first().map(|update| update.trade.unwrap().session);
         assert_eq!((found, batch.ineligible), (session, u64::from(session.is_none())), "{conditions}");
     }
+}
+
+#[test]
+fn a_stock_without_conditions_has_its_session_by_the_time() {
+    let session = |symbol: &str, conditions: &str, time: u64| {
+        let frame = format!(r#"{{"data":[{{{conditions}"p":1,"s":"{symbol}","t":{time},"v":5}}],"type":"trade"}}"#);
+        read(frame).1.updates[0].trade.unwrap().session
+    };
+    // 2023-03-31, a Friday: 14:15 and 18:15 in New York.
+    let (open, late) = (1_680_286_538_064, 1_680_300_938_064);
+    for conditions in ["", r#""c":null,"#, r#""c":[],"#, r#""c":[1],"#] {
+        assert_eq!(session("AAPL", conditions, open), TradingSession::Regular, "{conditions}");
+        assert_eq!(session("AAPL", conditions, late), TradingSession::Extended, "{conditions}");
+        assert_eq!(session("BINANCE:BTCUSDT", conditions, late), TradingSession::Regular, "{conditions}");
+    }
+    assert_eq!(session("AAPL", r#""c":["1"],"#, late), TradingSession::Regular, "the venue says so");
 }
 
 #[test]

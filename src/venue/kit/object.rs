@@ -1,9 +1,9 @@
-//! Objects that are filled field by field: by the scan where they hold flat values without blanks, else by a parser.
-//! Both keep every number's own digits.
+//! Objects that are filled field by field, and lists: read by the scan where they hold flat values, and flat lists of
+//! these, without blanks, else by a parser. Both keep every number's own digits.
 
 use super::{
     list::{self, Place},
-    raw::{self, Exact, Value as _},
+    raw::{self, Exact, Raw, Value as _},
     scan,
 };
 use crate::venue::DecodeError;
@@ -12,6 +12,27 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 use std::{borrow::Cow, fmt, marker::PhantomData};
+
+/// Declares an object whose fields are those of a message that are used, each with the venue's own key.
+macro_rules! object {
+    ($(#[$about:meta])* $name:ident { $($field:ident = $key:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> {
+            $(pub(super) $field: $crate::venue::kit::raw::Exact<'a>,)+
+        }
+
+        impl<'a> $crate::venue::kit::object::Object<'a> for $name<'a> {
+            fn field(&mut self, key: &str) -> Option<&mut $crate::venue::kit::raw::Exact<'a>> {
+                Some(match key {
+                    $($key => &mut self.$field,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+pub(in crate::venue) use object;
 
 /// An object of a message.
 pub(in crate::venue) trait Object<'a>: Default {
@@ -45,11 +66,77 @@ pub(in crate::venue) fn each<'a, T: Object<'a>>(
         if let Some((object, rest)) = scanned(text) {
             return Some((object, json.len() - rest.len()));
         }
-        let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Parsed<T>>();
-        let Parsed(object) = objects.next()?.ok()?;
-        Some((object, at + objects.byte_offset()))
+        let (Parsed(object), end) = raw::parsed(serde_json::Deserializer::from_str(text), at)?;
+        Some((object, end))
     };
     list::walk(json.as_bytes(), from, read, take).ok_or_else(|| raw::misfit(json.as_bytes()))
+}
+
+/// Hands over the objects of a frame that is a list, from this place on, 0 at first, until `take` wants no more. Returns
+/// the place of the rest, or 0 where nothing is left.
+///
+/// # Errors
+/// As for [`each`].
+pub(in crate::venue) fn each_of_frame<'a, T: Object<'a>>(
+    frame: &'a [u8],
+    from: usize,
+    take: impl FnMut(T) -> bool,
+) -> Result<usize, DecodeError> {
+    let text = std::str::from_utf8(frame).map_err(|_| DecodeError::Json)?;
+    let begin = match from {
+        0 => list::begin(frame, 0).ok_or_else(|| raw::misfit(frame))?,
+        from => Place::Element(from),
+    };
+    match each(text, begin, take)? {
+        Place::Element(at) => Ok(at),
+        Place::End(at) if list::after_blanks(frame, at) == frame.len() => Ok(0),
+        Place::End(_) => Err(raw::misfit(frame)),
+    }
+}
+
+/// Hands over the objects of a list inside a message.
+///
+/// # Errors
+/// [`DecodeError::Shape`] for anything but a list, else as for [`each`].
+pub(in crate::venue) fn each_of<'a, T: Object<'a>>(
+    list: Exact<'a>,
+    mut take: impl FnMut(T),
+) -> Result<(), DecodeError> {
+    let Raw::Json(json) = list.raw() else { return Err(DecodeError::Shape) };
+    let read = each_of_frame(json.as_bytes(), 0, |object| {
+        take(object);
+        true
+    });
+    read.map(|_| ())
+}
+
+/// Hands over the elements of a list inside a message: values, numbers, rarely more.
+///
+/// # Errors
+/// As for [`each_of`].
+pub(in crate::venue) fn each_value<'a>(list: Exact<'a>, mut take: impl FnMut(Exact<'a>)) -> Result<(), DecodeError> {
+    let Raw::Json(json) = list.raw() else { return Err(DecodeError::Shape) };
+    let read = |at: usize| match scan::exact(&json[at..]) {
+        Some((value, rest)) => Some((value, json.len() - rest.len())),
+        None => raw::parsed(serde_json::Deserializer::from_str(&json[at..]), at),
+    };
+    let take = |value| {
+        take(value);
+        true
+    };
+    let ended = list::begin(json.as_bytes(), 0).and_then(|begin| list::walk(json.as_bytes(), begin, read, take));
+    match ended {
+        Some(Place::End(at)) if at == json.len() => Ok(()),
+        _ => Err(raw::misfit(json.as_bytes())),
+    }
+}
+
+/// An object inside a message that a parser reads.
+///
+/// # Errors
+/// The parser's, for anything but an object, and for one that repeats a field.
+pub(in crate::venue) fn parse<'de, T: Object<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Parsed::deserialize(deserializer).map(|Parsed(object)| object)
 }
 
 /// An object as venues write it nearly always, and what follows it.
@@ -97,7 +184,6 @@ struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::kit::raw::Raw;
     use proptest::prelude::*;
 
     #[derive(Debug, Default)]

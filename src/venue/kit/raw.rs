@@ -354,15 +354,21 @@ pub(in crate::venue) fn each_from<'a, T: Deserialize<'a>>(
 }
 
 fn elements<'a, T: Deserialize<'a>>(frame: &'a [u8], from: usize, take: impl FnMut(T) -> bool) -> Option<usize> {
-    let read = |at: usize| {
-        let mut values = serde_json::Deserializer::from_slice(&frame[at..]).into_iter::<T>();
-        Some((values.next()?.ok()?, at + values.byte_offset()))
-    };
+    let read = |at: usize| parsed(serde_json::Deserializer::from_slice(&frame[at..]), at);
     let from = if from == 0 { list::begin(frame, 0)? } else { Place::Element(from) };
     match list::walk(frame, from, read, take)? {
         Place::Element(at) => Some(at),
         Place::End(at) => (list::after_blanks(frame, at) == frame.len()).then_some(0),
     }
+}
+
+/// The element that a parser reads at a place, and where it ends.
+pub(super) fn parsed<'a, T: Deserialize<'a>>(
+    parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+    at: usize,
+) -> Option<(T, usize)> {
+    let mut values = parser.into_iter::<T>();
+    Some((values.next()?.ok()?, at + values.byte_offset()))
 }
 
 /// What bytes are that do not fit.

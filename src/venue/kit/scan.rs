@@ -22,7 +22,8 @@ pub(in crate::venue) fn fields<'a>(
     each_field(object, value, take)
 }
 
-/// The same for an object that may also hold numbers with a sign, a fraction or an exponent. Numbers keep their digits.
+/// The same for an object that may also hold numbers with a sign, a fraction or an exponent, and lists of plain values
+/// and such numbers. Numbers keep their digits.
 pub(in crate::venue) fn exact_fields<'a>(
     object: &'a str,
     mut take: impl FnMut(&'a str, Exact<'a>) -> Option<()>,
@@ -82,10 +83,20 @@ pub(in crate::venue) fn key(field: &str) -> Option<(&str, &str)> {
 }
 
 fn exact_value(text: &str) -> Option<(Raw<'_>, &str)> {
-    match *text.as_bytes().first()? {
+    if text.starts_with('[') {
+        let rest = list(text, |text| exact(text).map(|(_, rest)| rest))?;
+        return Some((Raw::Json(&text[..text.len() - rest.len()]), rest));
+    }
+    exact(text).map(|(Exact(value), rest)| (value, rest))
+}
+
+/// The plain value or the number that a text begins with, and what follows it.
+pub(in crate::venue) fn exact(text: &str) -> Option<(Exact<'_>, &str)> {
+    let (value, rest) = match *text.as_bytes().first()? {
         b'-' | b'0'..=b'9' => number(text),
         _ => value(text),
-    }
+    }?;
+    Some((Exact(value), rest))
 }
 
 /// A number as JSON writes it.
@@ -224,8 +235,27 @@ mod tests {
         for number in ["0", "-0", "0.00044780", "18446744073709551616", "-1.5e-8", "1E+2", "0e0"] {
             assert_eq!(scanned(number), Some(format!("Json({number:?})")));
         }
-        for other in ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "1.e2", "--1", "1 ", "0x1", "NaN", "[1]", "{}"] {
+        for other in ["", "-", "01", "1.", ".5", "+1", "1e", "1e+", "1.e2", "--1", "1 ", "0x1", "NaN", "{}"] {
             assert_eq!(scanned(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_values_is_taken_as_it_stands() {
+        let taken = |list: &str| {
+            let object = format!("{{\"a\":{list}}}x");
+            let mut taken = None;
+            let rest = exact_fields(&object, |_, value| {
+                taken = Some(format!("{:?}", value.raw()));
+                Some(())
+            })?;
+            (rest == "x").then_some(taken).flatten()
+        };
+        for list in ["[]", "[1]", "[-1.50,\"é\",null,true]"] {
+            assert_eq!(taken(list), Some(format!("{:?}", Raw::Json(list))));
+        }
+        for other in ["[", "[1", "[1,]", "[,]", "[ 1]", "[1 ]", "[[1]]", "[{}]", "[\"\\n\"]", "[01]", "[1}"] {
+            assert_eq!(taken(other), None, "{other}");
         }
     }
 

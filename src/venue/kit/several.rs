@@ -1,22 +1,21 @@
 //! Frames that hold several messages.
 
-use super::raw;
+use super::object::{self, Object};
 use crate::venue::{Batch, DecodeError, Message};
-use serde::Deserialize;
 
 /// Reads a frame that is a list of events, from where the batch was full. Returns the message that stands for all; what
 /// cannot be read of one event is counted, and the others stand.
 ///
 /// # Errors
 /// [`DecodeError`] where nothing of the frame can be read.
-pub(in crate::venue) fn read_each<'a, E: Deserialize<'a>>(
+pub(in crate::venue) fn read_each<'a, E: Object<'a>>(
     frame: &'a [u8],
     batch: &mut Batch,
     mut read: impl FnMut(&E, &mut Batch) -> Result<Message, DecodeError>,
 ) -> Result<Message, DecodeError> {
     let mut most = Message::Other;
     let from = std::mem::take(&mut batch.read_on);
-    let rest = raw::each_from(frame, from, |event: E| {
+    let rest = object::each_of_frame(frame, from, |event: E| {
         match read(&event, batch) {
             Ok(message) => most = keep_both(most, message, &mut batch.answers),
             Err(reason) => batch.errors.count(reason),

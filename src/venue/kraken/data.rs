@@ -8,8 +8,8 @@ use crate::{
         kit::{
             Names,
             list::{self, Place},
-            object::{self, Object},
-            raw::{self, Exact, Value, required, side_of_quote, unless_zero},
+            object::{self, object},
+            raw::{self, Value, required, side_of_quote, unless_zero},
             scan,
         },
     },
@@ -166,47 +166,26 @@ fn is_online_system(word: &str) -> Option<bool> {
     }
 }
 
-/// The fields of all items of market data and of the status.
-#[derive(Default)]
-struct Item<'a> {
-    symbol: Exact<'a>,
-    timestamp: Exact<'a>,
-    // Trades.
-    side: Exact<'a>,
-    price: Exact<'a>,
-    qty: Exact<'a>,
-    trade_id: Exact<'a>,
-    // Tickers.
-    bid: Exact<'a>,
-    bid_qty: Exact<'a>,
-    ask: Exact<'a>,
-    ask_qty: Exact<'a>,
-    high: Exact<'a>,
-    low: Exact<'a>,
-    volume: Exact<'a>,
-    // The status.
-    system: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Item<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        Some(match key {
-            "symbol" => &mut self.symbol,
-            "timestamp" => &mut self.timestamp,
-            "side" => &mut self.side,
-            "price" => &mut self.price,
-            "qty" => &mut self.qty,
-            "trade_id" => &mut self.trade_id,
-            "bid" => &mut self.bid,
-            "bid_qty" => &mut self.bid_qty,
-            "ask" => &mut self.ask,
-            "ask_qty" => &mut self.ask_qty,
-            "high" => &mut self.high,
-            "low" => &mut self.low,
-            "volume" => &mut self.volume,
-            "system" => &mut self.system,
-            _ => return None,
-        })
+object! {
+    /// The fields of all items of market data and of the status.
+    Item {
+        symbol = "symbol",
+        timestamp = "timestamp",
+        // Trades.
+        side = "side",
+        price = "price",
+        qty = "qty",
+        trade_id = "trade_id",
+        // Tickers.
+        bid = "bid",
+        bid_qty = "bid_qty",
+        ask = "ask",
+        ask_qty = "ask_qty",
+        high = "high",
+        low = "low",
+        volume = "volume",
+        // The status.
+        system = "system",
     }
 }
 

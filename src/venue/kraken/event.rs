@@ -7,8 +7,8 @@ use crate::{
         Batch, DecodeError, Failure, Message,
         kit::{
             Aim, Names,
-            object::{self, Object},
-            raw::{Exact, Raw, Value},
+            object::{self, object},
+            raw::{Raw, Value},
         },
     },
 };
@@ -75,37 +75,19 @@ fn failed(failure: Failure) -> Event {
     Event::Message(Message::Failed(failure))
 }
 
-/// The fields of all messages.
-#[derive(Default)]
-#[expect(non_snake_case, reason = "the venue's keys, of which two differ by case alone")]
-struct Frame<'a> {
-    channel: Exact<'a>,
-    kind: Exact<'a>,
-    data: Exact<'a>,
-    method: Exact<'a>,
-    req_id: Exact<'a>,
-    success: Exact<'a>,
-    result: Exact<'a>,
-    symbol: Exact<'a>,
-    error: Exact<'a>,
-    Error: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Frame<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        Some(match key {
-            "channel" => &mut self.channel,
-            "type" => &mut self.kind,
-            "data" => &mut self.data,
-            "method" => &mut self.method,
-            "req_id" => &mut self.req_id,
-            "success" => &mut self.success,
-            "result" => &mut self.result,
-            "symbol" => &mut self.symbol,
-            "error" => &mut self.error,
-            "Error" => &mut self.Error,
-            _ => return None,
-        })
+object! {
+    /// The fields of all messages.
+    Frame {
+        channel = "channel",
+        kind = "type",
+        data = "data",
+        method = "method",
+        req_id = "req_id",
+        success = "success",
+        result = "result",
+        symbol = "symbol",
+        error = "error",
+        Error = "Error",
     }
 }
 
@@ -152,19 +134,10 @@ fn never_passes(error: &str) -> Option<Reason> {
     error.starts_with("Private data and trading are unavailable on this endpoint").then_some(Reason::NotEntitled)
 }
 
-/// What is granted.
-#[derive(Default)]
-struct Granted<'a> {
-    channel: Exact<'a>,
-    symbol: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Granted<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "channel" => Some(&mut self.channel),
-            "symbol" => Some(&mut self.symbol),
-            _ => None,
-        }
+object! {
+    /// What is granted.
+    Granted {
+        channel = "channel",
+        symbol = "symbol",
     }
 }

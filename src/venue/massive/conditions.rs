@@ -6,7 +6,10 @@
 
 use crate::{
     market::TradingSession,
-    venue::kit::raw::{Exact, Raw, Value},
+    venue::kit::{
+        object,
+        raw::{Exact, Raw, Value},
+    },
 };
 
 /// Trades outside the regular session (Form T).
@@ -19,6 +22,9 @@ pub(super) fn session_of(id: u64) -> Option<TradingSession> {
         // official close and open of one exchange, next day, price variation, prior reference price, seller, out of
         // sequence, the same of stopped stock, odd lot, contingent, qualified contingent.
         2 | 5 | 7 | 10 | 13 | 15 | 16 | 20 | 21 | 22 | 29 | 32 | 33 | 37 | 52 | 53 => None,
+        // Of these only names are published: not eligible, the same of extended hours, cancelled, correction, as of,
+        // correction and cancel of that, out of bounds, summary, errored.
+        42..=44 | 46..=51 | 54 => None,
         EXTENDED => Some(TradingSession::Extended),
         _ => Some(TradingSession::Regular),
     }
@@ -27,7 +33,7 @@ pub(super) fn session_of(id: u64) -> Option<TradingSession> {
 /// The same of a list of them. A list that cannot be read hides nothing.
 pub(super) fn session(conditions: Exact<'_>) -> Option<TradingSession> {
     let mut session = Some(TradingSession::Regular);
-    let read = conditions.each(|id: Exact<'_>| {
+    let read = object::each_value(conditions, |id| {
         let Raw::Json(text) = id.raw() else { return };
         let Ok(id) = text.parse() else { return };
         session = match (session, session_of(id)) {

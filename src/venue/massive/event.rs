@@ -11,11 +11,11 @@ use crate::{
         Batch, DecodeError, Message,
         kit::{
             Aim, Names,
+            object::{self, object},
             raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
         },
     },
 };
-use serde::Deserialize;
 
 /// Indicators of [`Channel::Limits`]: trading is halted, and reopens.
 const HALTED: &str = "17";
@@ -103,43 +103,41 @@ impl Trades {
     }
 }
 
-/// The fields of all elements that are used, under the venue's own names, so that one pass over the bytes is enough.
-#[derive(Deserialize, Default)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-#[expect(non_snake_case, reason = "the venue's keys, which differ by case alone")]
-pub(super) struct Event<'a> {
-    ev: Exact<'a>,
-    status: Exact<'a>,
-    message: Exact<'a>,
-    // All data but limits, which have `T`.
-    sym: Exact<'a>,
-    T: Exact<'a>,
-    t: Exact<'a>,
-    // Trades; of limits `i` is the list of indicators.
-    i: Exact<'a>,
-    x: Exact<'a>,
-    trfi: Exact<'a>,
-    p: Exact<'a>,
-    s: Exact<'a>,
-    ds: Exact<'a>,
-    c: Exact<'a>,
-    // Quotes.
-    bp: Exact<'a>,
-    bs: Exact<'a>,
-    ap: Exact<'a>,
-    #[serde(rename = "as")]
-    ask_size: Exact<'a>,
-    // Bars: what is of the day, and their end.
-    op: Exact<'a>,
-    av: Exact<'a>,
-    dav: Exact<'a>,
-    e: Exact<'a>,
+object! {
+    /// The fields of all elements that are used.
+    Event {
+        kind = "ev",
+        status = "status",
+        message = "message",
+        // All data but limits, which have `T`.
+        symbol = "sym",
+        symbol_of_limits = "T",
+        time = "t",
+        // Trades; of limits `i` is the list of indicators.
+        id = "i",
+        exchange = "x",
+        facility = "trfi",
+        price = "p",
+        size = "s",
+        exact_size = "ds",
+        conditions = "c",
+        // Quotes.
+        bid = "bp",
+        bid_size = "bs",
+        ask = "ap",
+        ask_size = "as",
+        // Bars: what is of the day, and their end.
+        open = "op",
+        volume = "av",
+        exact_volume = "dav",
+        end = "e",
+    }
 }
 
 impl Event<'_> {
     /// What it says of the connection; `None` of data.
     pub(super) fn status(&self, names: &Names) -> Result<Option<Status>, DecodeError> {
-        let kind = self.ev.text().ok_or(DecodeError::Shape)?;
+        let kind = self.kind.text().ok_or(DecodeError::Shape)?;
         if kind != "status" {
             return Ok(None);
         }
@@ -167,8 +165,8 @@ impl Event<'_> {
 
     /// Reads an element of market data.
     pub(super) fn read(&self, names: &Names, trades: &mut Trades, batch: &mut Batch) -> Result<Message, DecodeError> {
-        let kind = self.ev.text().ok_or(DecodeError::Shape)?;
-        let name = if kind == "LULD" { self.T } else { self.sym };
+        let kind = self.kind.text().ok_or(DecodeError::Shape)?;
+        let name = if kind == "LULD" { self.symbol_of_limits } else { self.symbol };
         if !matches!(&*kind, "T" | "Q" | "A" | "LULD") {
             return Ok(Message::Other);
         }
@@ -193,18 +191,18 @@ impl Event<'_> {
     }
 
     fn trade(&self, symbol: FeedSymbol, trades: &mut Trades, batch: &mut Batch) -> Option<TradeUpdate> {
-        if trades.repeats(symbol, self.id()) {
+        if trades.repeats(symbol, self.identity()) {
             return None;
         }
-        let Some(session) = conditions::session(self.c) else {
+        let Some(session) = conditions::session(self.conditions) else {
             batch.ineligible += 1;
             return None;
         };
         let errors = &mut batch.errors;
-        let size = if self.ds.is_there() { self.ds } else { self.s };
+        let size = if self.exact_size.is_there() { self.exact_size } else { self.size };
         Some(TradeUpdate {
-            sequence: Sequence { id: None, time: self.t.time(TimeUnit::Millis, errors), by_arrival: true },
-            price: required(self.p.decimal(errors), errors),
+            sequence: Sequence { id: None, time: self.time.time(TimeUnit::Millis, errors), by_arrival: true },
+            price: required(self.price.decimal(errors), errors),
             size: required(size.decimal(errors), errors),
             side: Field::Clear,
             session,
@@ -214,26 +212,26 @@ impl Event<'_> {
 
     /// What tells the trade from the one before it: exchange, reporting facility, id. `None` without an id that is a
     /// number.
-    fn id(&self) -> Option<[u64; 3]> {
+    fn identity(&self) -> Option<[u64; 3]> {
         let mut ignored = Tally::default();
-        let id = self.i.id(&mut ignored)?;
-        Some([self.x.id(&mut ignored)?, self.trfi.id(&mut ignored).unwrap_or_default(), id])
+        let id = self.id.id(&mut ignored)?;
+        Some([self.exchange.id(&mut ignored)?, self.facility.id(&mut ignored).unwrap_or_default(), id])
     }
 
     fn quote(&self, errors: &mut Tally<DecodeError>) -> QuoteUpdate {
-        let sequence = Sequence { id: None, time: self.t.time(TimeUnit::Millis, errors), by_arrival: true };
-        let (bid, bid_size) = side(self.bp, self.bs, errors);
-        let (ask, ask_size) = side(self.ap, self.ask_size, errors);
+        let sequence = Sequence { id: None, time: self.time.time(TimeUnit::Millis, errors), by_arrival: true };
+        let (bid, bid_size) = side(self.bid, self.bid_size, errors);
+        let (ask, ask_size) = side(self.ask, self.ask_size, errors);
         QuoteUpdate { sequence, bid, bid_size, ask, ask_size }
     }
 
     /// The figures of the day: the others are those of a second.
     fn stats(&self, errors: &mut Tally<DecodeError>) -> StatsUpdate {
-        let volume = if self.dav.is_there() { self.dav } else { self.av };
+        let volume = if self.exact_volume.is_there() { self.exact_volume } else { self.volume };
         StatsUpdate {
-            sequence: Sequence { time: self.e.time(TimeUnit::Millis, errors), ..Sequence::default() },
+            sequence: Sequence { time: self.end.time(TimeUnit::Millis, errors), ..Sequence::default() },
             window: Field::Set(StatsWindow::Day),
-            open: unless_zero(self.op.decimal(errors)),
+            open: unless_zero(self.open.decimal(errors)),
             volume: required(volume.decimal(errors), errors),
             ..StatsUpdate::default()
         }
@@ -242,9 +240,9 @@ impl Event<'_> {
     /// Whether trading is halted or goes on; `None` where the indicators say neither.
     fn halt(&self, errors: &mut Tally<DecodeError>) -> Option<StatusUpdate> {
         let mut halted = Field::Keep;
-        let read = self.i.each(|indicator: Exact<'_>| match indicator.raw() {
+        let read = object::each_value(self.id, |indicator| match indicator.raw() {
             Raw::Json(HALTED) => halted = Field::Set(Halt::Other),
-            Raw::Json(REOPENS) => halted = Field::Clear,
+            Raw::Json(REOPENS) if halted == Field::Keep => halted = Field::Clear,
             _ => {}
         });
         if read.is_err() {
@@ -253,7 +251,7 @@ impl Event<'_> {
         if halted == Field::Keep {
             return None;
         }
-        let sequence = Sequence { time: self.t.time(TimeUnit::Nanos, errors), ..Sequence::default() };
+        let sequence = Sequence { time: self.time.time(TimeUnit::Nanos, errors), ..Sequence::default() };
         Some(StatusUpdate { sequence, closed: None, halted, resume_is_reported: true })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         Batch, DecodeError, Message,
         kit::{
             Names,
-            object::{self, Object},
+            object::{self, Object, object},
             raw::{Exact, Raw, TimeUnit, Value, required, side_of_quote},
         },
     },
@@ -86,57 +86,28 @@ fn part<'a, T: Object<'a>>(field: Exact<'a>) -> Result<T, DecodeError> {
     }
 }
 
-/// The fields of all messages.
-#[derive(Default)]
-struct Frame<'a> {
-    message_type: Exact<'a>,
-    service: Exact<'a>,
-    data: Exact<'a>,
-    response: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Frame<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "messageType" => Some(&mut self.message_type),
-            "service" => Some(&mut self.service),
-            "data" => Some(&mut self.data),
-            "response" => Some(&mut self.response),
-            _ => None,
-        }
+object! {
+    /// The fields of all messages.
+    Frame {
+        message_type = "messageType",
+        service = "service",
+        data = "data",
+        response = "response",
     }
 }
 
-#[derive(Default)]
-struct Response<'a> {
-    code: Exact<'a>,
-    message: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Response<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "code" => Some(&mut self.code),
-            "message" => Some(&mut self.message),
-            _ => None,
-        }
+object! {
+    Response {
+        code = "code",
+        message = "message",
     }
 }
 
-/// What an answer says of a subscription.
-#[derive(Default)]
-struct Subscribed<'a> {
-    id: Exact<'a>,
-    tickers: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Subscribed<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        match key {
-            "subscriptionId" => Some(&mut self.id),
-            "tickers" => Some(&mut self.tickers),
-            _ => None,
-        }
+object! {
+    /// What an answer says of a subscription.
+    Subscribed {
+        id = "subscriptionId",
+        tickers = "tickers",
     }
 }
 
@@ -144,7 +115,7 @@ impl<'a> Object<'a> for Subscribed<'a> {
 fn data(list: Exact<'_>, names: &Names, batch: &mut Batch) -> Result<Message, DecodeError> {
     let mut elements = [Exact::default(); ELEMENTS];
     let mut count = 0;
-    list.each(|element: Exact<'_>| {
+    object::each_value(list, |element| {
         if let Some(place) = elements.get_mut(count) {
             *place = element;
         }

@@ -9,12 +9,11 @@ use crate::{
         Batch, DecodeError, ListedSymbol, Message,
         kit::{
             Names, facts,
-            object::{self, Object},
+            object::{self, object},
             raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
         },
     },
 };
-use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
 /// The exchanges of US stocks, by MIC (ISO 10383) and by the venue's names. Over-the-counter markets keep the same
@@ -72,6 +71,11 @@ impl Prices {
             self.homes.remove(symbol);
         }
         self.with_exchanges.extend(added.iter().filter_map(|(_, listed)| before_exchange(listed)));
+    }
+
+    /// Whether this connection has had no price of the symbol yet.
+    fn has_none(&self, symbol: FeedSymbol) -> bool {
+        self.last[symbol.index()].is_none()
     }
 
     /// Whether the symbol has had this price at this time before; it has now.
@@ -165,7 +169,7 @@ fn symbols(
     if matches!(list.raw(), Raw::Absent | Raw::Null) {
         return Ok(symbols);
     }
-    list.each(|named: Named<'_>| {
+    object::each_of(list, |named: Named<'_>| {
         let found = match prices.with_exchange(&named, names) {
             Some(symbol) => Ok(symbol),
             None => names.find_answer(named.symbol).inspect(|symbol| prices.found_home(*symbol, &named)),
@@ -197,57 +201,38 @@ fn instrument_kind(word: &str) -> Option<InstrumentKind> {
         | "Closed-end Fund"
         | "Mutual Fund" => Some(InstrumentKind::Stock),
         "Digital Currency" => Some(InstrumentKind::Crypto),
-        "Physical Currency" => Some(InstrumentKind::Forex),
+        "Physical Currency" | "PHYSICAL_CURRENCY" => Some(InstrumentKind::Forex),
         "Index" => Some(InstrumentKind::Index),
         _ => None,
     }
 }
 
-/// How an element of an answer names its symbol.
-#[derive(Deserialize, Default)]
-#[serde(bound(deserialize = "'de: 'a"), default)]
-struct Named<'a> {
-    symbol: Exact<'a>,
-    exchange: Exact<'a>,
-    mic_code: Exact<'a>,
-    #[serde(rename = "type")]
-    kind: Exact<'a>,
+object! {
+    /// How an element of an answer names its symbol.
+    Named {
+        symbol = "symbol",
+        exchange = "exchange",
+        mic_code = "mic_code",
+        kind = "type",
+    }
 }
 
-/// The fields of all messages.
-#[derive(Default)]
-struct Frame<'a> {
-    event: Exact<'a>,
-    code: Exact<'a>,
-    success: Exact<'a>,
-    fails: Exact<'a>,
-    symbol: Exact<'a>,
-    exchange: Exact<'a>,
-    mic_code: Exact<'a>,
-    timestamp: Exact<'a>,
-    price: Exact<'a>,
-    bid: Exact<'a>,
-    ask: Exact<'a>,
-    day_volume: Exact<'a>,
-}
-
-impl<'a> Object<'a> for Frame<'a> {
-    fn field(&mut self, key: &str) -> Option<&mut Exact<'a>> {
-        Some(match key {
-            "event" => &mut self.event,
-            "code" => &mut self.code,
-            "success" => &mut self.success,
-            "fails" => &mut self.fails,
-            "symbol" => &mut self.symbol,
-            "exchange" => &mut self.exchange,
-            "mic_code" => &mut self.mic_code,
-            "timestamp" => &mut self.timestamp,
-            "price" => &mut self.price,
-            "bid" => &mut self.bid,
-            "ask" => &mut self.ask,
-            "day_volume" => &mut self.day_volume,
-            _ => return None,
-        })
+object! {
+    /// The fields of all messages.
+    Frame {
+        event = "event",
+        code = "code",
+        success = "success",
+        fails = "fails",
+        symbol = "symbol",
+        exchange = "exchange",
+        mic_code = "mic_code",
+        currency = "currency",
+        timestamp = "timestamp",
+        price = "price",
+        bid = "bid",
+        ask = "ask",
+        day_volume = "day_volume",
     }
 }
 
@@ -266,6 +251,12 @@ impl Frame<'_> {
         let time = self.timestamp.time(TimeUnit::Seconds, errors);
         let sequence = Sequence { time, ..Sequence::default() };
         let price = required(self.price.decimal(errors), errors);
+        if prices.has_none(symbol) && self.currency.is_there() {
+            // Each price says it; one of a connection is enough.
+            let currency = facts::currency(self.currency, errors);
+            batch.tell(symbol, Facts { currency, ..Facts::default() });
+        }
+        let errors = &mut batch.errors;
         let is_repeated = prices.repeats(symbol, time, price);
         let session = if self.is_us_stock() { time.map(market::us_session) } else { None };
         let trade = TradeUpdate {

@@ -87,8 +87,31 @@ fn the_answer_to_a_subscription_tells_what_each_symbol_is() {
     let both = kinds([r#","type":"Common Stock""#, r#","type":"Digital Currency""#]);
     assert_eq!(both, (vec![(0, "stock"), (1, "crypto")], 0));
     assert_eq!(kinds([r#","type":"ETF""#, r#","type":"Physical Currency""#]), (vec![(0, "stock"), (1, "forex")], 0));
+    assert_eq!(kinds(["", r#","type":"PHYSICAL_CURRENCY""#]), (vec![(1, "forex")], 0));
     assert_eq!(kinds([r#","type":"Index""#, r#","type":"Warrant""#]), (vec![(0, "index")], 0));
     assert_eq!(kinds(["", r#","type":7"#]), (vec![], 1));
+}
+
+#[test]
+fn the_first_price_of_a_connection_tells_the_currency() {
+    let mut venue = venue();
+    let mut told = |frame: &str| {
+        let mut batch = Batch::default();
+        venue.read(frame.as_bytes(), &mut batch).unwrap();
+        assert_eq!(batch.errors.total(), 0, "{frame}");
+        batch
+            .facts
+            .iter()
+            .map(|(symbol, facts)| (symbol.0, facts.currency.as_ref().unwrap().as_str().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(PRICE), [(0, "USD".to_owned())]);
+    assert_eq!(told(PRICE), []);
+    assert_eq!(told(COIN), [], "its words for a pair's currencies are names");
+    venue.open();
+    let mut batch = Batch::default();
+    venue.read(PRICE.as_bytes(), &mut batch).unwrap();
+    assert_eq!(batch.facts.len(), 1);
 }
 
 #[test]
