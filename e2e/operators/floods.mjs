@@ -161,7 +161,9 @@ const READ = {
 async function measure(t, gateway, way) {
   const args = ["streams", ...READ[way](gateway), "--symbols", gateway.symbols, "--count", "20", "--duration", `${SECONDS}s`, "--json"];
   const load = new Child(t, loadtest, args);
-  await within("the load", load.exited, 60_000);
+  // Its output may come after its exit.
+  const [code] = await within("the load", once(load.process, "close"), 60_000);
+  if (code !== 0) throw new Error(`the load tester ended with ${code}: ${load.text()}`);
   const { latency } = JSON.parse(load.text("stdout"));
   return { p50: latency.p50 / 1e3, p99: latency.p99 / 1e3 };
 }

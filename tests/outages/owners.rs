@@ -16,8 +16,8 @@ const LOST_MAX: Duration = Duration::from_secs(12);
 
 /// The venue of one row drops a mute connection after so long: after the lease of its owner has run out.
 const DROPPED_AFTER: Duration = Duration::from_secs(15);
-/// A gateway that was refused for so long tries again after this at most.
-const TRIES_AGAIN: Duration = Duration::from_secs(10);
+/// A gateway that is refused tries again after this at most: each wait may be twice as long as the one before.
+const TRIES_AGAIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_is_killed_is_replaced() {

@@ -268,20 +268,21 @@ impl World {
 
     /// Tells the owner to give its shard to the next best.
     pub(crate) fn give_away(&self) {
-        self.give(self.owner(), "");
-    }
-
-    /// Tells the owner to give its shard to a gateway.
-    pub(crate) fn give_to(&self, place: usize) {
-        self.give(self.owner(), &format!("?to={}", self.nodes[place].name));
-    }
-
-    fn give(&self, owner: usize, query: &str) {
-        let admin = self.nodes[owner].process.as_ref().unwrap().admin;
-        let target = format!("/debug/cluster/{SHARD}/give{query}");
-        let answer =
-            block_in_place(|| support::Client::connect(admin).request("POST", &target, "content-length: 0\r\n"));
+        let answer = self.give("");
         assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+
+    /// The owner refuses to give its shard to this gateway; returns what it says.
+    pub(crate) fn is_not_given_to(&self, place: usize) -> Value {
+        let answer = self.give(&format!("?to={}", self.nodes[place].name));
+        assert_eq!(answer.status, 409, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    fn give(&self, query: &str) -> support::Answer {
+        let admin = self.nodes[self.owner()].process.as_ref().unwrap().admin;
+        let target = format!("/debug/cluster/{SHARD}/give{query}");
+        block_in_place(|| support::Client::connect(admin).request("POST", &target, "content-length: 0\r\n"))
     }
 
     /// Waits until the gateways say this of themselves.

@@ -83,11 +83,14 @@ pub(in crate::venue) fn key(field: &str) -> Option<(&str, &str)> {
 }
 
 fn exact_value(text: &str) -> Option<(Raw<'_>, &str)> {
-    if text.starts_with('[') {
-        let rest = list(text, |text| exact(text).map(|(_, rest)| rest))?;
-        return Some((Raw::Json(&text[..text.len() - rest.len()]), rest));
+    match *text.as_bytes().first()? {
+        b'-' | b'0'..=b'9' => number(text),
+        b'[' => {
+            let rest = list(text, |element| exact(element).map(|(_, rest)| rest))?;
+            Some((Raw::Json(&text[..text.len() - rest.len()]), rest))
+        }
+        _ => value(text),
     }
-    exact(text).map(|(Exact(value), rest)| (value, rest))
 }
 
 /// The plain value or the number that a text begins with, and what follows it.

@@ -35,6 +35,8 @@ const READS_PER_TURN: usize = 4;
 pub(in crate::fanout) const INPUT_BYTES_PER_TURN: usize = 32 * 1024;
 /// A read of fewer bytes costs as much as one of so many.
 const READ_BYTES_MIN: usize = 128;
+/// A request costs as much as so many bytes of other frames, even one that the client resets at once.
+const REQUEST_BYTES: usize = 1024;
 
 /// A connection of a worker.
 pub(in crate::fanout) struct Connection {
@@ -226,6 +228,7 @@ impl Connection {
         for event in scratch.events.drain(..) {
             match event {
                 Event::Request { stream, head, body } => {
+                    scratch.input_left = scratch.input_left.saturating_sub(REQUEST_BYTES);
                     self.rows.asked(stream);
                     scratch.requests.push((stream, head, body));
                 }

@@ -309,6 +309,19 @@ fn a_request_that_was_reset_at_once_is_not_passed_on() {
 }
 
 #[test]
+fn rule_10_requests_use_up_a_turn_before_their_bytes_do() {
+    let mut rig = Rig::new(65_535);
+    let reset_at_once = |stream| [frames::request(stream), frames::reset(stream, 8)].concat();
+    let flood: Vec<u8> = (0..40).flat_map(|number| reset_at_once(2 * number + 1)).collect();
+    assert!(flood.len() < INPUT_BYTES_PER_TURN / 8);
+    rig.receive(&flood);
+    assert_eq!(rig.scratch.input_left, 0);
+    rig.io.wire().input = reset_at_once(81);
+    assert!(rig.connection.receive(&mut rig.scratch, rig.now), "the next turn goes on");
+    assert!(!rig.io.wire().input.is_empty());
+}
+
+#[test]
 fn rule_10_replies_that_are_not_read_end_the_connection() {
     let mut rig = Rig::new(65_535);
     rig.io.wire().is_full = true;
