@@ -20,7 +20,7 @@ pub(super) struct Sort {
 pub(super) struct Shown {
     /// None: as the gateway sorts them, the worst first.
     pub(super) sort: Option<Sort>,
-    /// The first row that is shown, of those that pass the filter. Drawing takes it back to where the last row is shown.
+    /// The first row that is shown, of those that pass the filter. Drawing takes it back to where the last one is seen.
     pub(super) first_row: usize,
     /// How many columns behind the first, which is always shown, are left out.
     pub(super) skipped_columns: usize,
