@@ -1,23 +1,28 @@
 //! The admin listener that `top` and `health` ask.
 
 use crate::config::parse_address;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 /// The variable that sets the gateway's admin listener, in a container above all.
 pub const ADMIN_VARIABLE: &str = "TICKFAN_SERVER_ADMIN_LISTEN";
 /// The default of `[server] admin_listen`.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
-/// An address, also as the URL that a browser shows: `http://127.0.0.1:8081/`.
+/// An address, also by a host name, and as the URL that a browser shows: `http://127.0.0.1:8081/`.
 ///
 /// # Errors
-/// What would be right.
+/// What would be right, also where the name has no address.
 pub(super) fn parse_admin(argument: &str) -> Result<SocketAddr, String> {
     if argument.starts_with("https://") {
         return Err("the admin listener speaks plain HTTP; write `http://` or the address alone".to_owned());
     }
     let address = argument.strip_prefix("http://").map_or(argument, |rest| rest.strip_suffix('/').unwrap_or(rest));
-    parse_address(address)
+    parse_address(address).or_else(|error| look_up(address).ok_or(error))
+}
+
+/// The address of a host name: one of IPv4 if there is one, as the default listener's.
+fn look_up(name: &str) -> Option<SocketAddr> {
+    name.to_socket_addrs().ok()?.min_by_key(SocketAddr::is_ipv6)
 }
 
 /// The listener that a command asks: that of `--admin`, or else the one that [`ADMIN_VARIABLE`] gives the gateway, or
@@ -49,14 +54,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_be_a_url() {
+    fn an_address_may_be_a_url_or_a_host_name() {
         for (argument, expected) in [
             ("127.0.0.1:8081", Ok("127.0.0.1:8081")),
             ("http://127.0.0.1:8081", Ok("127.0.0.1:8081")),
             ("http://[::1]:8081/", Ok("[::1]:8081")),
             ("https://127.0.0.1:8081", Err("plain HTTP")),
             ("http://127.0.0.1:8081/metrics", Err("not an address")),
-            ("http://localhost:8081", Err("`127.0.0.1:8081`")),
+            ("http://localhost:8081/", Ok("127.0.0.1:8081")),
+            ("localhost:8081", Ok("127.0.0.1:8081")),
+            ("localhost", Err("not an address")),
         ] {
             match (parse_admin(argument), expected) {
                 (Ok(address), Ok(expected)) => assert_eq!(address.to_string(), expected, "{argument}"),

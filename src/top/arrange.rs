@@ -41,8 +41,9 @@ pub(super) fn places(rows: &[usize], chosen: usize, lines: usize) -> Vec<Place> 
 }
 
 /// The part of a table that is shown: filtered, sorted, without the columns that were skipped or do not fit, and
-/// without the rows above the first one shown. The title tells what is left out.
-pub(super) fn arrange(table: &Table, shown: Shown, filter: &str, width: usize, height: usize) -> Table {
+/// without the rows above the first one shown, which is at most the one that leaves no line empty. The title tells what
+/// is left out.
+pub(super) fn arrange(table: &Table, shown: &mut Shown, filter: &str, width: usize, height: usize) -> Table {
     let [head, rows @ ..] = &table.rows[..] else { return Table { title: table.title.clone(), rows: Vec::new() } };
     let filter = filter.to_lowercase();
     let passes = |row: &&Vec<String>| row.iter().any(|cell| cell.to_lowercase().contains(&filter));
@@ -54,6 +55,7 @@ pub(super) fn arrange(table: &Table, shown: Shown, filter: &str, width: usize, h
     }
     let visible = height.saturating_sub(FRAME_LINES);
     let first = shown.first_row.min(kept.len().saturating_sub(visible));
+    shown.first_row = first;
     let columns = columns(head, &kept, shown.skipped_columns, width);
     let head = columns.iter().map(|&column| titled(head, column, sort)).collect();
     let cut = |row: &&Vec<String>| columns.iter().map(|&column| row[column].clone()).collect();
@@ -177,8 +179,8 @@ mod tests {
     #[test]
     fn numbers_are_sorted_by_size_and_not_by_digits() {
         let sorted = |column, is_descending| {
-            let shown = Shown { sort: Some(Sort { column, is_descending }), ..Shown::default() };
-            let arranged = arrange(&table(), shown, "", 99, 99);
+            let mut shown = Shown { sort: Some(Sort { column, is_descending }), ..Shown::default() };
+            let arranged = arrange(&table(), &mut shown, "", 99, 99);
             first_cells(&arranged).join(" ")
         };
         assert_eq!(sorted(2, true), "BTC-USD AAPL MSFT");
@@ -189,21 +191,21 @@ mod tests {
 
     #[test]
     fn a_sort_by_a_column_that_a_table_does_not_have_is_left_out() {
-        let shown = Shown { sort: Some(Sort { column: 4, is_descending: true }), ..Shown::default() };
-        let arranged = arrange(&table(), shown, "", 99, 99);
+        let mut shown = Shown { sort: Some(Sort { column: 4, is_descending: true }), ..Shown::default() };
+        let arranged = arrange(&table(), &mut shown, "", 99, 99);
         assert_eq!(first_cells(&arranged).join(" "), "AAPL MSFT BTC-USD");
     }
 
     #[test]
     fn a_filter_looks_at_all_cells_and_the_title_counts_what_it_leaves_out() {
-        let arranged = arrange(&table(), Shown::default(), "KRA", 99, 99);
+        let arranged = arrange(&table(), &mut Shown::default(), "KRA", 99, 99);
         assert_eq!((first_cells(&arranged), arranged.title.as_str()), (vec!["BTC-USD"], "symbols · 2 filtered out"));
     }
 
     #[test]
     fn columns_that_do_not_fit_are_left_out_and_can_be_reached() {
         let heads = |skipped_columns, width| {
-            let arranged = arrange(&table(), Shown { skipped_columns, ..Shown::default() }, "", width, 99);
+            let arranged = arrange(&table(), &mut Shown { skipped_columns, ..Shown::default() }, "", width, 99);
             assert!(arranged.rows.iter().all(|row| row.len() == arranged.rows[0].len()));
             arranged.rows[0].join(" ")
         };
@@ -216,7 +218,8 @@ mod tests {
     #[test]
     fn rows_below_can_be_reached_and_no_further() {
         let shown = |first_row| {
-            let arranged = arrange(&table(), Shown { first_row, ..Shown::default() }, "", 99, FRAME_LINES + 2);
+            let mut shown = Shown { first_row, ..Shown::default() };
+            let arranged = arrange(&table(), &mut shown, "", 99, FRAME_LINES + 2);
             (first_cells(&arranged).join(" "), arranged.title.clone())
         };
         let title = "symbols · 1 more, ↑↓".to_owned();

@@ -5,6 +5,9 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModif
 /// The longest filter: names of symbols and feeds, and addresses, are shorter.
 const FILTER_LENGTH_MAX: usize = 48;
 
+/// The rows that `PageDown` goes on by.
+const PAGE_ROWS: usize = 10;
+
 /// The order of a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sort {
@@ -17,7 +20,7 @@ pub(super) struct Sort {
 pub(super) struct Shown {
     /// None: as the gateway sorts them, the worst first.
     pub(super) sort: Option<Sort>,
-    /// The first row that is shown, of those that pass the filter.
+    /// The first row that is shown, of those that pass the filter. Drawing takes it back to where the last one is seen.
     pub(super) first_row: usize,
     /// How many columns behind the first, which is always shown, are left out.
     pub(super) skipped_columns: usize,
@@ -119,7 +122,11 @@ impl Controls {
         };
         match code {
             KeyCode::Up => table.first_row = table.first_row.saturating_sub(1),
-            KeyCode::Down => table.first_row += 1,
+            KeyCode::Down => table.first_row = table.first_row.saturating_add(1),
+            KeyCode::PageUp => table.first_row = table.first_row.saturating_sub(PAGE_ROWS),
+            KeyCode::PageDown => table.first_row = table.first_row.saturating_add(PAGE_ROWS),
+            KeyCode::Home => table.first_row = 0,
+            KeyCode::End => table.first_row = usize::MAX,
             KeyCode::Left => table.skipped_columns = table.skipped_columns.saturating_sub(1),
             KeyCode::Right => table.skipped_columns = (table.skipped_columns + 1).min(columns.saturating_sub(2)),
             KeyCode::Char('s') => table.sort = next_sort(table.sort, columns),
@@ -195,12 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn arrows_end_where_the_table_does_and_space_pauses() {
-        use KeyCode::{Char, Down, Left, Right, Up};
+    fn arrows_and_pages_begin_where_the_table_does_and_space_pauses() {
+        use KeyCode::{Char, Down, End, Home, Left, PageDown, PageUp, Right, Up};
         let first = |keys: &[KeyCode]| after(keys).unwrap().tables[0];
         assert_eq!(first(&[Up, Left]), Shown::default());
         assert_eq!(first(&[Right, Right, Right]).skipped_columns, 1, "two columns stay");
         assert_eq!(first(&[Down, Down, Up]).first_row, 1);
+        assert_eq!(first(&[PageDown, PageDown, PageUp, Down]).first_row, PAGE_ROWS + 1);
+        assert_eq!([first(&[PageUp]).first_row, first(&[End, Down, Home]).first_row], [0, 0]);
+        assert_eq!(first(&[End, Down]).first_row, usize::MAX);
         assert_eq!(first(&[Down, Char('/'), Char('a')]).first_row, 0, "other rows pass now");
         assert!(after(&[Char(' ')]).unwrap().is_paused && !after(&[Char('p'), Char(' ')]).unwrap().is_paused);
     }

@@ -4,7 +4,7 @@ use super::{
     TopError,
     arrange::{arrange, places},
     cells::Table,
-    controls::{Controls, Outcome},
+    controls::{Controls, Outcome, Shown},
     poll,
     sample::Sample,
     view::{View, view},
@@ -83,7 +83,7 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, address: SocketAddr, first: Sa
     let mut polls = Polls { before: VecDeque::from([first]), ..Polls::default() };
     let mut controls = Controls::default();
     loop {
-        terminal.draw(|frame| draw(frame, &title(address, &controls, &polls), &polls, &controls))?;
+        terminal.draw(|frame| draw(frame, &title(address, &controls, &polls), &polls, &mut controls))?;
         match events.recv().expect("the polling thread runs as long as the process") {
             ScreenEvent::Terminal(event) => {
                 let columns = polls.view.as_ref().map_or_else(Vec::new, columns);
@@ -118,7 +118,7 @@ fn columns(view: &View) -> Vec<usize> {
     view.tables.iter().map(|table| table.rows.first().map_or(0, Vec::len)).collect()
 }
 
-/// The address, and the keys or what they have done.
+/// The address, and whether the user has paused.
 fn title(address: SocketAddr, controls: &Controls, polls: &Polls) -> String {
     let paused = match (&polls.error, controls.is_paused) {
         // The summary that the user reads stays below.
@@ -126,12 +126,16 @@ fn title(address: SocketAddr, controls: &Controls, polls: &Polls) -> String {
         (None, true) => "  PAUSED".to_owned(),
         (_, false) => String::new(),
     };
-    let rest = match (controls.is_typing, controls.filter.as_str()) {
-        (true, filter) => format!("/{filter}_  Enter keeps, Esc clears"),
-        (false, "") => "q quit · p pause · / filter · s sort · r reverse · Tab table".to_owned(),
-        (false, filter) => format!("/{filter}  Esc clears"),
-    };
-    format!(" tickfan top {address}{paused}  {rest} ")
+    format!(" tickfan top {address}{paused} ")
+}
+
+/// The keys, or the filter that they have made.
+fn keys(controls: &Controls) -> String {
+    match (controls.is_typing, controls.filter.as_str()) {
+        (true, filter) => format!(" /{filter}_  Enter keeps, Esc clears "),
+        (false, "") => " q quit · p pause · / filter · s sort · r reverse · Tab table ".to_owned(),
+        (false, filter) => format!(" /{filter}  Esc clears "),
+    }
 }
 
 fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) {
@@ -144,7 +148,8 @@ fn poll_each_second(address: SocketAddr, events_tx: &mpsc::Sender<ScreenEvent>) 
     }
 }
 
-fn draw(frame: &mut Frame<'_>, title: &str, polls: &Polls, controls: &Controls) {
+/// Draws what fits, and ends a scroll that went beyond the last row.
+fn draw(frame: &mut Frame<'_>, title: &str, polls: &Polls, controls: &mut Controls) {
     let Some(View { summary, tables }) = &polls.view else {
         let waiting = polls.error.as_deref().unwrap_or("waiting for the gateway …");
         return frame.render_widget(
@@ -164,10 +169,11 @@ fn draw(frame: &mut Frame<'_>, title: &str, polls: &Polls, controls: &Controls) 
     let heights = std::iter::once(summary_lines).chain(places.iter().map(|place| place.lines));
     let areas = Layout::vertical(heights.map(|height| Constraint::Length(height as u16))).split(area);
     let summary = Paragraph::new(lines).wrap(Wrap { trim: true });
-    frame.render_widget(summary.block(Block::bordered().title(title)), areas[0]);
+    frame.render_widget(summary.block(Block::bordered().title(title).title_bottom(keys(controls))), areas[0]);
     for (place, area) in places.iter().zip(areas.iter().skip(1)) {
         let (width, height) = (usize::from(area.width).saturating_sub(2), area.height.into());
-        let shown = controls.tables.get(place.table).copied().unwrap_or_default();
+        let mut unchosen = Shown::default();
+        let shown = controls.tables.get_mut(place.table).unwrap_or(&mut unchosen);
         let mut table = arrange(&tables[place.table], shown, &controls.filter, width, height);
         if place.table == controls.chosen {
             // Where one table has all the room, the others are behind Tab.
@@ -222,12 +228,12 @@ mod tests {
     use super::*;
     use ratatui::{Terminal, backend::TestBackend};
 
-    fn drawn(width: u16, height: u16, controls: &Controls) -> String {
-        drawn_after(None, width, height, controls)
+    fn drawn(width: u16, height: u16, mut controls: Controls) -> String {
+        drawn_after(None, width, height, &mut controls)
     }
 
     /// The screen after a poll that failed so.
-    fn drawn_after(error: Option<&str>, width: u16, height: u16, controls: &Controls) -> String {
+    fn drawn_after(error: Option<&str>, width: u16, height: u16, controls: &mut Controls) -> String {
         let row = |name: &str| vec![name.to_owned(), "live".to_owned(), "0.0 s".to_owned(), "1200".to_owned()];
         let head = vec!["name".to_owned(), "state".to_owned(), "last message".to_owned(), "messages/s".to_owned()];
         let table = |title: &str, count: usize| {
@@ -248,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_large_terminal_shows_all_tables_with_the_keys() {
-        let screen = drawn(120, 50, &Controls::default());
+        let screen = drawn(120, 50, Controls::default());
         for part in
             ["q quit", "▶ feeds", "feeds-1", "streams-9", "symbols-9", "since the start of this gateway", "more, ↑↓"]
         {
@@ -258,32 +264,41 @@ mod tests {
 
     #[test]
     fn a_small_terminal_shows_the_whole_summary_and_the_chosen_table() {
-        let screen = drawn(70, 20, &Controls { chosen: 1, ..Controls::default() });
-        for part in ["q quit", "this gateway", "▶ streams", "(2 of 3)", "streams-7", "1200"] {
+        let screen = drawn(70, 20, Controls { chosen: 1, ..Controls::default() });
+        for part in ["q quit", "Tab table", "this gateway", "▶ streams", "(2 of 3)", "streams-7", "1200"] {
             assert!(screen.contains(part), "{part}\n{screen}");
         }
         assert!(!screen.contains("feeds-0"), "{screen}");
-        let tiny = drawn(20, 6, &Controls::default());
+        let tiny = drawn(20, 6, Controls::default());
         assert!(tiny.contains("tickfan top"), "{tiny}");
+    }
+
+    #[test]
+    fn a_scroll_ends_with_the_last_row_and_the_next_key_goes_back_from_there() {
+        let far = Shown { first_row: 500, ..Shown::default() };
+        let mut controls = Controls { chosen: 1, tables: vec![far; 3], ..Controls::default() };
+        let screen = drawn_after(None, 70, 20, &mut controls);
+        let first = controls.tables[1].first_row;
+        assert!(screen.contains("streams-29") && screen.contains(&format!("streams-{first} ")), "{first}\n{screen}");
     }
 
     #[test]
     fn an_error_takes_the_place_of_the_summary_but_not_of_one_that_the_user_reads() {
         let error = Some("cannot poll");
-        let screen = drawn_after(error, 120, 50, &Controls::default());
+        let screen = drawn_after(error, 120, 50, &mut Controls::default());
         assert!(screen.contains("cannot poll") && !screen.contains("this gateway"), "{screen}");
         assert!(screen.contains("feeds-1"), "the last tables stay\n{screen}");
-        let paused = Controls { is_paused: true, ..Controls::default() };
-        let screen = drawn_after(error, 120, 50, &paused);
+        let mut paused = Controls { is_paused: true, ..Controls::default() };
+        let screen = drawn_after(error, 120, 50, &mut paused);
         assert!(screen.contains("PAUSED: cannot poll") && screen.contains("this gateway"), "{screen}");
-        let repaired = drawn(120, 50, &paused);
+        let repaired = drawn(120, 50, paused);
         assert!(repaired.contains("PAUSED") && !repaired.contains("cannot poll"), "{repaired}");
     }
 
     #[test]
     fn a_pause_and_a_filter_are_said() {
         let controls = Controls { is_paused: true, filter: "streams-2".to_owned(), ..Controls::default() };
-        let screen = drawn(120, 50, &controls);
+        let screen = drawn(120, 50, controls);
         assert!(
             screen.contains("PAUSED") && screen.contains("/streams-2") && screen.contains("filtered out"),
             "{screen}"

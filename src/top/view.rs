@@ -70,11 +70,15 @@ fn quantiles(before: &Sample, now: &Sample, name: &str, with: &str) -> [String; 
 
 fn feeds(before: &Sample, now: &Sample) -> Table {
     let head = ["feed", "state", "reason", "last message", "messages/s", "errors/s", "symbols"];
-    let mut table = table("feeds", &head, &now.feeds["feeds"], |feed| feed_row(before, now, feed));
+    let table = table("feeds", &head, &now.feeds["feeds"], |feed| feed_row(before, now, feed));
+    with_total(table, &now.feeds["totals"]["feeds"])
+}
+
+/// A table whose title says how many entries there are, where the gateway has not listed all of them.
+fn with_total(mut table: Table, all: &Value) -> Table {
     let listed = table.rows.len() - 1;
-    let all = now.feeds["totals"]["feeds"].as_u64();
-    if let Some(all) = all.filter(|all| *all > listed as u64) {
-        table.title = format!("feeds, {listed} of {all}");
+    if let Some(all) = all.as_u64().filter(|all| *all > listed as u64) {
+        table.title += &format!(", {listed} of {all}");
     }
     table
 }
@@ -136,7 +140,7 @@ fn streams(now: &Sample) -> Table {
         ]
     };
     let head = ["stream", "client", "behind", "full for", "missed", "bytes", "open for", "symbols"];
-    table("slowest streams", &head, &now.streams["streams"], row)
+    with_total(table("slowest streams", &head, &now.streams["streams"], row), &now.streams["totals"]["streams"])
 }
 
 /// The id and the address of a stream's client. Without a proxy between, the address has its port.
@@ -152,11 +156,16 @@ fn client(stream: &Value) -> String {
 }
 
 fn hottest(now: &Sample) -> Table {
-    table("hottest symbols", &SYMBOL_HEAD, &now.symbols["hottest"], |symbol| symbol_row(now, symbol))
+    symbols("hottest symbols", &now.symbols["hottest"], now)
 }
 
 fn stalest(now: &Sample) -> Table {
-    table("stalest symbols", &SYMBOL_HEAD, &now.symbols["stalest"], |symbol| symbol_row(now, symbol))
+    symbols("stalest symbols", &now.symbols["stalest"], now)
+}
+
+fn symbols(title: &str, listed: &Value, now: &Sample) -> Table {
+    let table = table(title, &SYMBOL_HEAD, listed, |symbol| symbol_row(now, symbol));
+    with_total(table, &now.symbols["totals"]["symbols"])
 }
 
 const SYMBOL_HEAD: [&str; 5] = ["symbol", "feed", "state", "ticks/s", "age"];
@@ -215,19 +224,25 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_leaves_feeds_out_says_so() {
-        let title = |listed: usize, all: usize| {
-            let feeds = serde_json::json!({"totals": {"feeds": all}, "feeds": vec![serde_json::json!({}); listed]});
-            let none = || Sample {
+    fn a_list_that_leaves_entries_out_says_so() {
+        let titles = |listed: usize, all: usize| {
+            let totals = serde_json::json!({"feeds": all, "streams": all, "symbols": all});
+            let list = vec![serde_json::json!({}); listed];
+            let response = serde_json::json!(
+                {"totals": totals, "feeds": list, "streams": list, "hottest": list, "stalest": list}
+            );
+            let sample = Sample {
                 metrics: Metrics::default(),
-                feeds: feeds.clone(),
-                streams: Value::Null,
-                symbols: Value::Null,
+                feeds: response.clone(),
+                streams: response.clone(),
+                symbols: response,
                 cluster: Value::Null,
             };
-            super::feeds(&none(), &none()).title
+            view(&sample, &sample).tables.into_iter().map(|table| table.title).collect::<Vec<_>>()
         };
-        assert_eq!([title(8, 12), title(8, 8), title(0, 0)], ["feeds, 8 of 12", "feeds", "feeds"]);
+        let names = ["feeds", "slowest streams", "hottest symbols", "stalest symbols"];
+        assert_eq!([titles(8, 8), titles(0, 0)], [names; 2]);
+        assert_eq!(titles(8, 12), names.map(|name| format!("{name}, 8 of 12")));
     }
 
     #[test]

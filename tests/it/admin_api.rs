@@ -69,7 +69,7 @@ fn requests_are_counted_by_a_closed_list_of_routes() {
         "tickfan_http_requests_total{route=\"stream\",code=\"404\"} ",
         "tickfan_http_requests_total{route=\"other\",code=\"404\"} ",
         "tickfan_http_requests_total{route=\"unreadable\",code=\"400\"} ",
-        "tickfan_build_info{version=\"0.1.0\",commit=\"",
+        concat!("tickfan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",commit=\""),
     ] {
         assert!(answer.body.contains(line), "{line} is missing in {}", answer.body);
     }

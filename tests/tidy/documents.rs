@@ -19,6 +19,30 @@ fn the_load_tester_judges_on_its_own() {
     assert!(manifest.lines().all(|line| !line.starts_with("tickfan ")), "it depends on what it judges");
 }
 
+/// Numbers such as 1.23.0, but not addresses such as 127.0.0.1.
+fn versions(text: &str) -> impl Iterator<Item = &str> {
+    let numbers = text.split(|character: char| !character.is_ascii_digit() && character != '.');
+    numbers.map(|number| number.trim_matches('.')).filter(|number| number.split('.').count() == 3)
+}
+
+#[test]
+fn the_version_is_the_same_in_all_places() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (path, before) in [
+        ("loadtest/Cargo.toml", "\nversion = \""),
+        ("venue-sim/Cargo.toml", "\nversion = \""),
+        ("fuzz/Cargo.lock", "name = \"tickfan\"\nversion = \""),
+        ("deploy/kubernetes/kustomization.yaml", "newTag: \""),
+        ("docs/endpoints/admin.md", "<h1>tickfan "),
+    ] {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        assert!(text.contains(&format!("{before}{version}")), "{path} has another version than {version}");
+    }
+    let guide = fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let found: Vec<_> = versions(&guide).collect();
+    assert!(found.len() > 5 && found.iter().all(|found| *found == version), "docs/install.md has {found:?}");
+}
+
 #[test]
 fn the_readme_is_short() {
     let words = fs::read_to_string(root().join("README.md")).unwrap().split_whitespace().count();
