@@ -42,7 +42,7 @@ pub(super) fn read(frame: &[u8], names: &Names, batch: &mut Batch) -> Result<Eve
         return of_data(&data, names, batch);
     }
     let frame: Frame<'_> = object::read(frame)?;
-    if frame.Error.is_there() {
+    if frame.refusal.is_there() {
         return Ok(failed(Failure::Passing { retry_after: None }));
     }
     if frame.method.is_there() || frame.error.is_there() {
@@ -87,7 +87,8 @@ object! {
         result = "result",
         symbol = "symbol",
         error = "error",
-        Error = "Error",
+        // Of a message that the venue could not take.
+        refusal = "Error",
     }
 }
 
