@@ -11,8 +11,15 @@ import { compact, compare, decimals, grouped, percent, signed, subtract } from "
 import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/past.js";
 import { Store } from "../../src/api/page/store.js";
 import { Ticks } from "../../src/api/page/ticks.js";
-import { age, base, described, standing, titleOf } from "../../src/api/page/words.js";
+import { age, base, described, latenessOfAll, standing, titleOf } from "../../src/api/page/words.js";
 import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
+
+test("lateness is told of all prices, or of some", () => {
+  const [delayed, longer] = [900, 1_200].map((delay_seconds) => ({ origin: "delayed", delay_seconds }));
+  const [now, late] = [{ origin: "sim" }, { origin: "sim", delay_seconds: 10 }];
+  assert.deepEqual([[], [now], [late, late], [now, late], [delayed], [delayed, longer]].map(latenessOfAll),
+    ["", "", ", 10 s late", ", some 10 s late", " by 15 min", ", some by 15 min, some by 20 min"]);
+});
 
 test("numbers keep all of their digits", () => {
   for (const [text, count, shown] of [

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BROWSERS, startBrowser, untilMetric } from "../support/browsers.mjs";
+import { WAIT } from "../support/gateway.mjs";
 import { Reader } from "../support/readers.mjs";
 import { NEARLY_OVER, OVER, PATH, SYMBOLS, assertCarried, assertNoHole, startSite } from "../support/sign_on.mjs";
 
@@ -104,6 +105,8 @@ const CLIENTS = {
       assert.equal(status, 201);
       return `${url}${PATH}&ticket=${json.ticket}`;
     };
+    // The browser would not keep the cookie.
+    assert.deepEqual(kind(await reader.ask(`${url}/v1/session`, { method: "POST", token: token("AAPL") })), [403, "wrong-origin"]);
     await reader.open(`${url}${PATH}&ticket=AAAAAAAAAAAAAAAAAAAAAA`);
     await reader.next("error2");
     const first = await ticketed(token("AAPL"));
@@ -162,6 +165,73 @@ for (const browser of BROWSERS) {
     const site = await startSite(t);
     const newProfile = await startBrowser(t, browser, site.ca);
     await Promise.all(Object.entries(CLIENTS).map(([name, run]) => t.test(name, LONG, (t) => run(t, { site, newProfile }))));
+  });
+
+  test(`${browser}: a stream that has to wait is told so, and comes back by itself`, LONG, async (t) => {
+    const { url, issuer, cert, ca } = await startSite(t, { auth: 'mode = "required"\nstreams_per_subject = 1' });
+    const newProfile = await startBrowser(t, browser, ca);
+    const profile = await newProfile();
+    const [first, second] = [await Reader.at(profile, `${url}/theme.js`), await Reader.at(profile, `${url}/theme.js`)];
+    const token = issuer.token("busy", ["AAPL"]);
+    assert.equal((await first.ask(`${url}/v1/session`, { method: "POST", token })).status, 204);
+    await first.open(url + PATH);
+    await first.next("hello");
+    await first.ticks();
+    await second.open(url + PATH);
+    assert.deepEqual(await second.next("bye"), { reason: "busy" });
+    await second.next("error0");
+    assert.equal((await second.ask(`${url}/v1/quotes/AAPL`)).status, 200, "streams alone are counted");
+    await first.close();
+    second.patience = 2 * WAIT; // It waits for up to 30 s.
+    await second.next("hello");
+    await second.ticks();
+    assertCarried(await second.events(), [["hello", "AAPL"]]);
+
+    // Without keys a stream waits too; every other answer says so by its status.
+    const keyless = await startSite(t, { keys: "https://127.0.0.1:1/keys", cert });
+    const other = await newProfile();
+    const waiting = await Reader.at(other, `${keyless.url}/theme.js`);
+    await keyless.pages.setCookie(other, keyless.issuer.token("busy", ["AAPL"]));
+    await waiting.open(keyless.url + PATH);
+    assert.deepEqual(await waiting.next("bye"), { reason: "busy" });
+    await waiting.next("error0");
+    assert.deepEqual(kind(await waiting.ask(`${keyless.url}/v1/quotes/AAPL`)), [503, "no-keys"]);
+    const session = await waiting.ask(`${keyless.url}/v1/session`, { method: "POST", token });
+    assert.deepEqual(kind(session), [503, "no-keys"]);
+  });
+
+  test(`${browser}: an EventSource with a right to delayed prices shows none that is younger`, LONG, async (t) => {
+    const DELAY = 3;
+    const { url, issuer, ca } = await startSite(t, { delay: DELAY });
+    const reader = await Reader.at(await (await startBrowser(t, browser, ca))(), `${url}/theme.js`);
+    const signOn = async (live, delayed) => {
+      const token = issuer.token("late", live, 600, delayed);
+      assert.equal((await reader.ask(`${url}/v1/session`, { method: "POST", token })).status, 204);
+    };
+    await signOn(["MSFT"], ["AAPL"]);
+    await reader.open(url + PATH);
+    const hello = await reader.next("hello");
+    assert.deepEqual([hello.symbols, hello.delayed, hello.denied], [["AAPL", "MSFT"], ["AAPL"], ["BTC-USDT"]]);
+    await reader.ticks();
+    // MSFT passes from live to delayed prices, in the open stream, and AAPL the other way.
+    await signOn(["AAPL"], ["MSFT"]);
+    assert.equal((await reader.ask(`${url}/v1/streams/${hello.control}`, change(1))).status, 200);
+    assert.deepEqual((await reader.next("symbols")).delayed, ["MSFT"]);
+    await reader.ticks();
+    let delayed;
+    const shown = { AAPL: 0, MSFT: 0 };
+    for (const { name, data, at } of await reader.events()) {
+      const event = JSON.parse(data);
+      if (name === "hello" || name === "symbols") ({ delayed } = event);
+      if (name !== "message" || !delayed.includes(event.symbol) || event.recv === undefined) continue;
+      const { symbol, delay_seconds, trade_ts = 0, quote_ts = 0, stats_ts = 0 } = event;
+      const newest = Math.max(trade_ts, quote_ts, stats_ts);
+      assert.equal(delay_seconds, DELAY);
+      // Venue, gateway and page have one clock here; the page's has whole milliseconds.
+      assert.ok(newest > 0 && newest <= event.recv - DELAY * 1e6 && newest / 1_000 <= at - DELAY * 1_000 + 1, `${data} at ${at}`);
+      shown[symbol] += 1;
+    }
+    assert.ok(shown.AAPL > 1 && shown.MSFT > 1, JSON.stringify(shown));
   });
 
   test(`${browser}: a page that may not use the cookie does nothing with it`, LONG, async (t) => {

@@ -20,55 +20,64 @@ function recipe() {
   return section.match(/^```js\n(.*?)^```/ms)[1];
 }
 
+/** A page for the recipe of a gateway with these lines of `[auth]`, and what it tells of itself. */
+async function startRecipe(t, browser, auth) {
+  const { url, issuer, pages, ca } = await startSite(t, { auth });
+  const profile = await (await startBrowser(t, browser, ca))();
+  const page = await profile.newPage();
+  page.setDefaultTimeout(WAIT);
+  await page.goto(`${url}/theme.js`);
+  await page.evaluate(() => {
+    window.seen = { hellos: [], lists: [], errors: [], lost: [], rows: {} };
+    window.EventSource = class extends EventSource {
+      constructor(...options) {
+        super(...options);
+        this.addEventListener("hello", ({ data }) => seen.hellos.push(JSON.parse(data)));
+        this.addEventListener("symbols", ({ data }) => seen.lists.push(JSON.parse(data)));
+        this.addEventListener("error", () => seen.errors.push(this.readyState));
+      }
+    };
+    window.token = async () => window.current;
+    window.show = ({ symbol, state }) => {
+      seen.rows[symbol] = state;
+      if (state === "lost") seen.lost.push(symbol);
+    };
+  });
+  const seen = async (holds) => {
+    let seen;
+    await within(() => JSON.stringify(seen), (async () => {
+      while (!holds(seen = await page.evaluate(() => window.seen))) await pause(50);
+    })());
+    return seen;
+  };
+  /** Has a function of the page return this token from now on. */
+  const give = (live, seconds) => page.evaluate((token) => { window.current = token; }, issuer.token("recipe", live, seconds));
+  const begin = () => page.evaluate(`{${recipe()};window.parts = { signOn, control: () => control }} void 0`);
+  /** Has the stream end within three seconds, as if its cookie had been set a while ago. */
+  const nearlyOver = async () => {
+    await pages.setCookie(profile, issuer.token("recipe", ["MSFT"], NEARLY_OVER));
+    const status = await page.evaluate(async () => {
+      const headers = { "content-type": "application/json" };
+      return (await fetch(`/v1/streams/${window.parts.control()}`, { method: "POST", headers, body: "{}" })).status;
+    });
+    assert.equal(status, 200);
+  };
+  const signOff = () => page.evaluate(() => fetch("/v1/session", { method: "DELETE" }));
+  return { page, seen, give, begin, nearlyOver, signOff };
+}
+
 for (const browser of BROWSERS) {
   test(`docs/clients.md: a page of ${browser} with the cookie renews its stream, and gets another one after each end`, LONG, async (t) => {
-    const { url, issuer, pages, ca } = await startSite(t);
-    const profile = await (await startBrowser(t, browser, ca))();
-    const page = await profile.newPage();
-    page.setDefaultTimeout(WAIT);
-    await page.goto(`${url}/theme.js`);
-    // What the page tells of itself: `source` is its newest EventSource.
-    await page.evaluate(() => {
-      window.seen = { hellos: [], lists: [], errors: [], shown: [] };
-      window.EventSource = class extends EventSource {
-        constructor(...options) {
-          super(...options);
-          this.addEventListener("hello", ({ data }) => seen.hellos.push(JSON.parse(data)));
-          this.addEventListener("symbols", ({ data }) => seen.lists.push(JSON.parse(data)));
-          this.addEventListener("error", () => seen.errors.push(this.readyState));
-        }
-      };
-      window.token = async () => window.current;
-      window.show = ({ symbol }) => seen.shown.push(symbol);
-    });
-    const seen = async (holds) => {
-      let seen;
-      await within(() => JSON.stringify(seen), (async () => {
-        while (!holds(seen = await page.evaluate(() => window.seen))) await pause(50);
-      })());
-      return seen;
-    };
-    /** Has a function of the page return this token from now on. */
-    const give = (live, seconds) => page.evaluate((token) => { window.current = token; }, issuer.token("recipe", live, seconds));
-
+    const { page, seen, give, begin, nearlyOver, signOff } = await startRecipe(t, browser);
     // It is to be renewed in two seconds.
     await give(["AAPL"], 32);
-    await page.evaluate(`{${recipe()};window.parts = { signOn, control: () => control }} void 0`);
-    const first = await seen(({ shown }) => shown.includes("AAPL"));
-    assert.deepEqual(first.hellos[0].denied, ["MSFT"]);
+    await begin();
+    const first = await seen(({ rows }) => rows.AAPL === "live");
+    assert.deepEqual([first.hellos[0].denied, first.rows.MSFT], [["MSFT"], "lost"]);
     await give(["AAPL", "MSFT"], 600);
-    const renewed = await seen(({ shown }) => shown.includes("MSFT"));
+    const renewed = await seen(({ rows }) => rows.MSFT === "live");
     assert.deepEqual([renewed.hellos.length, renewed.lists[0].rev, renewed.lists[0].symbols], [1, 1, ["AAPL", "MSFT"]]);
 
-    /** Has the stream end within three seconds, as if its cookie had been set a while ago. */
-    const nearlyOver = async () => {
-      await pages.setCookie(profile, issuer.token("recipe", ["MSFT"], NEARLY_OVER));
-      const status = await page.evaluate(async () => {
-        const headers = { "content-type": "application/json" };
-        return (await fetch(`/v1/streams/${window.parts.control()}`, { method: "POST", headers, body: "{}" })).status;
-      });
-      assert.equal(status, 200);
-    };
     // The browser comes back by itself, with a new cookie.
     await nearlyOver();
     await page.evaluate(() => window.parts.signOn());
@@ -76,10 +85,24 @@ for (const browser of BROWSERS) {
     assert.deepEqual(back.errors, [0]);
     // The cookie is gone: the browser gives up, and the page signs on.
     await nearlyOver();
-    await page.evaluate(() => fetch("/v1/session", { method: "DELETE" }));
+    await signOff();
     const again = await seen(({ hellos }) => hellos.length === 3);
     assert.deepEqual(again.errors, [0, 0, 2]);
     assert.deepEqual(again.hellos[2].symbols, ["AAPL", "MSFT"]);
+  });
+
+  test(`docs/clients.md: where a sign-on is optional, a page of ${browser} whose cookie has ended signs on again`, LONG, async (t) => {
+    const { seen, give, begin, nearlyOver, signOff } = await startRecipe(t, browser, 'mode = "optional"\n[auth.anonymous]\nlive = ["MSFT"]');
+    await give(["AAPL", "MSFT"], 600);
+    await begin();
+    await seen(({ rows }) => rows.AAPL === "live");
+    await nearlyOver();
+    await signOff();
+    const { hellos, errors, lost } = await seen(({ hellos, rows }) => hellos.length === 3 && rows.AAPL === "live" && rows.MSFT === "live");
+    assert.deepEqual(errors, [0], "it is answered 200");
+    assert.deepEqual([hellos[1].until, hellos[1].symbols, hellos[1].denied], [undefined, ["MSFT"], ["AAPL"]]);
+    assert.ok(lost.includes("AAPL") && lost.includes("MSFT"));
+    assert.deepEqual([hellos[2].symbols, hellos[2].until > hellos[0].until - 60e6], [["AAPL", "MSFT"], true]);
   });
 }
 

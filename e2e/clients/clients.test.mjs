@@ -133,7 +133,8 @@ test("nginx answers new streams itself while the gateway or the sign-on service 
   };
   for (const [name, proxy] of Object.entries(proxies)) {
     const retries = new Set();
-    for (const path of [PATH, "/v1/stream/AAPL", PATH, PATH, PATH, PATH, PATH, PATH]) {
+    // The query of the second, and the path of the change below, are credentials: what nginx logs is looked at.
+    for (const path of [PATH, "/v1/stream/AAPL?ticket=RC_WHWQ0NbM3gF8xJq5zvA", PATH, PATH, PATH, PATH, PATH, PATH]) {
       const { answer, body } = fetched(proxy, path);
       assert.equal(answer, "200 text/event-stream", name);
       assert.match(body, bye, name);
@@ -141,6 +142,8 @@ test("nginx answers new streams itself while the gateway or the sign-on service 
     }
     assert.ok(retries.size > 1, `${name}: not all come back at once`);
     assert.match(fetched(proxy, "/v1/quotes/AAPL").answer, /^50[02] text\/html$/, name);
+    const change = fetched(proxy, "/v1/streams/AQAAAAEAAAABOWU5NnprM2tubDM0aqTSfVzqicDA6SziUR-YDw");
+    assert.match(change.answer, /^50[02] text\/html$/, "a change is not a stream");
   }
   const statuses = await startNginx(t, await startStatuses(t), "1.1");
   for (const status of [500, 502, 503, 504]) assert.match(fetched(statuses, `/v1/stream/${status}`).body, bye, `${status}`);

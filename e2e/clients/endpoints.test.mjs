@@ -84,17 +84,22 @@ async function run(t, command, env) {
   return blocks.join("\n\n");
 }
 
+/** The pages whose example a gateway without a configuration answers, as `cargo run` starts it. */
+const PLAIN = ["change.md", "history.md", "quotes.md", "stream.md", "symbols.md"];
+
 test("the examples of docs/endpoints answer as the pages say", { timeout: 240_000 }, async (t) => {
   const issuer = new Issuer(t);
   const auth = issuer.table('mode = "optional"\n[auth.anonymous]\nlive = ["*"]');
   const gateway = await startGateway(t, { config: auth + feeds(["AAPL", "BTC-USDT", "MSFT"]) });
+  const plain = await startGateway(t);
   const TOKEN = issuer.token("u17", ["*"]);
-  const CONTROL = await openStream(t, gateway.url);
-  await within("numbers of each second", untilPublished(gateway));
+  const CONTROL = await openStream(t, plain.url);
+  await openStream(t, gateway.url);
+  await within("numbers of each second", Promise.all([gateway, plain].map(untilPublished)));
   // As a reader would see it, who has the default addresses.
-  const own = [["127.0.0.1:8080", gateway.address], ["127.0.0.1:8081", gateway.admin], ["eyJhbGciOiJFZERTQSJ9…", TOKEN], ["/etc/tickfan/login.json", issuer.file], ["127.0.0.1:8080", "127.0.0.1:0"]];
-  const asRun = (text) => own.slice(0, 2).reduce((text, [shown, is]) => text.replaceAll(shown, is), text);
-  const asShown = (text) => own.reduce((text, [shown, is]) => text.replaceAll(is, shown), text);
+  const own = ({ address, admin }) => [["127.0.0.1:8080", address], ["127.0.0.1:8081", admin], ["eyJhbGciOiJFZERTQSJ9…", TOKEN], ["/etc/tickfan/login.json", issuer.file], ["127.0.0.1:8080", "127.0.0.1:0"]];
+  const asRun = (text, gateway) => own(gateway).slice(0, 2).reduce((text, [shown, is]) => text.replaceAll(shown, is), text);
+  const asShown = (text, gateway) => own(gateway).reduce((text, [shown, is]) => text.replaceAll(is, shown), text);
 
   let examples = 0;
   // The others show the gateway as it is before these.
@@ -107,7 +112,8 @@ test("the examples of docs/endpoints answer as the pages say", { timeout: 240_00
     assert.equal(found.length, 1, `${name} has one example`);
     for (const [whole, command, shown] of found) {
       examples += 1;
-      const answer = asShown(await run(t, asRun(command), { TOKEN, CONTROL })).replaceAll("\r", "").trimEnd();
+      const asked = PLAIN.includes(name) ? plain : gateway;
+      const answer = asShown(await run(t, asRun(command, asked), { TOKEN, CONTROL }), asked).replaceAll("\r", "").trimEnd();
       if (isBlessing) page = page.replace(whole, () => whole.replace(`\n${shown}\`\`\``, () => `\n${answer}\n\`\`\``));
       else assert.deepEqual(form(answer), form(shown.trimEnd()), `${name}\n${answer}`);
     }

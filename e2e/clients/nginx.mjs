@@ -6,6 +6,7 @@ import { createServer, connect } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Child, root, temporaryFolder, within } from "../support/gateway.mjs";
+import { checkLog, watchLog } from "../support/logs.mjs";
 
 const example = (name) => readFileSync(join(root, "examples/nginx", name), "utf8");
 
@@ -42,7 +43,10 @@ async function untilItListens(port) {
  * warns of. Returns its address.
  */
 export async function startNginx(t, upstream, version, session, changes = []) {
-  const folder = temporaryFolder(t);
+  let folder;
+  const accessLog = () => join(folder, "access.log");
+  t.after(() => checkLog(readFileSync(accessLog(), "utf8").split("\n"))); // before the folder is removed
+  folder = temporaryFolder(t);
   const [certificate, key] = ["tls.pem", "tls.key"].map((name) => join(folder, name));
   execFileSync("openssl", [
     "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=ticks.example.com",
@@ -55,6 +59,8 @@ export async function startNginx(t, upstream, version, session, changes = []) {
     ["/etc/nginx/tls/ticks.example.com.pem", certificate],
     ["/etc/nginx/tls/ticks.example.com.key", key],
     ["http://127.0.0.1:8080", `http://${upstream}`],
+    ["/var/log/nginx/ticks.log", accessLog()],
+    ["/var/log/nginx/ticks-error.log", "stderr"],
     ["proxy_http_version 1.1", `proxy_http_version ${version}`],
     ...changes,
   );
@@ -63,7 +69,7 @@ export async function startNginx(t, upstream, version, session, changes = []) {
     server = changed(
       server,
       ["    location / {", `${ask}\n    location / {\n        auth_request /session;`],
-      ["    location /v1/stream {", "    location /v1/stream {\n        auth_request /session;"],
+      ["    location ~ ^/v1/stream(/|$) {", "    location ~ ^/v1/stream(/|$) {\n        auth_request /session;"],
     );
   }
   mkdirSync(join(folder, "temporary"));
@@ -91,5 +97,6 @@ async function run(t, folder, port, blocks, modules = "") {
   `);
   const command = existsSync("/usr/sbin/nginx") ? "/usr/sbin/nginx" : "nginx";
   const nginx = new Child(t, command, ["-p", folder, "-c", "nginx.conf", "-e", "stderr"]);
+  watchLog(t, nginx);
   await within(() => `nginx listens: ${nginx.text()}`, Promise.race([untilItListens(port), nginx.exited]));
 }

@@ -6,23 +6,24 @@ import { hasTicked } from "./sign_on.mjs";
 
 /**
  * Runs in a page, once: makes `window.reader`. Its `events` are `{ name, data, id }`; an error of an EventSource is one with
- * its `readyState` as `state`.
+ * its `readyState` as `state`. `at` is when it came, in ms since 1970.
  */
 function install() {
   const events = [];
   const watchers = new Set();
   const note = (event) => {
-    events.push(event);
+    events.push({ ...event, at: Date.now() });
     for (const look of [...watchers]) look();
   };
 
   /** The browser's own EventSource. */
+  let source;
   const open = (url, withCredentials) => {
-    const source = new EventSource(url, { withCredentials });
+    source = new EventSource(url, { withCredentials });
     for (const name of ["hello", "symbols", "message", "heartbeat", "bye"]) {
       source.addEventListener(name, ({ data, lastEventId }) => note({ name, data, id: lastEventId }));
     }
-    source.onerror = () => note({ name: "error", state: source.readyState });
+    source.onerror = ({ target }) => note({ name: "error", state: target.readyState });
   };
 
   /** The answer of a request: its status, and its JSON if it has some. */
@@ -75,7 +76,7 @@ function install() {
 
   const told = () => events.filter(({ name }) => !["message", "heartbeat"].includes(name));
 
-  window.reader = { events, open, ask, read, until, told };
+  window.reader = { events, open, close: () => source.close(), ask, read, until, told };
 }
 
 /** A reader in a page, which it opens at this address. */
@@ -83,6 +84,8 @@ export class Reader {
   #page;
   /** How many events it has handed out. */
   #from = 0;
+  /** How long anything that it waits for may take, in ms. */
+  patience = WAIT;
 
   static async at(profile, url) {
     const reader = new Reader();
@@ -103,6 +106,11 @@ export class Reader {
     return this.#page.evaluate(([url, withCredentials]) => window.reader.open(url, withCredentials), [url, withCredentials]);
   }
 
+  /** Closes its newest EventSource. */
+  close() {
+    return this.#page.evaluate(() => window.reader.close());
+  }
+
   /** Opens a stream that fetch reads. */
   read(url, token, lastId) {
     return this.#page.evaluate(([url, token, lastId]) => window.reader.read(url, token, lastId), [url, token, lastId]);
@@ -120,7 +128,7 @@ export class Reader {
   async next(...names) {
     const reached = this.#page.evaluate(([from, count]) => window.reader.until(() => window.reader.told().length >= from + count)
       .then(() => window.reader.told().slice(from, from + count)), [this.#from, names.length]);
-    const told = await within(`${names}`, reached);
+    const told = await within(`${names}`, reached, this.patience);
     assert.deepEqual(told.map(({ name, state = "" }) => name + state), names);
     this.#from += names.length;
     const { data } = told.at(-1);

@@ -28,9 +28,9 @@ export class Issuer {
     writeFileSync(this.file, JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "one" }] }));
   }
 
-  /** The table of a gateway; `more` are further lines of it. */
-  table(more = 'mode = "required"') {
-    return `[auth]\nkeys = ${JSON.stringify(`file:${this.file}`)}\nissuer = "https://login.example"\n${more}\n`;
+  /** The table of a gateway; `more` are further lines of it, and `keys` is where its keys are. */
+  table(more = 'mode = "required"', keys = `file:${this.file}`) {
+    return `[auth]\nkeys = ${JSON.stringify(keys)}\nissuer = "https://login.example"\n${more}\n`;
   }
 
   /** A token of a subject, which allows these symbols live and those delayed, and ends in so many seconds. */
@@ -70,16 +70,20 @@ async function servePages(t, { chain, key }) {
   };
 }
 
-/** A gateway at https://localhost whose clients sign on, its issuer, and pages of other origins. `lists` their same-site origin. With `late` AAPL has delayed prices too. */
-export async function startSite(t, { auth, lists = true, late = false } = {}) {
-  const cert = devCert(t);
+/**
+ * A gateway at https://localhost whose clients sign on, its issuer, and pages of other origins. `lists` their same-site
+ * origin. With `late` AAPL has delayed prices too, with `delay` all symbols have, so many seconds late. `keys` is another
+ * place of its keys, and `cert` the certificate of another site.
+ */
+export async function startSite(t, { auth, keys, cert = devCert(t), lists = true, late = false, delay } = {}) {
   const issuer = new Issuer(t);
   const pages = await servePages(t, cert);
   const origins = JSON.stringify(lists ? ["*", pages.sameSite] : ["*"]);
   const config = `[server]\ncors_origins = ${origins}\n[[feed]]\nname = "sim"\nvenue = "sim"\nrate = 60\nsymbols = ${JSON.stringify(SYMBOLS)}\n`;
+  const line = delay === undefined ? "" : `delay = "${delay}s"\ndelay_step = "500ms"\n`;
   const second = late ? '[[feed]]\nname = "late"\nvenue = "sim"\ntier = "delayed"\ndelayed_by = "15m"\nrate = 60\nsymbols = ["AAPL"]\n' : "";
-  const gateway = await startGateway(t, { config: config + second + issuer.table(auth) + tlsTable(cert), env: PATIENT });
-  return { gateway, issuer, pages, ca: cert.ca, url: `https://localhost:${gateway.tlsPort}` };
+  const gateway = await startGateway(t, { config: config + line + second + issuer.table(auth, keys) + tlsTable(cert), env: PATIENT });
+  return { gateway, issuer, pages, cert, ca: cert.ca, url: `https://localhost:${gateway.tlsPort}` };
 }
 
 /**

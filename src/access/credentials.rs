@@ -3,9 +3,9 @@
 use super::{refusal::Refusal, session::COOKIE};
 use crate::{
     auth::TOKEN_BYTES_MAX,
-    server::{Asks, is_listed},
+    server::{Asks, is_listed, is_ours},
 };
-use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 
 /// What a request brings.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,11 @@ pub(super) fn read<'a>(head: &'a Parts, asks: Asks, origins: &[String]) -> Resul
     }
     let mut found = bearers(&head.headers).map(Credential::Token).collect::<Vec<_>>();
     let has_bearer = !found.is_empty();
-    if asks != Asks::Bearer {
+    let counts_cookie = matches!(asks, Asks::Token | Asks::TokenOrTicket);
+    if counts_cookie {
         found.extend(cookies(&head.headers).map(Credential::Token));
     }
-    let has_cookie = asks != Asks::Bearer && found.len() > usize::from(has_bearer);
+    let has_cookie = counts_cookie && found.len() > usize::from(has_bearer);
     if asks == Asks::TokenOrTicket {
         found.extend(tickets(head.uri.query().unwrap_or_default()).map(Credential::Ticket));
     }
@@ -37,8 +38,8 @@ pub(super) fn read<'a>(head: &'a Parts, asks: Asks, origins: &[String]) -> Resul
         [] => Ok(None),
         [Credential::Token(token)] if token.len() > TOKEN_BYTES_MAX => Err(Refusal::TooLong),
         [credential] => {
-            if has_cookie && !may_use_cookie(&head.headers, &head.uri, origins) {
-                return Err(Refusal::WrongOrigin);
+            if has_cookie || asks == Asks::BearerForCookie {
+                check_page(head, origins)?;
             }
             Ok(Some(credential))
         }
@@ -77,28 +78,23 @@ fn tickets(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').filter_map(|pair| pair.strip_prefix("ticket="))
 }
 
-/// Whether the page that made the request may use the cookie: one of this origin, or a listed one of this site. The
-/// browser sends a `SameSite=Strict` cookie for a page of this site alone; this is the second lock.
-fn may_use_cookie(headers: &HeaderMap, uri: &Uri, origins: &[String]) -> bool {
-    let mut sites = headers.get_all("sec-fetch-site").iter();
+/// Checks that the page that made the request may use the cookie, and so be given it: one of this origin, or a listed
+/// one of this site. The browser sends a `SameSite=Strict` cookie for a page of this site alone; this is the second
+/// lock. From a page of another site it does not even keep one.
+fn check_page(head: &Parts, origins: &[String]) -> Result<(), Refusal> {
+    let mut sites = head.headers.get_all("sec-fetch-site").iter();
     let site = sites.next().map(HeaderValue::as_bytes);
-    let origin = headers.get(header::ORIGIN);
+    let origin = head.headers.get(header::ORIGIN);
     let is_listed = || origin.is_some_and(|origin| is_listed(origin, origins));
-    match (site, sites.next()) {
+    let may = match (site, sites.next()) {
         (Some(b"none" | b"same-origin"), None) => true,
         (Some(b"same-site"), None) => is_listed(),
+        (Some(b"cross-site"), None) => return Err(Refusal::OtherSite),
         // An old browser, or a program. The former says where a page is from, except for a simple GET.
-        (None, None) => origin.is_none_or(|origin| is_ours(origin, headers, uri)) || is_listed(),
+        (None, None) => origin.is_none_or(|origin| is_ours(origin, &head.headers, &head.uri)) || is_listed(),
         _ => false,
-    }
-}
-
-/// Whether an origin has the name and the port that the request was sent to. Its scheme may be that of a proxy.
-fn is_ours(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
-    let Some((_, origin)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else { return false };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or(uri.authority().map(http::uri::Authority::as_str));
-    host.is_some_and(|host| host.eq_ignore_ascii_case(origin))
+    };
+    if may { Ok(()) } else { Err(Refusal::WrongOrigin) }
 }
 
 #[cfg(test)]

@@ -90,8 +90,7 @@ fn two_credentials_are_refused_whatever_they_are() {
         check(Asks::TokenOrTicket, target, headers, Err(Refusal::TwoCredentials));
     }
     // A browser sends its cookie along when a page renews it.
-    check(Asks::Bearer, "/v1/session", &[BEARER, COOKIE_TOKEN], Ok(Some("token:b.b.b")));
-    check(Asks::Bearer, "/v1/session", &[COOKIE_TOKEN], Ok(None));
+    check(Asks::BearerForCookie, "/v1/session", &[BEARER, COOKIE_TOKEN], Ok(Some("token:b.b.b")));
     check(Asks::Nothing, "/", &[BEARER, COOKIE_TOKEN, BEARER], Ok(None));
 }
 
@@ -116,8 +115,6 @@ fn the_cookie_counts_for_pages_of_this_origin_and_listed_ones_of_this_site() {
         (&[("sec-fetch-site", "same-site"), ("origin", "https://a.desk.example")], true),
         (&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example")], false),
         (&[("sec-fetch-site", "same-site")], false),
-        (&[("sec-fetch-site", "cross-site")], false),
-        (&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")], false),
         (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false),
         (&[("sec-fetch-site", "Same-Origin")], false),
         (&[("sec-fetch-site", "")], false),
@@ -144,12 +141,30 @@ fn where_a_browser_does_not_name_the_site_a_foreign_origin_has_the_cookie_refuse
     }
 }
 
+#[test]
+fn a_page_of_another_site_is_told_so_though_its_origin_is_listed() {
+    for headers in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")],
+    ] {
+        check_page(headers, Err(Refusal::OtherSite));
+    }
+}
+
 #[track_caller]
 fn check_cookie(headers: &[(&str, &str)], counts: bool) {
-    let with_cookie: Vec<_> = headers.iter().copied().chain([COOKIE_TOKEN]).collect();
-    let expected = if counts { Ok(Some("token:c.c.c")) } else { Err(Refusal::WrongOrigin) };
-    check(Asks::Token, "/v1/quotes", &with_cookie, expected);
+    check_page(headers, if counts { Ok(()) } else { Err(Refusal::WrongOrigin) });
+}
+
+/// A page gets the cookie where it may use it.
+#[track_caller]
+fn check_page(headers: &[(&str, &str)], may: Result<(), Refusal>) {
+    let with = |credential| headers.iter().copied().chain([credential]).collect::<Vec<_>>();
+    check(Asks::Token, "/v1/quotes", &with(COOKIE_TOKEN), may.map(|()| Some("token:c.c.c")));
+    check(Asks::BearerForCookie, "/v1/session", &with(BEARER), may.map(|()| Some("token:b.b.b")));
     // A page that holds the token itself may be of any site.
-    let with_bearer: Vec<_> = headers.iter().copied().chain([BEARER]).collect();
-    check(Asks::Token, "/v1/quotes", &with_bearer, Ok(Some("token:b.b.b")));
+    check(Asks::Token, "/v1/quotes", &with(BEARER), Ok(Some("token:b.b.b")));
+    check(Asks::Bearer, "/v1/tickets", &with(BEARER), Ok(Some("token:b.b.b")));
+    // What a cookie alone cannot do, from any page.
+    check(Asks::BearerForCookie, "/v1/session", &with(COOKIE_TOKEN), Ok(None));
 }

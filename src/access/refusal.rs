@@ -41,6 +41,10 @@ pub(crate) enum Refusal {
         "A page of this origin may not use the cookie. The operator adds origins to `cors_origins` under [server]."
     )]
     WrongOrigin,
+    #[error(
+        "A page of another site cannot use the cookie: get a ticket by POST /v1/tickets, or send the token as `Authorization: Bearer`."
+    )]
+    OtherSite,
     #[error("The token does not allow any of these symbols. GET /v1/symbols says which it does.")]
     NotEntitled,
     #[error(
@@ -123,7 +127,7 @@ impl Refusal {
             Self::Token(TokenError::NotYetValid) => Reason::NotYetValid,
             Self::Ticket => Reason::Ticket,
             Self::TwoCredentials => Reason::TwoCredentials,
-            Self::WrongOrigin => Reason::WrongOrigin,
+            Self::WrongOrigin | Self::OtherSite => Reason::WrongOrigin,
             Self::NotEntitled | Self::NotForAll | Self::NotForAllByOtherScheme | Self::NoStreams => Reason::NotEntitled,
             Self::TooManyTickets | Self::NoTicketFree => Reason::TooManyTickets,
             Self::NoKeys => Reason::NoKeys,
@@ -150,7 +154,7 @@ impl From<Refusal> for Problem {
             Refusal::Token(_) => (StatusCode::UNAUTHORIZED, "bad-token", "Bad token"),
             Refusal::Ticket => (StatusCode::UNAUTHORIZED, "bad-ticket", "Bad ticket"),
             Refusal::TwoCredentials => (StatusCode::BAD_REQUEST, "two-credentials", "Two credentials"),
-            Refusal::WrongOrigin => (StatusCode::FORBIDDEN, "wrong-origin", "Wrong origin"),
+            Refusal::WrongOrigin | Refusal::OtherSite => (StatusCode::FORBIDDEN, "wrong-origin", "Wrong origin"),
             Refusal::NotEntitled | Refusal::NotForAll | Refusal::NotForAllByOtherScheme | Refusal::NoStreams => {
                 (StatusCode::FORBIDDEN, "not-entitled", "Not entitled")
             }

@@ -80,7 +80,7 @@ impl SignOn {
         let auth = &config.auth;
         match credentials::read(head, asks, &config.server.cors_origins)? {
             _ if asks == Asks::Nothing => Ok(Rights::Unknown),
-            None if asks == Asks::Bearer => Err(missing(head, Refusal::NoBearer)),
+            None if matches!(asks, Asks::Bearer | Asks::BearerForCookie) => Err(missing(head, Refusal::NoBearer)),
             None if auth.mode == AuthMode::Required => Err(missing(head, Refusal::NoCredentials)),
             None => Ok(Rights::Granted(auth.policy.anonymous())),
             Some(Credential::Token(token)) => self.verified(token, auth).await.map(Rights::Granted),

@@ -100,7 +100,7 @@ pub(super) fn routes(context: Context) -> Routes<Asked> {
         .get(Route::Dictionary, "/v1/dictionary/{hash}", dictionary)
         .asks(Asks::Nothing)
         .write(Route::Session, "/v1/session", &[Method::POST, Method::DELETE], session)
-        .asks(Asks::Bearer)
+        .asks(Asks::BearerForCookie)
         // A client whose token has expired clears its cookie too.
         .asks_of(Method::DELETE, Asks::Nothing)
         .write(Route::Tickets, "/v1/tickets", &[Method::POST], ticket)

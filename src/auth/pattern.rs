@@ -76,7 +76,7 @@ impl Groups {
 }
 
 /// A set of patterns. A look-up costs a hash and a binary search, and as much again for each group.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Patterns {
     symbols: HashSet<Symbol>,
     /// In order. None begins with another, so the greatest that is not above a symbol is the only one that can match.

@@ -54,6 +54,12 @@ impl Policy {
         self.anonymous.clone()
     }
 
+    /// Whether clients without credentials may read the same by both policies.
+    pub fn is_same_without_credentials(&self, other: &Self) -> bool {
+        let lists = |policy: &Self| [policy.anonymous.live.clone(), policy.anonymous.delayed.clone()];
+        lists(self) == lists(other)
+    }
+
     /// The grant of a token.
     pub fn grant(&self, claims: &Claims, key: &SubjectKey) -> Arc<Grant> {
         let list = |patterns: &Option<Vec<Pattern>>, default: &Arc<Patterns>| match patterns {
@@ -132,6 +138,27 @@ mod tests {
             assert_eq!(access(&grant), expected, "{live:?} {delayed:?}");
         }
         assert_eq!(access(&policy().anonymous()), [Delayed; 3]);
+    }
+
+    #[test]
+    fn clients_without_credentials_may_read_the_same_unless_their_lists_or_a_group_in_these_differ() {
+        let policy = |groups: [(&str, &[&str]); 2], default: &[&str], live: &[&str], delayed: &[&str], streams| {
+            let groups = groups.map(|(name, texts)| (name, patterns(texts)));
+            let groups = Groups::new(groups.iter().map(|(name, list)| (*name, list.as_slice())));
+            Policy::new(groups, &lists(default, &[]), &lists(live, delayed), streams)
+        };
+        let (us, eu): (&[&str], &[&str]) = (&["AAPL", "BRK.*"], &["VOD"]);
+        let one = policy([("us", us), ("eu", eu)], &["@eu"], &["@us"], &["BTC-*"], 16);
+        for (other, is_same) in [
+            (policy([("us", us), ("eu", eu)], &["@eu"], &["@us"], &["BTC-*"], 16), true),
+            (policy([("us", us), ("eu", &["SAP"])], &["SAP"], &["@us"], &["BTC-*"], 2), true),
+            (policy([("us", &["AAPL"]), ("eu", eu)], &["@eu"], &["@us"], &["BTC-*"], 16), false),
+            (policy([("us", us), ("eu", eu)], &["@eu"], &["@us", "@eu"], &["BTC-*"], 16), false),
+            (policy([("us", us), ("eu", eu)], &["@eu"], &["@us"], &["BTC-USDT"], 16), false),
+            (policy([("us", us), ("eu", eu)], &["@eu"], &["@us"], &[], 16), false),
+        ] {
+            assert_eq!(one.is_same_without_credentials(&other), is_same, "{other:?}");
+        }
     }
 
     #[test]

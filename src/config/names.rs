@@ -64,15 +64,22 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
     }
     let lower = text.to_ascii_lowercase();
     let wrong = |help: String| Wrong::new(format!("`{}` is not an origin", shown(text))).help(help);
-    let example =
-        || wrong("write a scheme and a host, such as \"https://app.example.com\", or \"*\" for all".to_owned());
-    let (scheme, authority) = lower.split_once("://").ok_or_else(example)?;
+    let example = || {
+        wrong("write scheme, host and port, such as \"https://app.example.com\" or \"http://localhost:8000\", or \"*\" for all".to_owned())
+    };
+    let is_origin = |text: &str| origin(text).is_ok();
+    let Some((scheme, authority)) = lower.split_once("://") else {
+        let names_host = lower.contains(['.', ':']) && is_origin(&format!("https://{lower}"));
+        let named = format!("write its scheme too: \"https://{lower}\" or \"http://{lower}\"");
+        return Err(if names_host { wrong(named) } else { example() });
+    };
     let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let (name, port) = split_port(authority);
     // Origins are compared as strings: one that no browser sends would never match.
-    if let Some(bare) = authority.strip_suffix('/').filter(|bare| scheme_ok && host(bare).is_ok()) {
-        return Err(wrong(format!("an origin has no path; write \"{scheme}://{bare}\"")));
+    let bare = authority.split_once('/').map(|(bare, _)| format!("{scheme}://{bare}"));
+    if let Some(bare) = bare.filter(|bare| is_origin(bare)) {
+        return Err(wrong(format!("an origin has no path; write \"{bare}\"")));
     }
     if matches!((scheme, port), ("https", Some("443")) | ("http", Some("80"))) {
         return Err(wrong(format!("browsers omit the default port; write \"{scheme}://{name}\"")));
@@ -252,6 +259,22 @@ mod tests {
             "http://u@a",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_an_origin_is_told_what_to_write() {
+        for (bad, help) in [
+            ("http://localhost:8000/", "an origin has no path; write \"http://localhost:8000\""),
+            ("https://App.example/a/b", "an origin has no path; write \"https://app.example\""),
+            ("https://*.example.com/", "an origin has no path; write \"https://*.example.com\""),
+            ("localhost:8000", "write its scheme too: \"https://localhost:8000\" or \"http://localhost:8000\""),
+            ("app.example.com", "write its scheme too: \"https://app.example.com\" or \"http://app.example.com\""),
+            ("null", "write scheme, host and port, such as"),
+            ("http://a:x/", "write scheme, host and port, such as"),
+        ] {
+            let said = format!("{:?}", origin(bad).unwrap_err());
+            assert!(said.contains(&format!("{help:?}").trim_matches('"')[..]), "{bad}: {said}");
         }
     }
 

@@ -252,7 +252,7 @@ impl Reloader {
         }
         let policy = next.auth.policy.clone();
         self.live.replace(next);
-        if !Arc::ptr_eq(&policy, &running.auth.policy)
+        if !policy.is_same_without_credentials(&running.auth.policy)
             && let Some(workers) = self.workers.get().and_then(Weak::upgrade)
         {
             // Rights with credentials last until these end; those without do not end by themselves.

@@ -2,7 +2,7 @@
 //! sign on.
 
 use super::{request_id, response::Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority};
 
 /// The methods of all routes.
 const REQUEST_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS");
@@ -47,10 +47,14 @@ impl Cors<'_> {
     }
 
     /// The origin of a page that asks for something and may not read the answer, for the log: its browser shows it to
-    /// the page's author alone. A page of this gateway sends its origin with methods that write.
-    pub(crate) fn refused<'a>(self, method: &Method, origin: Option<&'a HeaderValue>) -> Option<&'a str> {
-        let origin = origin.filter(|_| matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS))?;
-        let is_permitted = self.0.iter().any(|listed| listed == ANY) || is_listed(origin, self.0);
+    /// the page's author alone. A page of this gateway sends its origin with methods that write, and Chromium also with
+    /// requests for module scripts.
+    pub(crate) fn refused(self, head: &Parts) -> Option<&str> {
+        let origin = head.headers.get(header::ORIGIN);
+        let origin = origin.filter(|_| matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS))?;
+        let is_own = head.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+            || is_ours(origin, &head.headers, &head.uri);
+        let is_permitted = is_own || self.0.iter().any(|listed| listed == ANY) || is_listed(origin, self.0);
         if is_permitted { None } else { Some(origin.to_str().unwrap_or("not ASCII")) }
     }
 
@@ -80,6 +84,14 @@ pub(crate) fn is_listed(origin: &HeaderValue, listed: &[String]) -> bool {
         }
         None => entry == origin,
     })
+}
+
+/// Whether an origin has the name and the port that the request was sent to. Its scheme may be that of a proxy.
+pub(crate) fn is_ours(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
+    let Some((_, origin)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(uri.authority().map(Authority::as_str));
+    host.is_some_and(|host| host.eq_ignore_ascii_case(origin))
 }
 
 fn is_of_a_name(byte: u8) -> bool {
@@ -142,19 +154,30 @@ mod tests {
 
     #[test]
     fn a_page_that_may_not_read_the_answer_is_told_to_the_operator() {
-        let list = |listed: &[&str]| listed.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let app = HeaderValue::from_static("https://app.example.com");
-        for (listed, method, origin, refused) in [
-            (&["https://other.example.com"][..], Method::OPTIONS, Some(&app), Some("https://app.example.com")),
-            (&["https://other.example.com"], Method::GET, Some(&app), Some("https://app.example.com")),
-            (&[], Method::OPTIONS, Some(&app), Some("https://app.example.com")),
-            // The gateway's own page may post.
-            (&[], Method::POST, Some(&app), None),
-            (&[], Method::GET, None, None),
-            (&["*"], Method::OPTIONS, Some(&app), None),
-            (&["https://*.example.com"], Method::OPTIONS, Some(&app), None),
+        const APP: &str = "https://app.example.com";
+        let app = ("origin", APP);
+        let own = ("host", "app.example.com");
+        let same_origin = ("sec-fetch-site", "same-origin");
+        for (listed, method, fields, refused) in [
+            (&["https://other.example.com"][..], Method::OPTIONS, &[app][..], Some(APP)),
+            (&["https://other.example.com"], Method::GET, &[app], Some(APP)),
+            (&[], Method::OPTIONS, &[app], Some(APP)),
+            (&[], Method::GET, &[app, ("host", "app.example.com:8443"), ("sec-fetch-site", "same-site")], Some(APP)),
+            // The gateway's own page may post, and loads module scripts.
+            (&[], Method::POST, &[app], None),
+            (&[], Method::GET, &[app, own], None),
+            (&[], Method::GET, &[app, ("host", "behind.a.proxy"), same_origin], None),
+            (&[], Method::GET, &[own], None),
+            (&["*"], Method::OPTIONS, &[app], None),
+            (&["https://*.example.com"], Method::OPTIONS, &[app], None),
         ] {
-            assert_eq!(Cors(&list(listed)).refused(&method, origin), refused, "{listed:?} {method}");
+            let listed = listed.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let mut request = http::Request::builder().method(&method);
+            for (name, value) in fields {
+                request = request.header(*name, *value);
+            }
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(Cors(&listed).refused(&head), refused, "{listed:?} {method} {fields:?}");
         }
     }
 }

@@ -187,7 +187,7 @@ impl<S: Streams> RequestHandler<S> {
         let policy = Policy::new(self.audience, peer.scheme, &config);
         let mut client = policy.client(peer.address, &head.headers);
         let origin = head.headers.get(header::ORIGIN).cloned();
-        self.log_refused_origin(policy.cors, &head.method, origin.as_ref(), &client);
+        self.log_refused_origin(policy.cors, &head, &client);
         let wants_head_only = head.method == Method::HEAD;
         let has_body = body::is_announced(&head, &body);
         let checked = if has_body && (body::has_coding(&head) || !self.routes.takes_body(&head)) {
@@ -269,11 +269,11 @@ impl<S: Streams> RequestHandler<S> {
 
     /// Tells the operator of a page whose browser keeps the answer from it: to the gateway the request looks like any
     /// other.
-    fn log_refused_origin(&self, cors: Cors<'_>, method: &Method, origin: Option<&HeaderValue>, client: &ClientName) {
+    fn log_refused_origin(&self, cors: Cors<'_>, head: &Parts, client: &ClientName) {
         if matches!(self.audience, Audience::Operators) {
             return;
         }
-        let Some(origin) = cors.refused(method, origin) else { return };
+        let Some(origin) = cors.refused(head) else { return };
         let origin: String = origin.chars().take(ORIGIN_CHARACTERS_MAX).collect();
         let client_id = client.id();
         let client = client.address;

@@ -51,7 +51,7 @@ pub(crate) use answer::{Answer, Outcome};
 #[cfg(test)]
 pub(crate) use body::RequestBody;
 pub(crate) use body::{BodyError, Discarded};
-pub(crate) use cors::is_listed;
+pub(crate) use cors::{is_listed, is_ours};
 pub(crate) use h2::{AdoptH2, H2Client};
 pub(crate) use handler::{Audience, RequestHandler};
 pub(crate) use listener::{HttpServer, try_listen};

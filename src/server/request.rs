@@ -144,7 +144,9 @@ mod tests {
             let query =
                 Query::from(vec![("symbols".to_owned(), "A".to_owned()), (name.to_owned(), "a.b.c".to_owned())]);
             let error = query.check(&[Parameter::List("symbols")]).unwrap_err().to_string();
-            assert!(error.contains("`Authorization: Bearer <token>`") && !error.contains("a.b.c"), "{error}");
+            let said = "is not a parameter of this path. It takes symbols. A token in a URL does not count: send it as \
+                        `Authorization: Bearer <token>`.";
+            assert!(error.contains(said) && !error.contains("a.b.c"), "{error}");
         }
         let query = Query::from(vec![("symbol".to_owned(), "A".to_owned())]);
         let error = query.check(&[Parameter::List("symbols")]).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 pub(crate) enum RequestError {
     #[error("limit={value} is not a number from 1 to {max}.")]
     BadLimit { value: Quoted, max: usize },
-    #[error("{name} is not a parameter of this path.{hint} It takes {takes}.")]
+    #[error("{name} is not a parameter of this path. It takes {takes}.{hint}")]
     UnknownParameter { name: Quoted, hint: String, takes: String },
     #[error("Give {name} once: it takes one value.")]
     RepeatedParameter { name: &'static str },

@@ -12,6 +12,8 @@ pub(crate) enum Asks {
     Nothing,
     /// A token in `Authorization`, and no other: a page must prove that it holds the token itself.
     Bearer,
+    /// The same, from a page that may use the cookie: it is given one.
+    BearerForCookie,
     /// A token in `Authorization` or in the cookie.
     Token,
     /// The same, or a ticket in the query.

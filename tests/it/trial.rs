@@ -1,5 +1,6 @@
 //! `tickfan check --connect`: what it says of venues and ports, each of them real.
 
+use crate::support::log_watch::looked_at;
 use std::{
     fs,
     net::TcpListener,
@@ -23,7 +24,7 @@ async fn check(test: &str, text: String) -> Output {
     fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
     command.env_clear().env("K", alpaca::KEY).env("S", alpaca::SECRET).args(["check", "--connect"]).arg(file);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = tokio::task::spawn_blocking(move || looked_at(command.output().unwrap()));
     within("it ends", output).await.unwrap()
 }
 

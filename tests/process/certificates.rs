@@ -3,6 +3,7 @@
 use crate::support::{
     Client,
     certificates::{Ca, Leaf, folder, table, write},
+    log_watch::looked_at,
     process::Process,
 };
 use std::{
@@ -206,7 +207,7 @@ fn a_certificate_that_expires_soon_is_announced() {
     let path = folder.join("tickfan.toml");
     fs::write(&path, table(std::slice::from_ref(&files))).unwrap();
     let check = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("check").arg(&path).output().unwrap();
+        let output = looked_at(Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("check").arg(&path).output().unwrap());
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };

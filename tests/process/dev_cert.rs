@@ -2,6 +2,7 @@
 
 use crate::support::{
     certificates::{folder, table},
+    log_watch::looked_at,
     process::Process,
 };
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use tickfan::tls::CertificateFiles;
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
-    Command::new(program).args(arguments).current_dir(folder).env_remove("TICKFAN_CONFIG").output().unwrap()
+    looked_at(Command::new(program).args(arguments).current_dir(folder).env_remove("TICKFAN_CONFIG").output().unwrap())
 }
 
 /// Runs it where it must succeed; returns its output.

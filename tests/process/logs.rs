@@ -260,9 +260,11 @@ fn logs_can_be_json_a_line_each() {
         .spawn()
         .unwrap();
     let pid = rustix::process::Pid::from_child(&child);
+    let watch = LogWatch::default();
     let mut messages = Vec::new();
-    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
-        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
+        watch.look(&line);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert!(line["timestamp"].is_string() && line["level"].is_string() && line["target"].is_string(), "{line}");
         let message = line["message"].as_str().unwrap().to_owned();
         if message == "serving" {
@@ -272,6 +274,7 @@ fn logs_can_be_json_a_line_each() {
         messages.push(message);
     }
     assert!(child.wait().unwrap().success());
+    watch.check();
     assert!(messages.contains(&"serving".to_owned()) && messages.last().is_some_and(|last| last == "stopped"));
 }
 

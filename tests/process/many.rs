@@ -4,6 +4,7 @@
 use crate::support::{
     Client, PATIENCE,
     crowd::{Crowd, Member},
+    log_watch::LogWatch,
     process::Process,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -146,9 +147,11 @@ fn limits_that_the_descriptors_lower_are_a_warning_that_names_what_to_raise() {
     let mut gateway =
         command.args(["-c", limited, env!("CARGO_BIN_EXE_tickfan")]).stderr(Stdio::piped()).spawn().unwrap();
     let log = BufReader::new(gateway.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let before: Vec<_> = log.take_while(|line| !line.contains(" serving ")).collect();
+    let watch = LogWatch::default();
+    let before: Vec<_> = log.inspect(|line| watch.look(line)).take_while(|line| !line.contains(" serving ")).collect();
     gateway.kill().unwrap();
     gateway.wait().unwrap();
+    watch.check();
     let lowered = before.iter().find(|line| line.contains(" are lowered: ")).unwrap();
     assert!(["WARN", "`streams`", "`connections`", "ulimit -n"].iter().all(|word| lowered.contains(word)), "{lowered}");
 }

@@ -1,6 +1,6 @@
 //! Recordings of the built program: what a kill leaves, and `tickfan record`.
 
-use crate::support::{PATIENCE, process::Process, recorded};
+use crate::support::{PATIENCE, log_watch::looked_at, process::Process, recorded};
 use flate2::read::MultiGzDecoder;
 use futures_util::{SinkExt, StreamExt};
 use rustix::process::{Pid, Signal, kill_process};
@@ -86,7 +86,7 @@ fn ended(mut child: Child, signal: Signal) -> Output {
         assert!(Instant::now() < deadline, "it does not end on a signal");
         std::thread::yield_now();
     }
-    child.wait_with_output().unwrap()
+    looked_at(child.wait_with_output().unwrap())
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_command_that_cannot_record_says_what_would() {
         (&["--feed", "btc", "--limit", "1MiB"], "is not a size from 16MiB to 65536GiB"),
     ];
     for (arguments, expected) in wrong {
-        let output = record("wrong", &two, arguments).wait_with_output().unwrap();
+        let output = looked_at(record("wrong", &two, arguments).wait_with_output().unwrap());
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(64), b"".as_slice()), "{told}");
         assert!(told.contains(expected), "{told}");
@@ -165,7 +165,7 @@ fn a_feed_that_plays_a_recording_is_not_recorded() {
         "[[feed]]\nname = \"again\"\nvenue = \"replay\"\nprotocol = \"binance\"\nfiles = [{:?}]\nsymbols = [\"BTC-USDT\"]\n",
         file.display().to_string()
     );
-    let output = record("played", &config, &[]).wait_with_output().unwrap();
+    let output = looked_at(record("played", &config, &[]).wait_with_output().unwrap());
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{told}");
     assert!(told.starts_with("error: feed again plays a recording\n   = name a feed that connects"), "{told}");

@@ -1,11 +1,11 @@
 //! A reload says of a wrong file what `tickfan check` says of it.
 
-use crate::support::{Client, process::Process};
+use crate::support::{Client, log_watch::looked_at, process::Process};
 use std::{path::Path, process::Command};
 
 /// What `tickfan check` writes of a file, which it must reject.
 fn checked(file: &Path) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("check").arg(file).output().unwrap();
+    let output = looked_at(Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("check").arg(file).output().unwrap());
     assert_eq!(output.status.code(), Some(64));
     String::from_utf8(output.stderr).unwrap()
 }

@@ -1,6 +1,6 @@
 //! What a supervisor gets to know: notifications to systemd, and the verdict of `tickfan health`.
 
-use crate::support::{PATIENCE, process::Process, stream::Stream};
+use crate::support::{PATIENCE, log_watch::looked_at, process::Process, stream::Stream};
 use rustix::process::Signal;
 use std::{
     net::SocketAddr,
@@ -58,7 +58,7 @@ fn systemd_is_told_when_the_gateway_is_ready_reloads_and_stops() {
 /// What `tickfan health` says with these arguments.
 fn health(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("health").args(arguments).output().unwrap();
+        looked_at(Command::new(env!("CARGO_BIN_EXE_tickfan")).arg("health").args(arguments).output().unwrap());
     (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
 }
 

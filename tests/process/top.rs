@@ -1,6 +1,6 @@
 //! The output of `tickfan top` for a running gateway.
 
-use crate::support::{process::Process, stream::Stream};
+use crate::support::{log_watch::looked_at, process::Process, stream::Stream};
 use std::{
     net::TcpListener,
     process::Command,
@@ -11,8 +11,8 @@ use std::{
 /// The output of `tickfan top --once`.
 fn top(gateway: &Process) -> String {
     let admin = gateway.admin.to_string();
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_tickfan")).args(["top", "--once", "--admin", &admin]).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
+    let output = looked_at(command.args(["top", "--once", "--admin", &admin]).output().unwrap());
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     io,
+    process::Output,
     sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
 };
@@ -118,6 +119,17 @@ impl LogWatch {
             watch
         })
     }
+}
+
+/// What a program has written that a test started without [`Process`](super::process::Process). Fails the test if a
+/// line gives something away.
+pub fn looked_at(output: Output) -> Output {
+    let watch = LogWatch::default();
+    for text in [&output.stdout, &output.stderr] {
+        String::from_utf8_lossy(text).lines().for_each(|line| watch.look(line));
+    }
+    watch.check();
+    output
 }
 
 impl<'a> MakeWriter<'a> for LogWatch {

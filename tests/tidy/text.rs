@@ -40,6 +40,17 @@ fn nothing_is_left_for_later() {
     }
 }
 
+/// `Process` looks at all that a gateway logs.
+#[test]
+fn whatever_a_test_has_the_program_write_is_looked_at_for_secrets() {
+    let starts = concat!("CARGO_BIN_EXE_", "tickfan\"");
+    for path in files("tests", "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let looks = text.contains("looked_at(") || text.contains("LogWatch::default()");
+        assert!(!text.contains(starts) || looks, "{} starts the program without a look at its log", relative(&path));
+    }
+}
+
 #[test]
 fn comment_lines_fit_a_screen() {
     let mut long = Vec::new();

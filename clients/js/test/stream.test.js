@@ -152,6 +152,24 @@ test("a lost stream comes back after a wait that it tells, from where it was", a
   assert.equal(seen.sources.length, 3, "a closed stream stays closed");
 });
 
+test("a stream whose cookie has ended, where a sign-on is optional, asks for the whole list again when the page says so", async (t) => {
+  const { stream, seen, hello, ends, want, pass, answer, event } = streamOf(t);
+  await want("A", "B");
+  hello(["A", "B"], { denied: [], until: 60_000_000 });
+  event("bye", { reason: "expired" });
+  ends();
+  await pass(4_000);
+  hello(["B"], { denied: ["A"], control: "c2" });
+  for (const status of [200, 404]) {
+    assert.equal(seen.sources.length, 2, "without a cookie the stream stays");
+    stream.set({});
+    await turned();
+    assert.deepEqual([seen.posts.at(-1)[0], seen.posts.at(-1)[1].symbols], ["/v1/streams/c2", ["A", "B"]]);
+    await answer(status, status === 200 ? {} : problem("no-such-stream"));
+  }
+  assert.equal(seen.sources.length, 3, "with one it is another client's, and a stream of one's own replaces it");
+});
+
 test("offline is lost at once; online tries at once", async (t) => {
   const { stream, seen, pass, state, ends } = await carrying(t, "A");
   stream.offline();

@@ -41,6 +41,8 @@ const ticks = new Ticks(connect, { hello, symbols, tick, lost, heartbeat: ({ now
 
 let link = { name: "connecting" };
 let paused = null;
+/** Whether the stream lacks symbols that the person may see once signed on. */
+let isSignedOff = false;
 /** Symbols that the person has added and the stream has not told of yet. */
 const tried = new Set();
 /** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
@@ -69,8 +71,9 @@ function symbols(event) {
 /** Says what the stream does not carry, and why. Without `until` the client has not signed on. */
 function tellAbsent({ unknown, denied = [], until }) {
   const texts = [];
+  isSignedOff = denied.length > 0 && until === undefined;
   if (unknown.length > 0) texts.push(`No feed has ${unknown.join(", ")}.`);
-  if (denied.length > 0) texts.push(`${until === undefined ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
+  if (denied.length > 0) texts.push(`${isSignedOff ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
   if (texts.length > 0) status.notify("stream", texts.join(" "));
   else status.dismiss("stream");
   dropMistyped(unknown);
@@ -369,7 +372,10 @@ function controlPause() {
 byId("notice-close").addEventListener("click", () => status.dismiss());
 addEventListener("online", retry);
 // Perhaps the person has signed on in another window.
-addEventListener("focus", () => { if (link.name === "signed-out") retry(); });
+addEventListener("focus", () => {
+  if (link.name === "signed-out") retry();
+  else if (isSignedOff && link.name === "live") ticks.ask();
+});
 byId("pill").addEventListener("click", retry);
 document.addEventListener("visibilitychange", () => {
   follow();

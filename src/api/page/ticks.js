@@ -40,6 +40,11 @@ export class Ticks {
     if (symbols.length > 0 && this.#ticks.state.connection === "live") this.#on.link({ name: "live" });
   }
 
+  /** Asks for the whole list again: the person may have signed on. */
+  ask() {
+    this.#ticks.set({});
+  }
+
   /** Retries at once if it is waiting: the network is back, or the person asks. */
   hurry() {
     this.#ticks.retry();

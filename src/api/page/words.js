@@ -28,9 +28,18 @@ export function described({ name, kind, currency }) {
   return [name, kind, currency].filter((part) => part !== undefined).join(" · ");
 }
 
-/** How late a tick's prices are, " by 15 min"; nothing where the gateway does not delay them. */
-export function lateness({ delay_seconds }) {
-  return delay_seconds === undefined ? "" : ` by ${age(Number(delay_seconds) * 1_000)}`;
+/** How late a tick's prices are, as "delayed" or "simulated" goes on; nothing where the gateway does not delay them. */
+export function lateness({ origin, delay_seconds }) {
+  if (delay_seconds === undefined) return "";
+  const late = age(Number(delay_seconds) * 1_000);
+  return origin === "delayed" ? ` by ${late}` : `, ${late} late`;
+}
+
+/** The same for several ticks of one origin. */
+export function latenessOfAll(ticks) {
+  const late = [...new Set(ticks.map(lateness))];
+  if (late.length < 2) return late.join("");
+  return late.filter((text) => text !== "").map((text) => text.replace(/^,? /, ", some ")).join("");
 }
 
 /** The base of a change: the previous close, else the open; undefined if the venue gives neither. */

@@ -125,6 +125,32 @@ fn the_page_the_document_and_a_preflight_need_no_credentials_and_ignore_bad_ones
 }
 
 #[test]
+fn a_page_that_could_not_use_the_cookie_is_not_given_it() {
+    let site = Site::start();
+    let bearer = format!("Bearer {}", site.issuer.live("u17", &["AAPL"]));
+    for wire in Wire::ALL {
+        for (from, origin, said) in [
+            ("cross-site", "https://app.example", Some("of another site")),
+            ("cross-site", "https://evil.example", Some("of another site")),
+            ("same-site", "https://evil.example", Some("`cors_origins`")),
+            ("same-site", "https://app.example", None),
+            ("same-origin", "https://evil.example", None),
+        ] {
+            let fields = [("authorization", bearer.as_str()), ("sec-fetch-site", from), ("origin", origin)];
+            let reply = site.ask(wire, "POST", "/v1/session", &fields);
+            let Some(said) = said else {
+                assert_eq!(reply.answer.status, 204, "{wire:?} {from} {origin}");
+                continue;
+            };
+            assert_eq!((reply.answer.status, reply.kind()), (403, "wrong-origin".to_owned()), "{wire:?} {from}");
+            assert!(reply.answer.json()["detail"].to_string().contains(said), "{:?}", reply.answer);
+            assert_eq!(reply.answer.header("set-cookie"), None);
+            assert_eq!(site.ask(wire, "POST", "/v1/tickets", &fields).answer.status, 201, "a ticket is for all pages");
+        }
+    }
+}
+
+#[test]
 fn a_session_is_a_cookie_with_the_token_and_ends_when_it_is_cleared() {
     let site = Site::start();
     let token = site.issuer.live("u17", &["AAPL"]);

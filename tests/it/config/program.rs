@@ -1,12 +1,13 @@
 //! What the program says of a configuration, and how it ends for one that is wrong.
 
 use super::*;
+use crate::support::log_watch::looked_at;
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 fn tickfan(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
     command.env_clear().args(arguments).envs(variables.iter().copied());
-    command.output().unwrap()
+    looked_at(command.output().unwrap())
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@ use crate::support::{
     Client, PATIENCE,
     certificates::{Ca, folder},
     issuer::Issuer,
+    log_watch::looked_at,
     running::Running,
 };
 use serde_json::{Value, json};
@@ -312,7 +313,7 @@ fn a_key_server_that_hangs_or_sends_too_much() {
 fn check(file: &Path, connect: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickfan"));
     command.env_clear().arg("check").args(connect.then_some("--connect")).arg(file);
-    command.output().unwrap()
+    looked_at(command.output().unwrap())
 }
 
 #[test]

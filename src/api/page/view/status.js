@@ -1,6 +1,6 @@
 // The line above the list: the state of the connection, the origin of the prices, the rate and the delay of ticks.
 
-import { delay, lateness, origin, timeOfDay } from "../words.js";
+import { delay, latenessOfAll, origin, timeOfDay } from "../words.js";
 import { Text, mark } from "./dom.js";
 
 const byId = (id) => document.getElementById(id);
@@ -29,12 +29,11 @@ export class Status {
 
     const ticks = [...store.rows.values()].filter(({ tick }) => tick !== null).map(({ tick }) => tick);
     const origins = new Set(ticks.map((tick) => tick.origin));
-    const late = [...new Set(ticks.map(lateness))].filter((by) => by !== "");
     const named = [...origins].filter((name) => name !== undefined).map(origin);
     const unnamed = named.length === 0;
     if (this.#origin.hidden !== unnamed) this.#origin.hidden = unnamed;
     mark(this.#table, "origins", origins.size > 1 ? "mixed" : "");
-    this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices${late.join(",")}`);
+    this.#originText.write(origins.size > 1 ? `some prices ${named.join(", ")}` : `${named[0]} prices${latenessOfAll(ticks)}`);
   }
 
   #text({ name, at, why = "", since }, stale, allStale, now) {
