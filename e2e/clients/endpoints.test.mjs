@@ -1,11 +1,12 @@
 // The examples of docs/endpoints answer as the pages say: each command is run as it stands there, and its answer has the
-// form of the one that is shown. TICKFAN_BLESS=1 writes the answers into the pages.
+// form of the one that is shown. TICKFAN_BLESS=1 writes the answers into the pages. Those of a cluster need NATS_SERVER.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { broker, startBroker, untilCluster } from "../support/cluster.mjs";
 import { Child, root, startGateway, within } from "../support/gateway.mjs";
 import { Issuer } from "../support/sign_on.mjs";
 
@@ -14,6 +15,8 @@ const isBlessing = process.env.TICKFAN_BLESS === "1";
 delete process.env.TICKFAN_BLESS;
 const FOLDER = join(root, "docs/endpoints");
 const EXAMPLE = /^```sh\n(.*?)^```\n\n```(?:json|text)\n(.*?)^```$/gms;
+/** The examples of these are from the owner of a shard. */
+const OF_CLUSTER = ["debug-cluster.md", "give.md"];
 /** How many events of a stream, which does not end, a page shows. */
 const EVENTS = 3;
 
@@ -29,6 +32,28 @@ venue = "sim"
 symbols = ["AAPL"]
 standby_for = "first"
 `;
+
+/** Two nodes of a cluster; returns the owner. */
+async function startCluster(t) {
+  const servers = await startBroker(t);
+  const config = `
+[cluster]
+name = "demo"
+servers = ["${servers}"]
+replicas = 1
+
+[[feed]]
+name = "demo"
+venue = "sim"
+symbols = ["AAPL", "MSFT"]
+`;
+  const start = (node) => startGateway(t, { config, env: { TICKFAN_CLUSTER_NODE: node } });
+  const owner = await start("gw-1");
+  await untilCluster(owner.admin, "an owner", ({ shards: [shard] }) => shard.owns);
+  await start("gw-2");
+  await untilCluster(owner.admin, "a follower", ({ others: [other] }) => other?.synced.includes("demo.0"));
+  return owner;
+}
 
 /** What of an answer is the same each time: names of fields, words of headers, and no values. */
 function form(answer) {
@@ -97,6 +122,7 @@ test("the examples of docs/endpoints answer as the pages say", { timeout: 240_00
   await openStream(t, gateway.url);
   await within("numbers of each second", Promise.all([gateway, plain].map(untilPublished)));
   // As a reader would see it, who has the default addresses.
+  const owner = broker && await startCluster(t);
   const own = ({ address, admin }) => [["127.0.0.1:8080", address], ["127.0.0.1:8081", admin], ["eyJhbGciOiJFZERTQSJ9…", TOKEN], ["/etc/tickfan/login.json", issuer.file], ["127.0.0.1:8080", "127.0.0.1:0"]];
   const asRun = (text, gateway) => own(gateway).slice(0, 2).reduce((text, [shown, is]) => text.replaceAll(shown, is), text);
   const asShown = (text, gateway) => own(gateway).reduce((text, [shown, is]) => text.replaceAll(is, shown), text);
@@ -108,11 +134,15 @@ test("the examples of docs/endpoints answer as the pages say", { timeout: 240_00
     const file = join(FOLDER, name);
     if (name === "reload.md") gateway.configure(auth + feeds(["AAPL", "BTC-USDT", "MSFT", "NVDA"]));
     let page = readFileSync(file, "utf8");
+    const asked = OF_CLUSTER.includes(name) ? owner : PLAIN.includes(name) ? plain : gateway;
+    if (!asked) {
+      t.diagnostic(`skipped: ${name}, as NATS_SERVER does not name nats-server`);
+      continue;
+    }
     const found = [...page.matchAll(EXAMPLE)];
     assert.equal(found.length, 1, `${name} has one example`);
     for (const [whole, command, shown] of found) {
       examples += 1;
-      const asked = PLAIN.includes(name) ? plain : gateway;
       const answer = asShown(await run(t, asRun(command, asked), { TOKEN, CONTROL }), asked).replaceAll("\r", "").trimEnd();
       if (isBlessing) page = page.replace(whole, () => whole.replace(`\n${shown}\`\`\``, () => `\n${answer}\n\`\`\``));
       else assert.deepEqual(form(answer), form(shown.trimEnd()), `${name}\n${answer}`);

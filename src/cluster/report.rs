@@ -80,7 +80,7 @@ pub struct ShardFacts {
     pub cut_offs: [u64; CUT_OFFS.len()],
     /// How often the node began or ceased to own it, by [`CHANGES`].
     pub changes: [u64; CHANGES.len()],
-    /// How many symbols any node wants.
+    /// How many symbols other nodes want.
     pub wanted: usize,
 }
 

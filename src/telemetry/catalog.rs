@@ -164,7 +164,7 @@ catalog! {
             details "From 30 s of failure on, and for 10 minutes after it gave the shard away. If all nodes say 1, the owner keeps it.";
         CLUSTER_LISTS_DIFFER: Gauge "tickfan_cluster_lists_differ" Count [shard],
             "Other nodes whose configuration has other symbols of the shard than this node's.",
-            details "0 but for the time of a rolling change. While a node owns the shard, the symbols that it lacks are stale on all nodes.";
+            details "0 but for the time of a rolling change. While a node owns the shard, the symbols that it lacks are waiting or stale on all nodes.";
         CLUSTER_NODES: Gauge "tickfan_cluster_nodes" Count [],
             "Nodes that reported themselves within 3 s, this one included.";
         CLUSTER_SHARES_NAME: Gauge "tickfan_cluster_shares_name" Count [],

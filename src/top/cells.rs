@@ -22,6 +22,9 @@ pub(super) fn table(title: &str, head: &[&str], entries: &Value, row: impl Fn(&V
     Table { title: title.to_owned(), rows: std::iter::once(head).chain(rows).collect() }
 }
 
+/// The longest string of a cell, in characters.
+const CELL_CHARACTERS_MAX: usize = 48;
+
 /// A value without control characters: a string from a venue or a client must not control the terminal.
 pub(super) fn text(value: &Value) -> String {
     let text = match value {
@@ -29,7 +32,13 @@ pub(super) fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    text.chars().filter(|character| !character.is_control()).take(48).collect()
+    let mut shown: String = text.chars().filter(|character| !character.is_control()).collect();
+    if let Some((cut, _)) = shown.char_indices().nth(CELL_CHARACTERS_MAX) {
+        shown.truncate(cut);
+        shown.pop();
+        shown.push('…');
+    }
+    shown
 }
 
 /// The upper bound of a bucket.
@@ -45,6 +54,7 @@ mod tests {
     fn a_string_from_outside_cannot_control_the_terminal() {
         assert_eq!(text(&"a\u{1b}[2Jb\n".into()), "a[2Jb");
         assert_eq!(text(&Value::Null), "–");
-        assert_eq!(text(&"x".repeat(99).into()).len(), 48);
+        assert_eq!(text(&"é".repeat(48).into()), "é".repeat(48));
+        assert_eq!(text(&"é".repeat(49).into()), format!("{}…", "é".repeat(47)));
     }
 }

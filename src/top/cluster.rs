@@ -62,8 +62,9 @@ fn gaps(gaps: &Value) -> String {
 
 fn nodes(cluster: &Value) -> Table {
     let head = ["node", "shards", "streams", "reported", "state"];
+    let hears = cluster["connected"]["control"] != false;
     let mut table = table("nodes", &head, &cluster["others"], |other| {
-        let state = node_state(other);
+        let state = node_state(other, hears);
         let reported = other["reported_ms_ago"].as_f64();
         let reported = reported.map_or("–".to_owned(), |millis| format!("{:.1} s ago", millis / 1e3));
         node_row(other, reported, &state)
@@ -80,9 +81,11 @@ fn nodes(cluster: &Value) -> Table {
     table
 }
 
-/// The state of another node, and in which shards its symbols are not the polled node's.
-fn node_state(other: &Value) -> String {
+/// The state of another node, as far as the polled one can know, and in which shards its symbols are not the polled
+/// node's.
+fn node_state(other: &Value, hears: bool) -> String {
     let is = match (other["is"].as_str(), &other["drains"]) {
+        (Some("lost"), _) if !hears => "unknown: no broker".to_owned(),
         (Some(gone @ ("lost" | "stopped")), _) => gone.to_owned(),
         (_, Value::Bool(true)) => "stopping".to_owned(),
         _ => "–".to_owned(),
@@ -170,5 +173,8 @@ mod tests {
         let down = json!({"node": {"name": "a"}, "connected": {"live": true, "control": false}, "others": []});
         assert_eq!(nodes(&down).rows[1][4], "this node; control: no broker");
         assert_eq!(owner(&json!({"owner": null}), &down), "unknown: no broker");
+        let deaf = json!({"node": {}, "connected": {"control": false}, "others": [{"is": "lost"}, {"is": "stopped"}]});
+        let states: Vec<_> = nodes(&deaf).rows[2..].iter().map(|row| row[4].clone()).collect();
+        assert_eq!(states, ["unknown: no broker", "stopped"]);
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Client {
     /// Where its stream is open, and in which process.
     pub(crate) at: Option<(usize, u64)>,
     hello: Option<Epoch>,
+    /// The epoch of the first id since the hello.
+    first_id: Option<Epoch>,
     /// The last number of each symbol since the hello.
     seqs: BTreeMap<usize, u64>,
     /// The id of the last event.
@@ -23,6 +25,9 @@ pub(crate) struct Client {
     had: [Option<(Epoch, u64)>; SYMBOLS.len()],
     /// How many ticks were replayed to it.
     pub(crate) replayed: usize,
+    /// How often it resumed behind an id of an epoch whose hello it had not had: from a node that was cut off while the
+    /// epoch began.
+    pub(crate) resumed_before_hello: usize,
 }
 
 impl Client {
@@ -33,7 +38,7 @@ impl Client {
     pub(crate) fn take(&mut self, event: Sent, checks: &mut Checks) -> Checked {
         let tick = match event {
             Sent::Hello(epoch) => {
-                self.hello = Some(epoch);
+                (self.hello, self.first_id) = (Some(epoch), None);
                 self.seqs.clear();
                 return Ok(());
             }
@@ -45,6 +50,7 @@ impl Client {
             return violated(Rule::SeqRises, format!("{tick:?} of {epoch} came after {before:?}"));
         }
         self.last = Some(tick.id);
+        self.first_id.get_or_insert(tick.id.0);
         let had = &mut self.had[tick.symbol];
         if had.is_none_or(|(epoch, seq)| epoch != tick.id.0 || seq < tick.owners) {
             *had = Some((tick.id.0, tick.owners));
@@ -55,6 +61,9 @@ impl Client {
     /// Opens its stream on a node, behind the last event that it had.
     pub(crate) fn join(&mut self, machine: usize, life: u64, shelf: &Shelf, checks: &mut Checks) -> Checked {
         let had = self.had;
+        if self.last.is_some_and(|(epoch, _)| self.first_id.is_some_and(|first| first != epoch)) {
+            self.resumed_before_hello += 1;
+        }
         self.at = Some((machine, life));
         let events = shelf.join(self.last);
         for (symbol, had) in had.iter().enumerate() {

@@ -55,6 +55,7 @@ pub(crate) struct Seen {
     pub(crate) sent: usize,
     pub(crate) resumed: usize,
     pub(crate) replayed: usize,
+    pub(crate) resumed_before_hello: usize,
     pub(crate) filled: u64,
     pub(crate) replaced: u64,
     pub(crate) fenced: u64,
@@ -444,10 +445,12 @@ impl World {
         let paused = of.paused_until > self.now;
         let Some(node) = of.node.as_mut().filter(|_| !paused) else { return Ok(()) };
         let shard = self.clients[client].shard;
-        let replayed = self.clients[client].replayed;
+        let counts = |client: &Client| (client.replayed, client.resumed_before_hello);
+        let (replayed, before_hello) = counts(&self.clients[client]);
         self.clients[client].join(machine, life, &node.shards[shard].shelf, &mut self.checks)?;
         self.seen.resumed += 1;
         self.seen.replayed += self.clients[client].replayed - replayed;
+        self.seen.resumed_before_hello += self.clients[client].resumed_before_hello - before_hello;
         // Each client wants a symbol that no other wants.
         let symbol = client / self.settings.shards;
         if let Some((machine, life)) = before {
@@ -583,6 +586,7 @@ impl Seen {
         self.sent += other.sent;
         self.resumed += other.resumed;
         self.replayed += other.replayed;
+        self.resumed_before_hello += other.resumed_before_hello;
         self.filled += other.filled;
         self.replaced += other.replaced;
         self.fenced += other.fenced;

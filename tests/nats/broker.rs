@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// The password of the user in the configurations of `deploy/nats/`.
-pub(crate) const PASSWORD: &str = "as long as it is secret";
+pub(crate) const PASSWORD: &str = "as-long-as-it-is-secret-1";
 
 /// The variable that names the program of the broker.
 const TOOL_VARIABLE: &str = "NATS_SERVER";
@@ -118,7 +118,7 @@ impl Broker {
             ["--config", config.to_str().unwrap(), "--addr", "127.0.0.1"].map(str::to_owned).into();
         all.extend_from_slice(arguments);
         let mut variables = variables.to_vec();
-        variables.push(("NATS_PASSWORD", format!("{PASSWORD:?}")));
+        variables.push(("NATS_PASSWORD", PASSWORD.to_owned()));
         Self::launch(tool, folder, &all, &variables)
     }
 

@@ -1,4 +1,5 @@
-//! An owner that has fewer symbols of its shard than another node: those that it lacks are stale on all nodes.
+//! An owner that has fewer symbols of its shard than another node: those that it lacks are waiting or stale on all
+//! nodes.
 //!
 //! It may own the shard after a crash, where no other node was synced, and while the configuration of the nodes is
 //! changed. So it waits for a while, and gives the shard to a node that has more.

@@ -32,6 +32,16 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         self.journal.note(transition, now.instant);
     }
 
+    /// Notes that another node has become the owner. That this one has is noted as it begins.
+    fn note_owner(&mut self) {
+        let before = std::mem::replace(&mut self.owner, self.facts.owner.clone());
+        if let (Some(owner), Some(before)) = (&self.owner, before)
+            && !self.facts.owns
+        {
+            self.note_as(Role::Follower, "owned elsewhere", &format!("by {owner}; was by {before}"));
+        }
+    }
+
     pub(super) fn show(&mut self, now: Moment) {
         let machine = &self.machine;
         let follower: &Follower = machine.follower();
@@ -58,6 +68,9 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         if facts.owns {
             facts.feed = Some(self.feed.state());
             facts.clock_ahead_micros = None;
+        }
+        if self.facts.owner.is_some() && self.facts.owner != self.owner {
+            self.note_owner();
         }
         let facts = &self.facts;
         self.facts_tx.send_if_modified(|shown| {

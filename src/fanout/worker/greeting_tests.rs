@@ -10,7 +10,7 @@ use crate::{
         Change, Command, ControlNames, FirstBlock, NewStream, Options, RETRY_MILLIS, Ready, ResponseHead, Resume,
         StreamAddress, Unlisted, Wait, WorkerInbox,
     },
-    market::{Decimal, Field, Now, Origin, Part, Parts, Reason, TradeUpdate, Update},
+    market::{Decimal, Field, Now, Origin, Part, Parts, Reason, Snapshot, TradeUpdate, Update},
     wire::{Epoch, StreamName},
 };
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+#[path = "cut_off_tests.rs"]
+mod cut_off_tests;
 
 /// The first `hello`, and names for later ones.
 struct First;
@@ -55,6 +58,15 @@ struct Fixture {
 
 fn epoch(bits: u64) -> Epoch {
     Epoch::from_bits(bits).unwrap()
+}
+
+/// A trade, as another node numbers it.
+fn owners(epoch: Epoch, seq: u64, n: u64, prior: Option<[u64; 4]>) -> OwnersTick {
+    OwnersTick { epoch, seq, n, changed: Parts::from_iter([Part::Trade]), prior }
+}
+
+fn price(of: u64) -> Option<Decimal> {
+    Some(Decimal::new(i64::try_from(of).unwrap(), 0).unwrap())
 }
 
 impl Fixture {
@@ -124,6 +136,14 @@ impl Fixture {
         self.tick_clock();
         let trade = TradeUpdate { price: Field::Set("1.5".parse().unwrap()), ..TradeUpdate::default() };
         let published = self.states[symbol].publish(&Update { trade: Some(trade), ..Update::default() }, self.now);
+        self.announce(symbol, published);
+    }
+
+    /// Takes a tick of another node, whose price is its number.
+    fn follow(&mut self, symbol: usize, tick: OwnersTick) {
+        self.tick_clock();
+        let merge = |snapshot: &mut Snapshot, _: &mut _| snapshot.trade.price = price(tick.seq);
+        let published = self.states[symbol].follow(&tick, self.now, merge);
         self.announce(symbol, published);
     }
 
@@ -260,11 +280,7 @@ fn a_tick_behind_a_hole_of_the_bus_is_whole() {
     fixture.join(stream);
     let mut forms = Vec::new();
     for (seq, prior) in [(5, Some([5; 4])), (6, None), (8, Some([7; 4])), (9, None)] {
-        let tick = OwnersTick { epoch: epoch(7), seq, n: 100 + seq, changed: Parts::from_iter([Part::Trade]), prior };
-        fixture.tick_clock();
-        let price = Some(Decimal::new(i64::try_from(seq).unwrap(), 0).unwrap());
-        let published = fixture.states[0].follow(&tick, fixture.now, |snapshot, _| snapshot.trade.price = price);
-        fixture.announce(0, published);
+        fixture.follow(0, owners(epoch(7), seq, 100 + seq, prior));
         forms.extend(fixture.turn().into_iter().filter(|event| event.starts_with('A')));
     }
     assert_eq!(forms, ["A 5", "A 6 patch", "A 8", "A 9 patch"]);
@@ -326,29 +342,6 @@ fn a_change_that_is_to_be_told_comes_before_the_hello_and_once() {
     fixture.change(&[0, 2]);
     let epoch = Cache::epoch_of([&fixture.states[0], &fixture.states[2]]).to_string();
     assert_eq!(fixture.turn(), [format!("symbols {epoch}"), "A 2".into()], "another epoch of a list is not a restart");
-}
-
-#[test]
-fn a_cut_off_and_its_end_are_greeted_alike() {
-    let mut fixture = Fixture::joined();
-    let hello = |fixture: &Fixture| format!("hello {}", fixture.epoch());
-    let normal = fixture.epoch();
-    fixture.shards[0].cut_off(epoch(50));
-    for symbol in 0..2 {
-        let published = fixture.states[symbol].show_cut_off(Reason::NoOwner, fixture.now);
-        fixture.announce(symbol, published);
-    }
-    assert_ne!(fixture.epoch(), normal);
-    assert_eq!(fixture.turn(), [&*hello(&fixture), "A 1", "B 1", "C 1"]);
-    fixture.trade(0);
-    assert_eq!(fixture.turn(), ["A 2"]);
-    fixture.shards[0].restore(epoch(2));
-    for symbol in 0..2 {
-        let published = fixture.states[symbol].restore(fixture.now);
-        fixture.announce(symbol, published);
-    }
-    assert_eq!(fixture.epoch(), normal);
-    assert_eq!(fixture.turn(), [&*hello(&fixture), "B 1", "C 1", "A 2"]);
 }
 
 #[test]

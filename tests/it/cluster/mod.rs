@@ -96,9 +96,13 @@ fn a_node_that_stops_hands_its_shard_over_and_the_epoch_goes_on() {
     let before = readers.each_mut().map(|reader| reader.until(|tick| tick.text("state") == "live"));
     readers.iter_mut().for_each(|reader| reader.hellos.clear());
     owner.sees_synced(2);
+    let owner_name = owner.name;
     let stops = std::thread::spawn(move || owner.stop());
     let mut connection = rig.grant();
     connection.send(&trade("BTCUSDT", 2, PRICES[1]));
+    let [heir, other] =
+        if others[0].shard()["owns"] == true { [&others[0], &others[1]] } else { [&others[1], &others[0]] };
+    other.notes("owned elsewhere", &format!("by {}; was by {owner_name}", heir.name));
     for (reader, before) in readers.iter_mut().zip(&before) {
         reader.ticks.clear();
         let after = reader.until(|tick| tick.text("state") == "live" && tick.text("price") == shown(PRICES[1]));
