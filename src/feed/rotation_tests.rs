@@ -175,9 +175,9 @@ fn whatever_keeps_the_new_connection_from_coming_up_the_old_one_serves_on() {
         let began = course.now;
         let mut turns = reasons.iter().cycle();
         while course.now < began + 7_200 * SECOND {
-            assert_eq!(next(&mut course), Action::Connect, "{reasons:?}");
             let failed = course.lost(*turns.next().unwrap());
             assert!(matches!(failed, Action::Retry { .. }), "{failed:?}");
+            assert_eq!(next(&mut course), Action::Connect, "{reasons:?}");
             hears(&mut course, OLD, &[0]);
         }
         succeed(&mut course, &[]);
@@ -193,11 +193,11 @@ fn a_venue_without_room_for_the_new_connection_gets_the_place_of_the_old_one_aft
         let mut course = rotating(RULES).with(ENDLESS);
         let began = course.now;
         let gap = loop {
+            course.lost(reason);
             match next(&mut course) {
-                Action::Connect => _ = course.lost(reason),
+                Action::Connect => hears(&mut course, OLD, &[0]),
                 action => break action,
             }
-            hears(&mut course, OLD, &[0]);
         };
         let waited = course.now - began;
         assert_eq!(gap, dropped(Some(DisconnectReason::Closing)));
