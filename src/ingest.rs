@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 use tracing::info;
 
@@ -30,12 +30,14 @@ pub trait Outlet: Tap + Send + Sync {
     fn flush(&self);
 }
 
-/// Tells operators in the log how many symbols passed from one feed to the other, a line for each reason in a second.
+/// Tells operators in the log how many symbols passed from one feed to the other, a line for each reason. The standby's
+/// connections share it, and each looks once a second: any of them may be closed.
 pub struct FailoverLog {
     /// The names of the primary and of the standby.
     names: [Arc<str>; 2],
     counts: Arc<FailoverCounts>,
-    told: BTreeMap<(Source, &'static str), u64>,
+    /// A std mutex: held for a look.
+    told: Mutex<BTreeMap<(Source, &'static str), u64>>,
 }
 
 impl FailoverLog {
@@ -44,11 +46,12 @@ impl FailoverLog {
         // A standby that has restarted does not tell what was told before.
         let mut told = BTreeMap::new();
         counts.news(&mut told);
-        Self { names: [primary, standby], counts, told }
+        Self { names: [primary, standby], counts, told: told.into() }
     }
 
-    fn tell(&mut self) {
-        for (to, reason, symbols) in self.counts.news(&mut self.told) {
+    fn tell(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (to, reason, symbols) in self.counts.news(&mut told) {
             let [from, to] = [to.other(), to].map(|source| &*self.names[source as usize]);
             info!(from, to, reason, symbols, "failover");
         }
@@ -70,8 +73,8 @@ pub struct Ingest {
     source: Source,
     /// Whether the symbols have two.
     has_standby: bool,
-    /// Tells of failovers, where this connection does.
-    failovers: Option<FailoverLog>,
+    /// Tells of failovers, where this feed does.
+    failovers: Option<Arc<FailoverLog>>,
     announcer: Announcer,
     metrics: CacheMetrics,
     /// Where other gateways follow this one.
@@ -253,7 +256,7 @@ impl Sink for Ingest {
         if self.has_standby {
             self.set_each(|_, state| state.due(now));
         }
-        if let Some(failovers) = &mut self.failovers {
+        if let Some(failovers) = &self.failovers {
             failovers.tell();
         }
     }
@@ -284,8 +287,8 @@ pub struct MakeIngest {
     workers: Arc<WorkerPool>,
     /// Which feed of its symbols it is, where they have two.
     source: Option<Source>,
-    /// The first connection tells of failovers.
-    failovers: Option<FailoverLog>,
+    /// Its connections tell of failovers.
+    failovers: Option<Arc<FailoverLog>>,
     outlet: Option<Arc<dyn Outlet>>,
 }
 
@@ -297,7 +300,7 @@ impl MakeIngest {
 
     /// The same, of one of the two feeds that its symbols have; with a log, it tells of their failovers.
     pub fn of_two(self, source: Source, failovers: Option<FailoverLog>) -> Self {
-        Self { source: Some(source), failovers, ..self }
+        Self { source: Some(source), failovers: failovers.map(Arc::new), ..self }
     }
 
     /// The same, whose ticks also go through an outlet.
@@ -314,13 +317,11 @@ impl MakeSink for MakeIngest {
         let outlet = self.outlet.clone();
         let has_standby = self.source.is_some();
         let source = self.source.unwrap_or(Source::Primary);
-        Ingest { source, has_standby, failovers: self.failovers.take(), outlet, ..ingest }
+        Ingest { source, has_standby, failovers: self.failovers.clone(), outlet, ..ingest }
     }
 
     fn refuse(&mut self, state: &Arc<SymbolState>, reason: Reason, now: Now) {
-        let failovers = self.failovers.take();
         self.make().set_one(state, &[&|state| state.set_refused(Some(reason), now)]);
-        self.failovers = failovers;
     }
 }
 

@@ -1,10 +1,14 @@
 use super::*;
 use crate::{
     cache::{Cache, RingLimits},
-    market::{Field, Halt, Origin, StatusUpdate, TradeUpdate},
+    config::Config,
+    market::{FailoverLimits, Field, Halt, Origin, StatusUpdate, TradeUpdate},
     wire::Epoch,
 };
-use std::time::Duration;
+use std::{
+    io::{Read, pipe},
+    time::Duration,
+};
 
 /// Symbols A to D, of which all but D have traded.
 fn symbols() -> [Arc<SymbolState>; 4] {
@@ -83,4 +87,40 @@ fn rule_7_a_connection_is_halted_when_each_symbol_that_is_not_refused_is() {
     assert!(!are_halted(symbols.iter(), Source::Primary), "a halt from before an outage may be over");
     symbols.iter().for_each(|symbol| _ = symbol.set_refused(Some(Reason::NotGranted), Now::read()));
     assert!(!are_halted(symbols.iter(), Source::Primary), "nothing is halted where all is refused");
+}
+
+#[test]
+fn failovers_are_logged_once_by_whichever_connection_of_the_standby_there_is() {
+    let symbols = symbols();
+    let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
+    let counts = Arc::<FailoverCounts>::default();
+    for symbol in &symbols {
+        symbol.add_standby("spare".into(), Origin::Market, limits, counts.clone(), Now::read()).unwrap();
+    }
+    let fails = |symbol: &SymbolState| {
+        let update = Update { trade: Some(TradeUpdate::default()), ..Update::default() };
+        symbol.through(None).of(Source::Standby).publish(&update, Now::read());
+        symbol.outage(Reason::Gap, Now::read());
+    };
+    let workers = WorkerPool::start(&Config::default().fanout).unwrap().0;
+    let log = FailoverLog::new("main".into(), "spare".into(), counts);
+    let mut sinks = MakeIngest::new(workers).of_two(Source::Standby, Some(log));
+    let [mut first, mut second] = [sinks.make(), sinks.make()];
+    let (mut lines, writer) = pipe().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(writer)).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        symbols[..2].iter().for_each(|symbol| fails(symbol));
+        first.due(Now::read());
+        second.due(Now::read());
+        // Its list has become empty.
+        drop(first);
+        fails(&symbols[2]);
+        second.due(Now::read());
+    });
+    let mut text = String::new();
+    lines.read_to_string(&mut text).unwrap();
+    let logged: Vec<_> =
+        text.lines().filter_map(|line| line.split_once("failover")).map(|(_, fields)| fields).collect();
+    let told = |symbols| format!(" from=\"main\" to=\"spare\" reason=\"gap\" symbols={symbols}");
+    assert_eq!(logged, [told(2), told(1)]);
 }

@@ -22,9 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a predecessor serves on while no successor comes up: longer than a venue restarts, and a venue that lets us
-/// have no further connection may need this one to go first.
-const WITHOUT_SUCCESSOR_MAX: Duration = Duration::from_secs(120);
+/// How long a predecessor serves on while the venue has no room for its successor: longer than a venue restarts, and it
+/// may need this connection to go first.
+const WITHOUT_ROOM_MAX: Duration = Duration::from_secs(120);
 
 /// Whether a feed's connections may overlap with those that replace them.
 #[derive(Debug, Clone)]
@@ -55,7 +55,12 @@ pub(super) struct Predecessor {
     link: Box<Link>,
     /// Why it is replaced.
     reason: DisconnectReason,
-    give_up_at: Instant,
+    /// Since when the venue has had no room for a successor.
+    without_room_since: Option<Instant>,
+    /// When it gives up its place, if it does.
+    give_up_at: Option<Instant>,
+    /// Whether the venue has denied the successor access.
+    is_denied: bool,
     /// Since when the venue has answered all requests of the successor.
     live_since: Option<Instant>,
     heard: Vec<Heard>,
@@ -78,13 +83,15 @@ struct Heard {
 
 impl Predecessor {
     /// `list` says of each place whether it is taken.
-    pub(super) fn new(mut link: Box<Link>, reason: DisconnectReason, list: &[bool], now: Instant) -> Self {
+    pub(super) fn new(mut link: Box<Link>, reason: DisconnectReason, list: &[bool]) -> Self {
         link.retire();
         let heard = list.iter().map(|&is_carried| Heard { is_carried, ..Heard::default() });
         Self {
             link,
             reason,
-            give_up_at: now + WITHOUT_SUCCESSOR_MAX,
+            without_room_since: None,
+            give_up_at: None,
+            is_denied: false,
             live_since: None,
             heard: heard.collect(),
             missing: list.iter().filter(|is_carried| **is_carried).count(),
@@ -106,9 +113,13 @@ impl Predecessor {
         self.heard(Side::Successor, refused, timing, now);
     }
 
-    /// The successor is lost: there will be another attempt then. Until it, nothing is won by giving up.
-    pub(super) fn lost_successor(&mut self, next: Instant) {
-        self.give_up_at = self.give_up_at.max(next);
+    /// The successor is lost for this reason: there will be another attempt then. Until it, nothing is won by giving up,
+    /// and nothing ever where the cause may be on our side, or at the venue's entry: the data flow.
+    pub(super) fn lost_successor(&mut self, reason: DisconnectReason, next: Instant, now: Instant) {
+        let has_no_room = matches!(reason, DisconnectReason::ConnectionLimit | DisconnectReason::Refused);
+        self.without_room_since = has_no_room.then(|| self.without_room_since.unwrap_or(now));
+        self.give_up_at = self.without_room_since.map(|since| next.max(since + WITHOUT_ROOM_MAX));
+        self.is_denied = reason == DisconnectReason::Denied;
         self.live_since = None;
         self.is_read = false;
         for heard in &mut self.heard {
@@ -166,7 +177,7 @@ impl Predecessor {
 
     /// What is due by now, if anything is: a ping, or that it is dropped.
     pub(super) fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Option<Action> {
-        if self.overlap_ends_at(timing) <= now {
+        if self.overlap_ends_at(timing).is_some_and(|end| end <= now) {
             let has_lost = self.heard.iter().any(|heard| heard.only_by_predecessor);
             let is_gap = self.live_since.is_none() || self.missing > 0 && has_lost;
             return Some(Action::DropPredecessor { gap: is_gap.then_some(self.reason) });
@@ -187,14 +198,21 @@ impl Predecessor {
     }
 
     pub(super) fn deadline(&self, timing: &Timing, rules: &Rules) -> Instant {
-        self.overlap_ends_at(timing).min(self.link.deadline(timing, rules))
+        let alone = self.link.deadline(timing, rules);
+        self.overlap_ends_at(timing).map_or(alone, |end| end.min(alone))
     }
 
-    fn overlap_ends_at(&self, timing: &Timing) -> Instant {
+    fn overlap_ends_at(&self, timing: &Timing) -> Option<Instant> {
         match self.live_since {
-            Some(since) if self.missing == 0 && self.is_read => since,
-            Some(since) => since + timing.overlap,
+            Some(since) if self.missing == 0 && self.is_read => Some(since),
+            Some(since) => Some(since + timing.overlap),
             None => self.give_up_at,
         }
+    }
+
+    /// Whether its end, after data have flowed for long, is a first failure: the next attempt need not wait for as long
+    /// as those that failed beside it. A denial holds.
+    pub(super) fn hurries_its_successor(&self, timing: &Timing) -> bool {
+        self.link.is_stable(timing) && !self.is_denied
     }
 }

@@ -165,24 +165,72 @@ fn an_old_connection_that_always_has_more_to_read_goes_after_the_overlap() {
     assert_eq!(course.on(Event::Due), Action::Nothing);
 }
 
+/// The cause may be on our side, or at the venue's entry.
 #[test]
-fn a_successor_that_does_not_come_up_is_waited_for_so_long_and_then_it_is_an_outage() {
-    let mut course = rotating(RULES).with(ENDLESS);
-    let began = course.now;
-    let gap = loop {
-        match next(&mut course) {
-            Action::Connect => _ = course.lost(DisconnectReason::Io),
-            Action::Retry { .. } => {}
-            action => break action,
+fn whatever_keeps_the_new_connection_from_coming_up_the_old_one_serves_on() {
+    use DisconnectReason::{ConnectTimeout, ConnectionLimit, Denied, Failed, Http, Io, Proxy, Tls, Unacknowledged};
+    let reasons = [Io, ConnectTimeout, Tls, Proxy, Http, Denied, Failed, Unacknowledged].map(|reason| [reason; 2]);
+    for reasons in reasons.into_iter().chain([[ConnectionLimit, Io]]) {
+        let mut course = rotating(RULES).with(ENDLESS);
+        let began = course.now;
+        let mut turns = reasons.iter().cycle();
+        while course.now < began + 7_200 * SECOND {
+            let failed = course.lost(*turns.next().unwrap());
+            assert!(matches!(failed, Action::Retry { .. }), "{failed:?}");
+            assert_eq!(next(&mut course), Action::Connect, "{reasons:?}");
+            hears(&mut course, OLD, &[0]);
         }
-        hears(&mut course, OLD, &[0]);
-    };
-    let waited = course.now - began;
-    assert_eq!(gap, dropped(Some(DisconnectReason::Closing)));
-    assert!((120 * SECOND..=180 * SECOND).contains(&waited), "{waited:?}");
-    assert_eq!(course.next(), (Duration::ZERO, Action::Connect), "it goes just before an attempt");
-    let left = course.lost(DisconnectReason::Io);
-    assert!(matches!(left, Action::Leave { .. }), "{left:?}: as without one");
+        succeed(&mut course, &[]);
+        hears(&mut course, NEW, &[0, 1, 2]);
+        read(&mut course);
+        assert_eq!(next(&mut course), dropped(None));
+    }
+}
+
+#[test]
+fn a_venue_without_room_for_the_new_connection_gets_the_place_of_the_old_one_after_so_long() {
+    for reason in [DisconnectReason::ConnectionLimit, DisconnectReason::Refused] {
+        let mut course = rotating(RULES).with(ENDLESS);
+        let began = course.now;
+        let gap = loop {
+            course.lost(reason);
+            match next(&mut course) {
+                Action::Connect => hears(&mut course, OLD, &[0]),
+                action => break action,
+            }
+        };
+        let waited = course.now - began;
+        assert_eq!(gap, dropped(Some(DisconnectReason::Closing)));
+        assert!((120 * SECOND..=180 * SECOND).contains(&waited), "{waited:?}");
+        assert_eq!(course.next(), (Duration::ZERO, Action::Connect), "it goes just before an attempt");
+        let left = course.lost(DisconnectReason::Io);
+        assert!(matches!(left, Action::Leave { .. }), "{left:?}: as without one");
+    }
+}
+
+#[test]
+fn an_old_connection_that_ends_after_many_failures_of_the_new_one_is_a_first_failure() {
+    for (reason, retry_after, waits) in [
+        (DisconnectReason::Io, None, 0..=1),
+        (DisconnectReason::Http, Some(60 * SECOND), 60..=60),
+        (DisconnectReason::Denied, None, 150..=300),
+    ] {
+        let mut course = rotating(RULES).with(ENDLESS);
+        loop {
+            let failed = course.on(Event::Disconnected { reason, retry_after });
+            let Action::Retry { retry_in, .. } = failed else { panic!("{failed:?}") };
+            if retry_in > 30 * SECOND {
+                break;
+            }
+            assert_eq!(next(&mut course), Action::Connect);
+        }
+        let ended = Event::Disconnected { reason: DisconnectReason::Io, retry_after: None };
+        let began = course.now;
+        assert_eq!(course.session.on_predecessor(ended, course.now), dropped(Some(DisconnectReason::Io)));
+        assert_eq!(next(&mut course), Action::Connect);
+        let waited = (course.now - began).as_secs_f64().ceil() as u64;
+        assert!(waits.contains(&waited), "{reason:?}: {waited} s");
+    }
 }
 
 #[test]
@@ -296,12 +344,13 @@ fn the_age_of_each_connection_may_be_set_before_it_opens() {
 
 proptest! {
     /// Whatever comes in whatever order: it never spins, and a predecessor is there from each rotation until it is
-    /// dropped, while which nothing is left.
+    /// dropped, while which nothing is left. One that has not ended is dropped without a successor only where the venue
+    /// has no room for both.
     #[test]
-    fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..15, 0_u64..40_000), 1..300)) {
+    fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..16, 0_u64..40_000), 1..300)) {
         let mut course = Course::new(RULES);
         course.session = course.session.overlapping(SYMBOLS);
-        let mut has_old = false;
+        let (mut has_old, mut has_no_room) = (false, false);
         for (step, millis) in steps {
             let symbol = [Update { symbol: FeedSymbol(millis as u32 % SYMBOLS as u32), ..Update::default() }];
             let mut actions = vec![match step {
@@ -317,6 +366,7 @@ proptest! {
                 10 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 11 => { if course.session.is_live() { course.session.granted(&[], course.now) } Action::Nothing }
                 13 => { course.session.has_last_frames(); Action::Nothing }
+                14 => { has_no_room = true; course.lost(DisconnectReason::ConnectionLimit) }
                 12 => course.session.on_predecessor(Event::Pong, course.now),
                 _ => course.next().1,
             }];
@@ -330,11 +380,13 @@ proptest! {
                 match action {
                     Action::Rotate { .. } => {
                         prop_assert!(!has_old);
-                        has_old = true;
+                        (has_old, has_no_room) = (true, false);
                     }
-                    Action::DropPredecessor { .. } => {
+                    Action::DropPredecessor { gap } => {
                         prop_assert!(has_old);
                         has_old = false;
+                        let is_given_up = gap.is_some_and(DisconnectReason::is_planned) && !course.session.is_live();
+                        prop_assert!(!is_given_up || has_no_room);
                     }
                     Action::Retry { .. } | Action::PingPredecessor(_) => prop_assert!(has_old),
                     Action::Leave { .. } => prop_assert!(!has_old),

@@ -28,8 +28,10 @@ const STEADY: &str = "STEADY-USDT";
 /// By how much memory may grow from the second third of the names to the last one, in percent. In the first minutes
 /// each of the allocator's arenas, one for each thread, still grows to the most that it ever needs at a time.
 const GROWTH_MAX: f64 = 1.0;
-/// At least one name of so many that come and go reaches the venue: others are dropped before the feed may ask.
+/// At least one name of so many that come and go reaches the venue, on a machine that is busy with other tests and on one
+/// that is idle: others are dropped before the feed may ask.
 const OTHERS_SHARE: usize = 10;
+const OTHERS_SHARE_IDLE: usize = 3;
 
 struct Size {
     /// `on_demand_symbols`.
@@ -304,7 +306,8 @@ fn names_that_come_and_go_leave_nothing_behind_and_take_nothing_away() {
     // The greedy address was refused half of its names; all others found room.
     assert_eq!(refused, 0, "{batches} batches");
     let others = at_venue.saturating_sub(size.limit / 4 + 1);
-    assert!(others >= granted / OTHERS_SHARE, "{others} of {granted} names that come and go are asked for");
+    let share = if is_nightly { OTHERS_SHARE_IDLE } else { OTHERS_SHARE };
+    assert!(others >= granted / share, "{others} of {granted} names that come and go are asked for");
     assert!(left > 0, "a name that goes is given back to a venue whose connection stays");
     assert!(ahead <= MESSAGES_PER_SECOND as f64, "{ahead:.1} messages ahead of the venue's pace");
     if is_nightly {

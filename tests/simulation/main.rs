@@ -40,10 +40,13 @@ fn simulate(seeds: Range<u64>, settings: Settings) {
     }
 }
 
-/// How many seeds more each of so many kinds of worlds gets: their share of `SIMULATION_MORE`, rounded up.
-fn more_of_each(kinds: usize) -> u64 {
-    let more: u64 = std::env::var("SIMULATION_MORE").map_or(0, |count| count.parse().unwrap());
-    more.div_ceil(kinds as u64)
+/// The seeds that each of so many kinds of worlds gets beside its own: its share of `SIMULATION_MORE`, rounded up, from
+/// `SIMULATION_FIRST` on, or else from this one on.
+fn more_seeds(kind: u64, kinds: usize, from: u64) -> Range<u64> {
+    let variable = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().expect(name));
+    let more = variable("SIMULATION_MORE").unwrap_or(0).div_ceil(kinds as u64);
+    let from = variable("SIMULATION_FIRST").map_or(from, |first| first + more * kind);
+    from..from + more
 }
 
 #[test]
@@ -111,10 +114,10 @@ fn the_rules_hold_where_two_feeds_of_a_symbol_fail() {
         (40, Settings { sharing: true, choosy: true, ..failing }),
         (40, Settings { changing: true, ..failing }),
     ];
-    let more = more_of_each(kinds.len());
     for (kind, (count, settings)) in (0..).zip(kinds) {
         let from = 100_000 + 10_000 * kind;
-        simulate(from..from + count + more, settings);
+        simulate(from..from + count, settings);
+        simulate(more_seeds(kind, kinds.len(), from + count), settings);
     }
 }
 
@@ -133,10 +136,10 @@ fn the_rules_hold_where_symbols_leave_and_come_back() {
         (40, Settings { sharing: true, changing: true, ..listing }),
         (40, Settings { changing: true, choosy: true, flush_interval, ..listing }),
     ];
-    let more = more_of_each(kinds.len());
     for (kind, (count, settings)) in (0..).zip(kinds) {
         let from = 200_000 + 10_000 * kind;
-        simulate(from..from + count + more, settings);
+        simulate(from..from + count, settings);
+        simulate(more_seeds(kind, kinds.len(), from + count), settings);
     }
 }
 
@@ -161,10 +164,8 @@ fn the_rules_hold_where_clients_change_their_lists() {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
-        let from = 10_000 * (kind + 1);
-        simulate(from..from + more, settings);
+        simulate(more_seeds(kind, kinds.len(), 10_000 * (kind + 1)), settings);
     }
 }
 

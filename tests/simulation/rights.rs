@@ -1,6 +1,6 @@
 //! Clients whose rights change and end: by renewals, and by clocks.
 
-use super::{STEPS, heartbeats, more_of_each, simulate};
+use super::{STEPS, heartbeats, more_seeds, simulate};
 use crate::world::{DELAY, Grant, Settings, World};
 use std::{ops::Range, time::Duration};
 use tickfan::{
@@ -34,10 +34,8 @@ fn the_rules_hold_where_rights_change_and_end() {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
-        let from = 10_000 * (kind + 11);
-        simulate(from..from + more, settings);
+        simulate(more_seeds(kind, kinds.len(), 10_000 * (kind + 11)), settings);
     }
 }
 
@@ -65,10 +63,8 @@ fn the_rules_hold_where_symbols_pass_between_live_and_delayed() {
         simulate(from..from + count, settings);
         from += count;
     }
-    let more = more_of_each(kinds.len());
     for (kind, (_, settings)) in (0..).zip(kinds) {
-        let from = 10_000 * (kind + 21);
-        simulate(from..from + more, settings);
+        simulate(more_seeds(kind, kinds.len(), 10_000 * (kind + 21)), settings);
     }
 }
 

@@ -20,6 +20,11 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message as Wire};
 
+mod lists;
+mod rotate_at;
+
+const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+
 /// The protocol of these tests: a frame is a list of answers.
 struct Scripted {
     url: String,
@@ -36,7 +41,7 @@ impl Venue for Scripted {
     }
 
     fn rules(&self) -> Rules {
-        Rules::default()
+        Rules { lifetime: Some(LIFETIME), ..Rules::default() }
     }
 
     fn open(&mut self) -> Vec<Request> {
@@ -157,45 +162,8 @@ impl Rig {
     /// the list by `changed`.
     async fn with(requests: Vec<Request>, refused: Vec<(FeedSymbol, Reason)>, overlaps: bool, changed: Change) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("ws://{}", listener.local_addr().unwrap());
-        let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
-        let count = if overlaps { 6 } else { 2 }; // as many as `many x` has
-        let add = |number| ListChange::Add { symbol: symbol(number), target: () };
-        let patience = Patience { mute_after: Duration::from_secs(60), part_mute_after: None };
         let (relistings_tx, relistings) = mpsc::channel(1);
-        let setup = ConnectionSetup {
-            name: "test".to_owned(),
-            new_venue: Box::new(move || {
-                let (requests, refused, changed) = (requests.clone(), refused.clone(), changed.clone());
-                Box::new(Scripted { url: url.clone(), requests, refused, changed })
-            }),
-            key: tokio::sync::watch::channel(None).1,
-            overlaps: Overlaps {
-                connections_max: if overlaps { 2 } else { 0 },
-                connections: Arc::new(AtomicUsize::new(1)),
-            },
-            first: Relisting { changes: (0..count).map(add).collect(), patience },
-            relistings,
-            applied: watch::channel(0).0,
-            not_before: None,
-            rotate_at: None,
-            is_delayed: false,
-            schedule: Schedule::always(),
-            timing: Timing {
-                acknowledgement: Duration::from_millis(100),
-                stable_after: Duration::ZERO,
-                ..Timing::default()
-            },
-            dialing: crate::feed::dial::plain(),
-            pace: Default::default(),
-            message_limit: MessageLimit::new(Some(1 << 20), crate::venue::DEFAULT),
-            pacer: ConnectPacer::new(Duration::ZERO),
-            place: 0,
-            connections: 1,
-            metrics: FeedMetrics::register("test"),
-            status: writers.remove(0),
-            recorder: None,
-        };
+        let setup = setup(&listener, relistings, requests, refused, overlaps, changed);
         let (seen_tx, seen_rx) = mpsc::unbounded_channel();
         let (shutdown_tx, shutdown_rx) = watch::channel(false);
         let is_full = Arc::new(AtomicBool::new(false));
@@ -214,6 +182,54 @@ impl Rig {
 
     async fn seen(&mut self) -> Seen {
         tokio::time::timeout(Duration::from_secs(10), self.seen_rx.recv()).await.unwrap().unwrap()
+    }
+}
+
+fn setup(
+    listener: &TcpListener,
+    relistings: mpsc::Receiver<Relisting<()>>,
+    requests: Vec<Request>,
+    refused: Vec<(FeedSymbol, Reason)>,
+    overlaps: bool,
+    changed: Change,
+) -> ConnectionSetup<()> {
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let (mut writers, _) = FeedStatus::new(1, Vec::new(), UnixMicros(0));
+    let count = if overlaps { 6 } else { 2 }; // as many as `many x` has
+    let add = |number| ListChange::Add { symbol: symbol(number), target: () };
+    let patience = Patience { mute_after: Duration::from_secs(60), part_mute_after: None };
+    ConnectionSetup {
+        name: "test".to_owned(),
+        new_venue: Box::new(move || {
+            let (requests, refused, changed) = (requests.clone(), refused.clone(), changed.clone());
+            Box::new(Scripted { url: url.clone(), requests, refused, changed })
+        }),
+        key: tokio::sync::watch::channel(None).1,
+        overlaps: Overlaps {
+            connections_max: if overlaps { 2 } else { 0 },
+            connections: Arc::new(AtomicUsize::new(1)),
+        },
+        first: Relisting { changes: (0..count).map(add).collect(), patience },
+        relistings,
+        applied: watch::channel(0).0,
+        not_before: None,
+        rotate_at: None,
+        is_delayed: false,
+        schedule: Schedule::always(),
+        timing: Timing {
+            acknowledgement: Duration::from_millis(100),
+            stable_after: Duration::ZERO,
+            ..Timing::default()
+        },
+        dialing: crate::feed::dial::plain(),
+        pace: Default::default(),
+        message_limit: MessageLimit::new(Some(1 << 20), crate::venue::DEFAULT),
+        pacer: ConnectPacer::new(Duration::ZERO),
+        place: 0,
+        connections: 1,
+        metrics: FeedMetrics::register("test"),
+        status: writers.remove(0),
+        recorder: None,
     }
 }
 
@@ -337,62 +353,4 @@ async fn all_that_the_old_connection_has_sent_is_read_before_what_the_new_one_br
     }
     assert_eq!(all.len(), 5 * FRAMES + 6, "only the new connection speaks of the last symbol");
     while !matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))) {}
-}
-
-fn relisting(changes: Vec<ListChange<()>>) -> Relisting<()> {
-    Relisting { changes, patience: Patience { mute_after: Duration::from_secs(60), part_mute_after: None } }
-}
-
-#[tokio::test]
-async fn a_change_of_the_list_is_asked_for_on_the_living_connection() {
-    let mut rig = Rig::start(vec![request(1)], vec![]).await;
-    rig.says("1").await;
-    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
-    let changes = vec![ListChange::Add { symbol: symbol(7), target: () }, ListChange::Remove(symbol(0).symbol)];
-    rig.relistings_tx.send(relisting(changes)).await.unwrap();
-    assert_eq!(rig.seen().await, Seen::Removed(FeedSymbol(0)));
-    assert_eq!(rig.peer.next().await.unwrap().unwrap(), Wire::text("9"));
-    rig.says("many x").await;
-    assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()), "no outage, and the others go on");
-    drop(rig.relistings_tx);
-    assert!(matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))), "it is needed no longer");
-    assert!(rig.seen_rx.recv().await.is_none(), "which does not count as an outage");
-}
-
-#[tokio::test]
-async fn where_the_venue_cannot_change_the_list_the_connection_is_replaced() {
-    for overlaps in [true, false] {
-        let mut rig = Rig::with(vec![request(1)], vec![], overlaps, Change::Reconnect).await;
-        rig.says("1").await;
-        assert_eq!(rig.seen().await, Seen::Refused(vec![]));
-        rig.says("many x").await;
-        assert_eq!(rig.seen().await, Seen::Updates((0..6).collect()));
-        rig.relistings_tx.send(relisting(vec![ListChange::Add { symbol: symbol(7), target: () }])).await.unwrap();
-        if !overlaps {
-            assert_eq!(rig.seen().await, Seen::Outage(Reason::Reconnect));
-        }
-        let mut next = accept_async(rig.listener.accept().await.unwrap().0).await.unwrap();
-        assert_eq!(next.next().await.unwrap().unwrap(), Wire::text("1"));
-        next.send(Wire::text("1")).await.unwrap();
-        next.send(Wire::text("many x")).await.unwrap();
-        let taken_over = async { while !matches!(rig.peer.next().await, Some(Ok(Wire::Close(_)))) {} };
-        tokio::time::timeout(Duration::from_secs(20), taken_over).await.unwrap();
-        let seen = [rig.seen().await, rig.seen().await];
-        assert!(!seen.contains(&Seen::Outage(Reason::Reconnect)), "{overlaps}: {seen:?}");
-    }
-}
-
-#[tokio::test]
-async fn updates_of_a_removed_symbol_that_wait_for_the_sink_are_dropped() {
-    let mut rig = Rig::start(vec![request(1)], vec![]).await;
-    rig.says("1").await;
-    assert_eq!(rig.seen().await, Seen::Refused(vec![]));
-    rig.is_full.store(true, Ordering::Relaxed);
-    rig.says("many x").await;
-    rig.relistings_tx.send(relisting(vec![ListChange::Remove(symbol(1).symbol)])).await.unwrap();
-    assert_eq!(rig.seen().await, Seen::Removed(FeedSymbol(1)));
-    rig.is_full.store(false, Ordering::Relaxed);
-    let Seen::Updates(updates) = rig.seen().await else { panic!("no updates") };
-    // The frame may have been read after the removal, by a venue that minds no list.
-    assert!(updates == [0, 2, 3, 4, 5] || updates == [0, 1, 2, 3, 4, 5], "{updates:?}");
 }

@@ -100,7 +100,7 @@ impl Session {
             return action;
         }
         match (event, &mut self.stage) {
-            (Event::PredecessorEnded(reason), _) => self.predecessor_ended(reason),
+            (Event::PredecessorEnded(reason), _) => self.predecessor_ended(reason, now),
             (Event::Due, Stage::Waiting { until }) if *until <= now => self.queue(now),
             (Event::Due, Stage::Queued { until }) if *until <= now && self.pacer.is_held(now) => self.queue(now),
             (Event::Due, Stage::Queued { until }) if *until <= now => self.connect(now),
@@ -262,7 +262,7 @@ impl Session {
         self.stage = Stage::Waiting { until: now + retry_in };
         match &mut self.predecessor {
             Some(old) => {
-                old.lost_successor(now + retry_in);
+                old.lost_successor(reason, now + retry_in, now);
                 Action::Retry { reason, retry_in }
             }
             None => Action::Leave { reason, retry_in },
@@ -279,7 +279,7 @@ impl Session {
         // A connection without a wait has had its turn.
         let next = if wait.is_zero() { Stage::Queued { until } } else { Stage::Waiting { until } };
         if let Stage::Connected(link) = std::mem::replace(&mut self.stage, next) {
-            self.predecessor = Some(Predecessor::new(link, reason, &self.list, now));
+            self.predecessor = Some(Predecessor::new(link, reason, &self.list));
         }
         Action::Rotate { reason, retry_in: wait }
     }
@@ -287,7 +287,7 @@ impl Session {
     fn predecessor_due(&mut self, now: Instant) -> Option<Action> {
         let action = self.predecessor.as_mut()?.due(&self.timing, &self.rules, now);
         if action.is_some() {
-            return action.map(|action| self.note_drop(action));
+            return action.map(|action| self.note_drop(action, now));
         }
         if matches!(self.stage, Stage::Connected(_)) {
             return None; // a silence of both is judged there
@@ -297,18 +297,23 @@ impl Session {
         }
         Some(match self.silence.due(now)? {
             Overdue::Mute => Action::Mute,
-            Overdue::Replace => self.predecessor_ended(DisconnectReason::NoData),
+            Overdue::Replace => self.predecessor_ended(DisconnectReason::NoData, now),
         })
     }
 
-    fn predecessor_ended(&mut self, reason: DisconnectReason) -> Action {
+    fn predecessor_ended(&mut self, reason: DisconnectReason, now: Instant) -> Action {
         let action = self.predecessor.as_ref().map_or(Action::Nothing, |old| old.ended(reason));
-        self.note_drop(action)
+        self.note_drop(action, now)
     }
 
-    fn note_drop(&mut self, action: Action) -> Action {
-        if matches!(action, Action::DropPredecessor { .. }) {
-            self.predecessor = None;
+    fn note_drop(&mut self, action: Action, now: Instant) -> Action {
+        if matches!(action, Action::DropPredecessor { .. })
+            && let Some(old) = self.predecessor.take()
+            && let Stage::Waiting { until } = &mut self.stage
+            && old.hurries_its_successor(&self.timing)
+        {
+            self.backoff.reset();
+            *until = (*until).min(now + self.backoff.fail(self.random.random()));
         }
         action
     }
@@ -321,7 +326,7 @@ impl Session {
         }
         match old.on(event, &self.timing, &self.rules, now) {
             Ok(()) => Action::Nothing,
-            Err(reason) => self.predecessor_ended(reason),
+            Err(reason) => self.predecessor_ended(reason, now),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     },
 };
 use tickfan::market::{Guards, Origin, Snapshot};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use venue_sim::{DIALECTS, Dialect, Line, Manner};
 
 /// Trades of each symbol in a row, before it is looked which of them are shown: more than a connection takes at once.
@@ -85,14 +85,22 @@ impl Played {
         played
     }
 
-    /// Sends a trade of each symbol on every connection, the oldest first, which the venue's history has once.
+    /// Sends a trade of each symbol, which the venue's history has once, on every connection that has subscribed it by
+    /// then: on the oldest first.
     async fn trade(&mut self) {
         self.number += 1;
-        let number = self.number;
+        let (number, symbols) = (self.number, self.manner.symbols);
         for line in self.lines.lock().await.iter() {
-            for (_, name) in self.manner.symbols {
-                line.send(move |dialect| dialect.trade(name, number, &format!("{number}.5"), "3"));
-            }
+            let (sent_tx, sent_rx) = oneshot::channel();
+            line.act(move |dialect| {
+                let _ = sent_tx.send(());
+                let subscribed = dialect.subscribed();
+                let has_it = |(_, name): &(_, &str)| subscribed.iter().any(|held| held == name);
+                let trade = |(_, name)| Message::text(dialect.trade(name, number, &format!("{number}.5"), "3"));
+                symbols.into_iter().filter(has_it).map(trade).collect()
+            });
+            // An error: the feed has left it.
+            let _ = sent_rx.await;
         }
     }
 
@@ -210,14 +218,16 @@ async fn a_connection_whose_end_is_announced_is_replaced_without_a_gap() {
 
 #[tokio::test]
 async fn a_connection_that_reaches_its_lifetime_is_replaced_without_a_gap() {
-    let manner = DIALECTS.iter().find(|manner| manner.venue == "binance").unwrap();
-    let lifetime = Some(Duration::from_millis(500));
-    let mut played = Played::start(manner, Timing { lifetime, ..timing() }).await;
-    let done = rotations("seamless", 3);
-    played.trades_until("the rotations", |metrics| metrics.contains(&done)).await;
-    played.saw_all();
-    played.rig.counted("gaps_total{feed=\"test\"}", "0").await;
-    played.stop().await;
+    for venue in ["binance", "binance-usdm"] {
+        let manner = DIALECTS.iter().find(|manner| manner.venue == venue).unwrap();
+        let lifetime = Some(Duration::from_millis(500));
+        let mut played = Played::start(manner, Timing { lifetime, ..timing() }).await;
+        let done = rotations("seamless", 3);
+        played.trades_until("the rotations", |metrics| metrics.contains(&done)).await;
+        played.saw_all();
+        played.rig.counted("gaps_total{feed=\"test\"}", "0").await;
+        played.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ const EDITED: usize = 50;
 const SETTING_EVERY: usize = 2;
 /// The clients of one target.
 const CROWD: usize = 250;
-/// The longest time without a tick of a feed that does not change.
+/// The longest time without a tick of a feed that does not change, and on a machine that is busy with other tests.
 const GAP_MAX: Duration = Duration::from_secs(1);
+const GAP_BUSY_MAX: Duration = Duration::from_secs(5);
 
 struct Size {
     symbols: usize,
@@ -67,7 +68,7 @@ fn comes_back(mut stream: Watched, until: &AtomicBool) -> usize {
 }
 
 /// Five reloads of a small file, and nightly `TEST_RELOAD_STREAMS` streams over a minute with 10,000 symbols: then the
-/// machine has to be idle, and the gap is judged.
+/// machine has to be idle.
 #[test]
 fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
     let streams = std::env::var("TEST_RELOAD_STREAMS");
@@ -137,7 +138,8 @@ fn reloads_each_second_under_many_streams_hold_no_other_feed_up() {
         );
         assert_eq!(dropped, 0, "streams were dropped");
         assert!(back > 0, "the feed that restarts was never stale");
-        assert!(!is_idle || gap < GAP_MAX, "another feed had a gap of {gap:?}");
+        let gap_max = if is_idle { GAP_MAX } else { GAP_BUSY_MAX };
+        assert!(gap < gap_max, "another feed had a gap of {gap:?}");
     });
     rig.gateway.stop().unwrap();
 }
