@@ -274,7 +274,7 @@ mod tests {
             ("http://a:x/", "write scheme, host and port, such as"),
         ] {
             let said = format!("{:?}", origin(bad).unwrap_err());
-            assert!(said.contains(&format!("{help:?}").trim_matches('"')[..]), "{bad}: {said}");
+            assert!(said.contains(format!("{help:?}").trim_matches('"')), "{bad}: {said}");
         }
     }
 
