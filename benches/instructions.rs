@@ -34,6 +34,8 @@ const SEED: u64 = 1;
 const STREAMS: usize = 100;
 /// The highest ratio of a count to its figure.
 const RATIO_MAX: f64 = 1.1;
+/// The highest ratio of a venue's reader to Binance's.
+const VENUE_RATIO_MAX: f64 = 2.0;
 const FIGURES: &str = "benches/instructions.toml";
 /// The variables of a counted process: the step, and how often it runs.
 const STEP: &str = "TICKFAN_COUNTED_STEP";
@@ -60,11 +62,15 @@ fn steps() -> Vec<Step> {
     ];
     // Beside each other with frames of one kind: those of the fixtures.
     steps.extend(venues::all().map(|spec| Step {
-        name: format!("read the fixture of {}, an update", spec.name),
+        name: of_fixture(spec.name),
         operations: venues::Reader::new(spec, 1).updates,
         run: Box::new(move |times| read_fixture(spec, times)),
     }));
     steps
+}
+
+fn of_fixture(venue: &str) -> String {
+    format!("read the fixture of {venue}, an update")
 }
 
 /// All rounds are prepared, however many are read.
@@ -158,12 +164,14 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
     let is_blessing = env::var_os("TICKFAN_BLESS").is_some();
     let mut counted = String::new();
     let mut risen = Vec::new();
+    let mut all = BTreeMap::new();
     println!("{:48} {:>8} {:>8}  ratio", "instructions", "now", "figure");
     let steps = steps();
     for step in &steps {
         let difference = count(step, 2 * TIMES)?.saturating_sub(count(step, TIMES)?);
         let now = difference as f64 / (TIMES * step.operations) as f64;
         writeln!(counted, "\"{}\" = {now:.0}", step.name)?;
+        all.insert(step.name.as_str(), now);
         let figure = figures.get(&step.name).copied();
         let ratio = figure.map(|figure| now / figure);
         let percent = ratio.map_or("none".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
@@ -171,6 +179,13 @@ fn guard() -> Result<ExitCode, Box<dyn Error>> {
         if ratio.is_none_or(|ratio| ratio > RATIO_MAX) {
             risen.push(step.name.as_str());
         }
+    }
+    let most = VENUE_RATIO_MAX * all[of_fixture("binance").as_str()];
+    let is_dear = |venue: &&&venue::Spec| all.get(of_fixture(venue.name).as_str()).is_some_and(|now| *now > most);
+    let dear: Vec<&str> = venue::VENUES.iter().filter(is_dear).map(|venue| venue.name).collect();
+    if !dear.is_empty() {
+        println!("\nMore than {VENUE_RATIO_MAX} times as many as Binance's reader: {}.", dear.join(", "));
+        return Ok(ExitCode::FAILURE);
     }
     if is_blessing {
         let head = "# Instructions of each step, counted by benches/instructions.rs on x86-64 with the pinned compiler.\n\
