@@ -180,8 +180,8 @@ for (const browser of BROWSERS) {
     await second.open(url + PATH);
     assert.deepEqual(await second.next("bye"), { reason: "busy" });
     await second.next("error0");
+    await first.close(); // before the other one tries again
     assert.equal((await second.ask(`${url}/v1/quotes/AAPL`)).status, 200, "streams alone are counted");
-    await first.close();
     second.patience = 2 * WAIT; // It waits for up to 30 s.
     await second.next("hello");
     await second.ticks();

@@ -39,6 +39,7 @@ test("the first cluster of docs/cluster.md starts, changes its owner and ends", 
   const before = await untilCluster(adminOf("gw-1"), "three nodes", (seen) => seen.others.length === 2 && isSynced(seen));
   const { owner, epoch } = before.shards[0];
   for (const title of ["shards", "nodes"]) {
+    assert.match(first, new RegExp(`^${title}$`, "m"));
     const head = shown.match(new RegExp(`^${title}\\n(.*)`, "m"))[1].split(/ {2,}/);
     assert.deepEqual(first.match(new RegExp(`^${title}\\n(.*)`, "m"))[1].trimEnd().split(/ {2,}/), head);
   }

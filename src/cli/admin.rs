@@ -17,12 +17,19 @@ pub(super) fn parse_admin(argument: &str) -> Result<SocketAddr, String> {
         return Err("the admin listener speaks plain HTTP; write `http://` or the address alone".to_owned());
     }
     let address = argument.strip_prefix("http://").map_or(argument, |rest| rest.strip_suffix('/').unwrap_or(rest));
-    parse_address(address).or_else(|error| look_up(address).ok_or(error))
+    parse_address(address).or_else(|error| look_up(address, error))
 }
 
-/// The address of a host name: one of IPv4 if there is one, as the default listener's.
-fn look_up(name: &str) -> Option<SocketAddr> {
-    name.to_socket_addrs().ok()?.min_by_key(SocketAddr::is_ipv6)
+/// The address of a host name with a port: one of IPv4 if there is one, as the default listener's. Anything else is the
+/// error that it was as an address.
+fn look_up(name: &str, not_an_address: String) -> Result<SocketAddr, String> {
+    let Some((host, port)) = name.rsplit_once(':') else { return Err(not_an_address) };
+    if host.is_empty() || host.contains([':', '/']) || port.parse::<u16>().is_err() {
+        return Err(not_an_address);
+    }
+    let unknown = |why: String| format!("`{host}` cannot be resolved: {why}");
+    let found = name.to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
+    found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| unknown("it has no address".to_owned()))
 }
 
 /// The listener that a command asks: that of `--admin`, or else the one that [`ADMIN_VARIABLE`] gives the gateway, or
@@ -64,6 +71,7 @@ mod tests {
             ("http://localhost:8081/", Ok("127.0.0.1:8081")),
             ("localhost:8081", Ok("127.0.0.1:8081")),
             ("localhost", Err("not an address")),
+            ("no-such-host.invalid:8081", Err("`no-such-host.invalid` cannot be resolved")),
         ] {
             match (parse_admin(argument), expected) {
                 (Ok(address), Ok(expected)) => assert_eq!(address.to_string(), expected, "{argument}"),

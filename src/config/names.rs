@@ -65,7 +65,7 @@ pub(super) fn origin(text: &str) -> Result<String, Wrong> {
     let lower = text.to_ascii_lowercase();
     let wrong = |help: String| Wrong::new(format!("`{}` is not an origin", shown(text))).help(help);
     let example = || {
-        wrong("write scheme, host and port, such as \"https://app.example.com\" or \"http://localhost:8000\", or \"*\" for all".to_owned())
+        wrong("write a scheme, a host and, unless it is the default, a port, such as \"https://app.example.com\" or \"http://localhost:8000\", or \"*\" for all".to_owned())
     };
     let is_origin = |text: &str| origin(text).is_ok();
     let Some((scheme, authority)) = lower.split_once("://") else {
@@ -270,8 +270,8 @@ mod tests {
             ("https://*.example.com/", "an origin has no path; write \"https://*.example.com\""),
             ("localhost:8000", "write its scheme too: \"https://localhost:8000\" or \"http://localhost:8000\""),
             ("app.example.com", "write its scheme too: \"https://app.example.com\" or \"http://app.example.com\""),
-            ("null", "write scheme, host and port, such as"),
-            ("http://a:x/", "write scheme, host and port, such as"),
+            ("null", "write a scheme, a host and, unless it is the default, a port, such as"),
+            ("http://a:x/", "write a scheme, a host and, unless it is the default, a port, such as"),
         ] {
             let said = format!("{:?}", origin(bad).unwrap_err());
             assert!(said.contains(format!("{help:?}").trim_matches('"')), "{bad}: {said}");

@@ -167,7 +167,7 @@ fn check_dates(file: &Pem, leaf: &Facts, now: i64) -> Result<(), CertificateErro
 fn check_names(file: &Pem, leaf: &Facts) -> Result<(), CertificateError> {
     if leaf.names.is_empty() && leaf.addresses.is_empty() {
         return Err(wrong(format!("the certificate of {file} has no name of a site"))
-            .help("clients look for one in its subjectAltName only, not in its common name. If it is that of a CA, write that of the site before it"));
+            .help("clients look for one in its subjectAltName only, not in its common name. If this is a CA's certificate, put the site's certificate before it in the file"));
     }
     Ok(())
 }

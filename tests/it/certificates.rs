@@ -56,7 +56,12 @@ fn a_certificate_that_clients_would_refuse_is_refused_at_the_start() {
         ("gap", leaf.pem() + &ca.pem(), leaf.key(), "is signed by `an intermediate`, and number 2 is `a CA`"),
         ("expired", expired.pem(), expired.key(), "expired at 2024-01-01T00:00:00Z; clients would refuse it"),
         ("early", early.pem(), early.key(), "is not valid before 2070-01-01T00:00:00Z; by the clock of this machine"),
-        ("nameless", ca.sign(&[]).pem(), other.key(), "If it is that of a CA, write that of the site before it"),
+        (
+            "nameless",
+            ca.sign(&[]).pem(),
+            other.key(),
+            "If this is a CA's certificate, put the site's certificate before it in the file",
+        ),
         ("exchanged", leaf.key(), leaf.pem(), "chain.pem holds a private key, and not a certificate"),
         ("twice", leaf.pem(), leaf.pem(), "key.pem holds a certificate, and not a private key"),
         ("two keys", leaf.pem(), leaf.key() + &other.key(), "key.pem holds 2 private keys"),

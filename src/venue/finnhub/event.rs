@@ -13,7 +13,7 @@ use crate::{
         kit::{
             Names,
             object::{self, object},
-            raw::{Exact, Raw, TimeUnit, Value, required, unless_zero},
+            raw::{Exact, TimeUnit, Value, required, unless_zero},
         },
     },
 };
@@ -151,11 +151,11 @@ impl Trade<'_> {
         let (mut is_odd_lot, mut is_extended, mut has_any, mut are_read) = (false, false, false, true);
         let read = object::each_value(self.conditions, |condition| {
             has_any = true;
-            match condition.raw() {
-                Raw::Text(ODD_LOT) => is_odd_lot = true,
-                Raw::Text(EXTENDED) => is_extended = true,
-                Raw::Text(_) => {}
-                _ => are_read = false,
+            match condition.text().as_deref() {
+                Some(ODD_LOT) => is_odd_lot = true,
+                Some(EXTENDED) => is_extended = true,
+                Some(_) => {}
+                None => are_read = false,
             }
         });
         if !has_any || !are_read || read.is_err() {

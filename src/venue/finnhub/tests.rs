@@ -74,6 +74,8 @@ fn an_odd_lot_is_not_shown_and_an_unknown_condition_hides_nothing() {
         ("7", Some(TradingSession::Regular)),
         ("[12]", Some(TradingSession::Regular)),
         (r#"["1","99","x"]"#, Some(TradingSession::Regular)),
+        (r#"["\u0031\u0032"]"#, None),
+        (r#"["24","\/"]"#, Some(TradingSession::Extended)),
         (r#"["24"]"#, Some(TradingSession::Extended)),
         (r#"["1","12"]"#, None),
         (r#"["1","24","12"]"#, None),

@@ -72,8 +72,8 @@ pub(in crate::venue) fn each<'a, T: Object<'a>>(
     list::walk(json.as_bytes(), from, read, take).ok_or_else(|| raw::misfit(json.as_bytes()))
 }
 
-/// Hands over the objects of a frame that is a list, from this place on, 0 at first, until `take` wants no more. Returns
-/// the place of the rest, or 0 where nothing is left.
+/// Hands over the objects of a frame that is a list, from this place on, 0 at first, until `take` wants no more.
+/// Returns the place of the rest, or 0 where nothing is left. Of a frame that is not UTF-8 nothing is read.
 ///
 /// # Errors
 /// As for [`each`].
@@ -273,10 +273,62 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_frame_that_is_a_list_is_read_to_its_end() {
+        for (frame, expected) in [
+            (r#"[]"#, Ok(0)),
+            (r#" [ {"a":1} , {"a":2} ] "#, Ok(2)),
+            (r#"[{"a":1},{"a":[1]}]"#, Ok(2)),
+            (r#"[{"a":1}] x"#, Err(DecodeError::Json)),
+            (r#"[{"a":1},[2]]"#, Err(DecodeError::Shape)),
+            (r#"{"a":1}"#, Err(DecodeError::Shape)),
+            ("", Err(DecodeError::Json)),
+        ] {
+            let (mut from, mut count) = (0, 0);
+            // An element at a time.
+            let read = loop {
+                let take = |_: Pair<'_>| {
+                    count += 1;
+                    false
+                };
+                match each_of_frame(frame.as_bytes(), from, take) {
+                    Ok(0) => break Ok(count),
+                    Ok(rest) => from = rest,
+                    Err(reason) => break Err(reason),
+                }
+            };
+            assert_eq!(read, expected, "{frame}");
+        }
+        let broken = each_of_frame(b"[{\"a\":1},\xff]", 0, |_: Pair<'_>| true);
+        assert_eq!(broken, Err(DecodeError::Json));
+    }
+
+    #[test]
+    fn the_elements_of_a_list_inside_a_message_are_handed_over() {
+        let values = |list: &'static str| {
+            let mut found = Vec::new();
+            let read = each_value(Exact::from(Raw::Json(list)), |value| found.push(value.raw()));
+            (read, found)
+        };
+        assert_eq!(values("[]"), (Ok(()), vec![]));
+        let mixed = values(r#"[1, "a",-0.5 ,[2],null]"#);
+        let expected = [Raw::Json("1"), Raw::Text("a"), Raw::Json("-0.5"), Raw::Json("[2]"), Raw::Null];
+        assert_eq!(mixed, (Ok(()), expected.to_vec()));
+        assert_eq!(values(r#"["\u0061"]"#).1, [Raw::Json(r#""\u0061""#)]);
+        assert_eq!(values("[1,]"), (Err(DecodeError::Json), vec![Raw::Json("1")]));
+        assert_eq!(values("1"), (Err(DecodeError::Shape), vec![]));
+        assert_eq!(each_value(Exact::NULL, |_| ()), Err(DecodeError::Shape));
+        let mut sizes = Vec::new();
+        let list = Exact::from(Raw::Json(r#"[{"a":1},{ "a" : 2 }]"#));
+        assert_eq!(each_of(list, |pair: Pair<'_>| sizes.push(pair.raw().0)), Ok(()));
+        assert_eq!(sizes, [Raw::Json("1"), Raw::Json("2")]);
+        assert_eq!(each_of(Exact::NULL, |_: Pair<'_>| ()), Err(DecodeError::Shape));
+    }
+
     proptest! {
         /// The scan and the parser read the same of an object.
         #[test]
-        fn what_is_scanned_is_what_a_parser_reads(json in r#"\{("[abc]":(-?[0-9]{1,3}(\.[0-9]{0,2})?(e[+-]?[0-9]?)?|"[0-9a\\\té]{0,2}"|true|null) ?,?){1,4}\}?"#) {
+        fn what_is_scanned_is_what_a_parser_reads(json in r#"\{("[abc]":(-?[0-9]{1,3}(\.[0-9]{0,2})?(e[+-]?[0-9]?)?|"[0-9a\\\té]{0,2}"|true|null|\[((1|-0\.5|"\\?a"|\[\]) ?,?){0,3}\]) ?,?){1,4}\}?"#) {
             if let Some((pair, "")) = scanned::<Pair<'_>>(&json) {
                 let parsed = raw::exact::<Parsed<Pair<'_>>>(json.as_bytes()).map(|Parsed(pair)| pair.raw());
                 prop_assert_eq!(parsed, Ok(pair.raw()));

@@ -287,3 +287,6 @@ fn pair_of(name: &str) -> Facts {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod facts_tests;

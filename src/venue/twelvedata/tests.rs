@@ -10,14 +10,14 @@ use crate::{
 };
 use proptest::prelude::*;
 
-const PRICE: &str = r#"{"event":"price","symbol":"AAPL","currency":"USD","exchange":"NASDAQ","mic_code":"XNGS","type":"Common Stock","timestamp":1684508045,"price":175.68970}"#;
-const COIN: &str = r#"{"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar","exchange":"Coinbase Pro","type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,"ask":29300.0,"day_volume":28306}"#;
+pub(super) const PRICE: &str = r#"{"event":"price","symbol":"AAPL","currency":"USD","exchange":"NASDAQ","mic_code":"XNGS","type":"Common Stock","timestamp":1684508045,"price":175.68970}"#;
+pub(super) const COIN: &str = r#"{"event":"price","symbol":"BTC/USD","currency_base":"Bitcoin","currency_quote":"US Dollar","exchange":"Coinbase Pro","type":"Digital Currency","timestamp":1653116989,"price":29299.5,"bid":29299.0,"ask":29300.0,"day_volume":28306}"#;
 
 fn feed(names: &[(&str, Option<&str>)]) -> Given {
     Given { credentials: Some(Credentials::new("hush", "")), ..Given::symbols(names) }
 }
 
-fn venue() -> TwelveData {
+pub(super) fn venue() -> TwelveData {
     TwelveData::new(&feed(&[("AAPL", None), ("BTC-USD", None), ("RY", None), ("RY.TO", Some("RY:TSX"))]).setup())
         .unwrap()
 }
@@ -68,50 +68,6 @@ fn a_price_is_a_trade_and_may_bring_a_quote_and_the_days_volume() {
     let (_, batch) = read(COIN.replace(r#","ask":29300.0"#, ""));
     let quote = batch.updates[0].quote.unwrap();
     assert_eq!((quote.bid, quote.ask), (number("29299"), Field::Clear), "an ask of before is not that of now");
-}
-
-#[test]
-fn the_answer_to_a_subscription_tells_what_each_symbol_is() {
-    let kinds = |types: [&str; 2]| {
-        let [stock, coin] = types;
-        let mut venue = venue();
-        venue.open();
-        let mut batch = Batch::default();
-        let answer = format!(
-            r#"{{"event":"subscribe-status","status":"ok","success":[{{"symbol":"AAPL","exchange":"NASDAQ"{stock}}},{{"symbol":"BTC/USD","exchange":"Coinbase Pro"{coin}}}],"fails":null}}"#
-        );
-        venue.read(answer.as_bytes(), &mut batch).unwrap();
-        let told = batch.facts.iter().map(|(symbol, facts)| (symbol.0, facts.kind.unwrap().word()));
-        (told.collect::<Vec<_>>(), batch.errors.total())
-    };
-    let both = kinds([r#","type":"Common Stock""#, r#","type":"Digital Currency""#]);
-    assert_eq!(both, (vec![(0, "stock"), (1, "crypto")], 0));
-    assert_eq!(kinds([r#","type":"ETF""#, r#","type":"Physical Currency""#]), (vec![(0, "stock"), (1, "forex")], 0));
-    assert_eq!(kinds(["", r#","type":"PHYSICAL_CURRENCY""#]), (vec![(1, "forex")], 0));
-    assert_eq!(kinds([r#","type":"Index""#, r#","type":"Warrant""#]), (vec![(0, "index")], 0));
-    assert_eq!(kinds(["", r#","type":7"#]), (vec![], 1));
-}
-
-#[test]
-fn the_first_price_of_a_connection_tells_the_currency() {
-    let mut venue = venue();
-    let mut told = |frame: &str| {
-        let mut batch = Batch::default();
-        venue.read(frame.as_bytes(), &mut batch).unwrap();
-        assert_eq!(batch.errors.total(), 0, "{frame}");
-        batch
-            .facts
-            .iter()
-            .map(|(symbol, facts)| (symbol.0, facts.currency.as_ref().unwrap().as_str().to_owned()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(told(PRICE), [(0, "USD".to_owned())]);
-    assert_eq!(told(PRICE), []);
-    assert_eq!(told(COIN), [], "its words for a pair's currencies are names");
-    venue.open();
-    let mut batch = Batch::default();
-    venue.read(PRICE.as_bytes(), &mut batch).unwrap();
-    assert_eq!(batch.facts.len(), 1);
 }
 
 #[test]
