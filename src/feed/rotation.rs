@@ -113,8 +113,8 @@ impl Predecessor {
         self.heard(Side::Successor, refused, timing, now);
     }
 
-    /// The successor is lost for this reason: there will be another attempt then. Until it, nothing is won by giving up,
-    /// and nothing ever where the cause may be on our side, or at the venue's entry: the data flow.
+    /// The successor is lost for this reason: there will be another attempt then. Until it, nothing is won by giving
+    /// up, and nothing ever where the cause may be on our side, or at the venue's entry: the data flow.
     pub(super) fn lost_successor(&mut self, reason: DisconnectReason, next: Instant, now: Instant) {
         let has_no_room = matches!(reason, DisconnectReason::ConnectionLimit | DisconnectReason::Refused);
         self.without_room_since = has_no_room.then(|| self.without_room_since.unwrap_or(now));

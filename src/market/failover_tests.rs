@@ -306,8 +306,8 @@ fn an_operators_preference_holds_until_the_next_one() {
 }
 
 /// Random updates, outages, hours and waits, against a model of its own: a feed that is down is never shown beside one
-/// that is live and has just had a price, nor beside a primary that has been live for long, however quiet; and the primary
-/// comes back only after its wait, unless the standby is down.
+/// that is live and has just had a price, nor beside a primary that has been live for long, however quiet; and the
+/// primary comes back only after its wait, unless the standby is down.
 #[test]
 fn whatever_happens_a_price_that_is_live_is_shown() {
     use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};

@@ -293,7 +293,8 @@ struct Seen {
     seq: u64,
     trades: u64,
     source: String,
-    /// When the feed that is shown took over, and when the last update of the one before had come, by the gateway's clock.
+    /// When the feed that is shown took over, and when the last update of the one before had come, by the gateway's
+    /// clock.
     since: Option<(Instant, u64)>,
     /// When the newest update had come.
     recv: u64,
@@ -307,8 +308,8 @@ struct Seen {
     /// When it was shown as stale.
     stale_since: Option<Instant>,
     stale: Vec<Span>,
-    /// The times between a switch to the standby and one to the primary, and how long they were by the gateway's clock:
-    /// from the last update of the primary before to its first one after.
+    /// The times between a switch to the standby and one to the primary, and how long they were by the gateway's
+    /// clock: from the last update of the primary before to its first one after.
     backs: Vec<(Span, Duration)>,
 }
 

@@ -28,8 +28,8 @@ const STEADY: &str = "STEADY-USDT";
 /// By how much memory may grow from the second third of the names to the last one, in percent. In the first minutes
 /// each of the allocator's arenas, one for each thread, still grows to the most that it ever needs at a time.
 const GROWTH_MAX: f64 = 1.0;
-/// At least one name of so many that come and go reaches the venue, on a machine that is busy with other tests and on one
-/// that is idle: others are dropped before the feed may ask.
+/// At least one name of so many that come and go reaches the venue, on a machine that is busy with other tests and on
+/// one that is idle: others are dropped before the feed may ask.
 const OTHERS_SHARE: usize = 10;
 const OTHERS_SHARE_IDLE: usize = 3;
 

@@ -43,7 +43,7 @@ fn simulate(seeds: Range<u64>, settings: Settings) {
 /// The seeds that each of so many kinds of worlds gets beside its own: its share of `SIMULATION_MORE`, rounded up, from
 /// `SIMULATION_FIRST` on, or else from this one on.
 fn more_seeds(kind: u64, kinds: usize, from: u64) -> Range<u64> {
-    let variable = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().expect(name));
+    let variable = |name: &str| std::env::var(name).ok().map(|number| number.parse::<u64>().expect(name));
     let more = variable("SIMULATION_MORE").unwrap_or(0).div_ceil(kinds as u64);
     let from = variable("SIMULATION_FIRST").map_or(from, |first| first + more * kind);
     from..from + more

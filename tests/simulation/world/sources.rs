@@ -1,10 +1,10 @@
 //! Symbols with two feeds, each of which fails at random moments.
 //!
-//! The two differ in ids, clocks and parts: the standby's ids are far below the primary's, its clock is behind, and of some
-//! symbols it has quotes alone. This world keeps books of its own of what each feed has said, and judges from them what
-//! is shown: whenever a feed that is well speaks of a symbol, that symbol is live, by a price that is at most [`MUTE_AFTER`]
-//! old unless the symbol is a quiet one; a symbol whose primary has been well for long is never stale; and no symbol comes
-//! back to the preferred feed before that feed has been well for as long as it has to be.
+//! The two differ in ids, clocks and parts: the standby's ids are far below the primary's, its clock is behind, and of
+//! some symbols it has quotes alone. This world keeps books of its own of what each feed has said, and judges from them
+//! what is shown: whenever a feed that is well speaks of a symbol, that symbol is live, by a price that is at most
+//! [`MUTE_AFTER`] old unless the symbol is a quiet one; a symbol whose primary has been well for long is never stale;
+//! and no symbol comes back to the preferred feed before that feed has been well for as long as it has to be.
 
 use super::World;
 use rand::RngExt;
