@@ -138,6 +138,7 @@ fn assert_saw_enough(seeds: usize, settings: Settings, all: &Seen) {
     assert!(is_outranked && (settings.loses || happens(all.unclean)), "{all:?}");
     assert!(least(all.replayed) && least(all.filled as usize) && least(all.replaced as usize), "{all:?}");
     assert!(least(all.fenced as usize) && least(all.lost as usize), "{all:?}");
+    assert!(happens(all.resumed_before_hello), "{all:?}");
 }
 
 /// Runs seeds until one breaks a rule: one of these, and none without the fault.

@@ -47,14 +47,6 @@ impl Lease {
         }
     }
 
-    /// Reads at once who has sent the first message of a new token. Reads keep a distance.
-    pub(super) fn look_for_owner(&mut self, now: Boot) {
-        if matches!(self.stage, Stage::Watching) && self.knowledge.is_of_unknown_owner() {
-            let earliest = self.read_at.map_or(now, |read_at| now.max(read_at.after(RETRY)));
-            self.next_at = self.next_at.min(earliest);
-        }
-    }
-
     /// Asks for the batches that a shard's successor lacks, once.
     fn catch_up(&mut self, actions: &mut Vec<Action>) {
         let lacks = self.standing.and_then(|standing| self.knowledge.lacks(&self.node, standing));

@@ -39,25 +39,6 @@ fn the_owner_stays_known_while_messages_name_newer_revisions_of_its_lease() {
 }
 
 #[test]
-fn an_owner_that_is_heard_for_the_first_time_is_read_at_once_and_not_with_each_message() {
-    let mut node = Node::watching(5, value("b", 3, LeaseState::Granted { to: node_name("c"), last: 9 }));
-    node.millis = 100;
-    assert_eq!(node.heard(4, 6), [], "the last read was a moment ago");
-    node.millis = 300;
-    assert!(is_read(&node.heard(4, 6)));
-    assert_eq!(node.heard(4, 7), []);
-    node.millis = 310;
-    assert_eq!(node.read_last(ReadAnswer::Failed), []);
-    assert_eq!(node.heard(4, 8), []);
-    node.millis = 560;
-    assert!(is_read(&node.heard(4, 9)));
-    node.read_last(found(9, value("c", 4, LeaseState::Held)));
-    assert_eq!(node.lease.owner(), Some(node_name("c")));
-    node.millis = 1_000;
-    assert_eq!(node.heard(4, 10), [], "it is known");
-}
-
-#[test]
 fn an_expired_lease_is_claimed_in_order_of_rank_with_a_new_epoch() {
     for (standing, millis) in [
         (RANKED_FIRST, 9_000),

@@ -126,12 +126,6 @@ impl Knowledge {
         }
     }
 
-    /// Whether messages name an owner whose lease was not read yet.
-    pub(super) fn is_of_unknown_owner(&self) -> bool {
-        let content = self.known.as_ref().map(|known| &known.content);
-        matches!(content, Some(Content::Unread(_))) && self.owner().is_none()
-    }
-
     /// Whether the value of the known revision must be read before a claim.
     pub(super) fn is_unread(&self) -> bool {
         self.known.as_ref().is_none_or(|known| matches!(known.content, Content::Unread(_)))

@@ -212,7 +212,6 @@ impl Lease {
             Event::Heard { token, revision } => {
                 self.knowledge.heard(token, revision, now.boot);
                 self.outranked_by(token, &mut actions);
-                self.look_for_owner(now.boot);
             }
             Event::Announced { revision, value } => {
                 let token = value.token;
