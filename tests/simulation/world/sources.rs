@@ -1,10 +1,8 @@
 //! Symbols with two feeds, each of which fails at random moments.
 //!
-//! The two differ in ids, clocks and parts: the standby's ids are far below the primary's, its clock is behind, and of
-//! some symbols it has quotes alone. This world keeps books of its own of what each feed has said, and judges from them
-//! what is shown: whenever a feed that is well speaks of a symbol, that symbol is live, by a price that is at most
-//! [`MUTE_AFTER`] old unless the symbol is a quiet one; a symbol whose primary has been well for long is never stale;
-//! and no symbol comes back to the preferred feed before that feed has been well for as long as it has to be.
+//! This world keeps books of its own of what each feed has said, and judges from them what is shown: whenever a feed
+//! that is well speaks of a symbol, that symbol is live, by a price that is at most [`MUTE_AFTER`] old; and no symbol
+//! comes back to the preferred feed before that feed has been well for as long as it has to be.
 
 use super::World;
 use rand::RngExt;
@@ -14,7 +12,7 @@ use std::{
 };
 use tickfan::{
     cache::{FailoverCounts, Published, Publisher, SymbolState},
-    market::{FailoverLimits, Now, Origin, Part, Parts, Reason, Sequence, Snapshot, Source, State, Update},
+    market::{FailoverLimits, Now, Origin, Part, Parts, Reason, Snapshot, Source, State, Update},
 };
 
 /// Much shorter than a run.
@@ -22,19 +20,6 @@ const LIMITS: FailoverLimits =
     FailoverLimits { age: Duration::from_millis(40), failback_after: Duration::from_millis(100) };
 /// After so long without data a feed counts as mute.
 const MUTE_AFTER: Duration = Duration::from_millis(60);
-/// How far behind the standby's clock is, and its ids.
-const BEHIND: Duration = Duration::from_secs(20);
-const IDS_BEHIND: u64 = 1_000_000;
-
-/// Whether the feeds of this symbol are live however long it says nothing: their others speak.
-fn is_quiet(symbol: usize) -> bool {
-    symbol % 3 == 2
-}
-
-/// Whether the standby has no trades of this symbol.
-fn lacks_trades(symbol: usize, source: Source) -> bool {
-    source == Source::Standby && symbol % 3 == 1
-}
 
 /// What this world knows of the feeds of its symbols.
 pub(super) struct Feeds {
@@ -61,8 +46,6 @@ struct Feed {
     silent_until: Option<Instant>,
     /// Whether its silence was told.
     is_mute: bool,
-    /// How many updates its venue has had.
-    updates: u64,
 }
 
 impl Feed {
@@ -96,12 +79,9 @@ impl World {
             7 => feed.silent_until = Some(now.instant + lasts),
             _ => {}
         }
-        let is_silent = feed.silent_until.is_some_and(|until| now.instant < until);
-        if event > 6 && (is_silent || update.trade.is_some() && lacks_trades(symbol, source)) {
+        if event > 6 && feed.silent_until.is_some_and(|until| now.instant < until) {
             return Published::Unchanged; // its venue sends nothing
         }
-        feed.updates += 1;
-        let update = &of_source(*update, source, feed.updates, now);
         self.watched(symbol, source, event > 6, |publisher| match event {
             0 => publisher.outage(Reason::ConnectionLost, now),
             1 => publisher.outage(Reason::Gap, now),
@@ -132,8 +112,7 @@ impl World {
     }
 
     fn next_mute(&self) -> Option<(Instant, usize, Source)> {
-        let pairs =
-            self.feeds.iter().flat_map(|feeds| &feeds.pairs).enumerate().filter(|(symbol, _)| !is_quiet(*symbol));
+        let pairs = self.feeds.iter().flat_map(|feeds| &feeds.pairs).enumerate();
         let each =
             pairs.flat_map(|(symbol, pair)| Source::ALL.map(|source| (pair.feeds[source as usize], symbol, source)));
         each.filter_map(|(feed, symbol, source)| Some((feed.mute_at()?, symbol, source))).min_by_key(|(at, ..)| *at)
@@ -182,17 +161,11 @@ impl World {
                 _ => assert_eq!(feeds[left as usize].well_since, None, "seed {seed}: {cause} of a feed that is well"),
             }
         }
-        let has_been_well = feeds[Source::Primary as usize].well_since.map(|since| now - since);
-        let may_be_stale = has_been_well < Some(LIMITS.failback_after);
-        assert!(
-            may_be_stale || snapshot.state() == State::Live,
-            "seed {seed}: S{symbol} is not live, and its primary for {has_been_well:?}"
-        );
         // Both feeds begin at about the same time: until then none is late.
         let begins = state.said_by(shown).state() == State::Waiting && now < *begun + LIMITS.age;
         if speaks && said.state() == State::Live && !begins {
             let age = feeds[shown as usize].heard.map(|heard| now - heard);
-            let is_young = is_quiet(symbol) || age.is_some_and(|age| age <= MUTE_AFTER);
+            let is_young = age.is_some_and(|age| age <= MUTE_AFTER);
             let is_live = snapshot.state() == State::Live;
             assert!(
                 is_live && is_young,
@@ -213,18 +186,6 @@ impl World {
         let shown = self.symbols[symbol].newest().snapshot.source;
         assert!(!(is_young && is_due) || shown == *preferred, "seed {}: S{symbol} does not come back", self.seed);
     }
-}
-
-/// An update as this feed's venue sends it.
-fn of_source(mut update: Update, source: Source, number: u64, now: Now) -> Update {
-    let (id, time) = match source {
-        Source::Primary => (IDS_BEHIND + number, now.unix),
-        Source::Standby => (number, now.unix.before(BEHIND)),
-    };
-    let sequence = Sequence { id: Some(id), time: Some(time), ..Sequence::default() };
-    update.trade.iter_mut().for_each(|trade| trade.sequence = sequence);
-    update.quote.iter_mut().for_each(|quote| quote.sequence = sequence);
-    update
 }
 
 /// Whether a feed is live, with trades and quotes as far as it has any.
