@@ -57,8 +57,6 @@ pub(super) struct Predecessor {
     reason: DisconnectReason,
     /// Since when the venue has had no room for a successor.
     without_room_since: Option<Instant>,
-    /// When it gives up its place, if it does.
-    give_up_at: Option<Instant>,
     /// Whether the venue has denied the successor access.
     is_denied: bool,
     /// Since when the venue has answered all requests of the successor.
@@ -90,7 +88,6 @@ impl Predecessor {
             link,
             reason,
             without_room_since: None,
-            give_up_at: None,
             is_denied: false,
             live_since: None,
             heard: heard.collect(),
@@ -113,12 +110,10 @@ impl Predecessor {
         self.heard(Side::Successor, refused, timing, now);
     }
 
-    /// The successor is lost for this reason: there will be another attempt then. Until it, nothing is won by giving
-    /// up, and nothing ever where the cause may be on our side, or at the venue's entry: the data flow.
-    pub(super) fn lost_successor(&mut self, reason: DisconnectReason, next: Instant, now: Instant) {
+    /// The successor is lost for this reason: there will be another attempt.
+    pub(super) fn lost_successor(&mut self, reason: DisconnectReason, now: Instant) {
         let has_no_room = matches!(reason, DisconnectReason::ConnectionLimit | DisconnectReason::Refused);
         self.without_room_since = has_no_room.then(|| self.without_room_since.unwrap_or(now));
-        self.give_up_at = self.without_room_since.map(|since| next.max(since + WITHOUT_ROOM_MAX));
         self.is_denied = reason == DisconnectReason::Denied;
         self.live_since = None;
         self.is_read = false;
@@ -126,6 +121,15 @@ impl Predecessor {
             *heard = Heard { is_carried: heard.is_carried, ..Heard::default() };
         }
         self.missing = self.heard.iter().filter(|heard| heard.is_carried).count();
+    }
+
+    /// As an attempt begins: it is dropped if the two may not overlap any more, or the venue has had no room for so
+    /// long. Earlier nothing is won by it, and nothing ever where the cause may be on our side, or at the venue's
+    /// entry: the data flow.
+    pub(super) fn gives_up(&self, may_overlap: bool, now: Instant) -> Option<Action> {
+        let is_over = |since| now >= since + WITHOUT_ROOM_MAX;
+        let has_room = may_overlap && !self.without_room_since.is_some_and(is_over);
+        (!has_room).then(|| self.ended(self.reason))
     }
 
     /// Whether the overlap ends once the predecessor has nothing left to read: what it has sent would be lost.
@@ -179,7 +183,7 @@ impl Predecessor {
     pub(super) fn due(&mut self, timing: &Timing, rules: &Rules, now: Instant) -> Option<Action> {
         if self.overlap_ends_at(timing).is_some_and(|end| end <= now) {
             let has_lost = self.heard.iter().any(|heard| heard.only_by_predecessor);
-            let is_gap = self.live_since.is_none() || self.missing > 0 && has_lost;
+            let is_gap = self.missing > 0 && has_lost;
             return Some(Action::DropPredecessor { gap: is_gap.then_some(self.reason) });
         }
         match self.link.on(Event::Due, timing, rules, now) {
@@ -206,7 +210,7 @@ impl Predecessor {
         match self.live_since {
             Some(since) if self.missing == 0 && self.is_read => Some(since),
             Some(since) => Some(since + timing.overlap),
-            None => self.give_up_at,
+            None => None,
         }
     }
 

@@ -208,6 +208,41 @@ fn a_venue_without_room_for_the_new_connection_gets_the_place_of_the_old_one_aft
     }
 }
 
+/// A new connection that may come up yet has room, and while none may be tried nothing is won.
+#[test]
+fn an_old_connection_gives_up_its_place_only_as_an_attempt_begins() {
+    let mut course = rotating(RULES).with(ENDLESS);
+    let began = course.now;
+    while course.now < began + 40 * SECOND {
+        course.lost(DisconnectReason::ConnectionLimit);
+        assert_eq!(next(&mut course), Action::Connect);
+    }
+    course.now = began + 200 * SECOND;
+    hears(&mut course, OLD, &[0]);
+    succeed(&mut course, &[]);
+    hears(&mut course, NEW, &[0, 1, 2]);
+    read(&mut course);
+    assert_eq!(next(&mut course), dropped(None));
+
+    let mut course = rotating(RULES).with(ENDLESS);
+    course.lost(DisconnectReason::ConnectionLimit);
+    let held_until = course.now + 600 * SECOND;
+    course.session.pacer.hold(held_until);
+    assert_eq!(next(&mut course), dropped(Some(DisconnectReason::Closing)));
+    assert_eq!(course.now, held_until);
+    assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
+}
+
+/// The feed has got other connections meanwhile.
+#[test]
+fn an_old_connection_goes_before_the_next_attempt_where_the_two_may_not_overlap_any_more() {
+    let mut course = rotating(RULES);
+    course.session.set_overlaps(false);
+    course.lost(DisconnectReason::Io);
+    assert_eq!(next(&mut course), dropped(Some(DisconnectReason::Closing)));
+    assert_eq!(course.next(), (Duration::ZERO, Action::Connect));
+}
+
 #[test]
 fn an_old_connection_that_ends_after_many_failures_of_the_new_one_is_a_first_failure() {
     for (reason, retry_after, waits) in [
@@ -345,12 +380,12 @@ fn the_age_of_each_connection_may_be_set_before_it_opens() {
 proptest! {
     /// Whatever comes in whatever order: it never spins, and a predecessor is there from each rotation until it is
     /// dropped, while which nothing is left. One that has not ended is dropped without a successor only where the venue
-    /// has no room for both.
+    /// has had no room for both, and before an attempt.
     #[test]
     fn any_course_keeps_or_drops_its_predecessor(steps in prop::collection::vec((0_u8..16, 0_u64..40_000), 1..300)) {
         let mut course = Course::new(RULES);
         course.session = course.session.overlapping(SYMBOLS);
-        let (mut has_old, mut has_no_room) = (false, false);
+        let (mut has_old, mut has_no_room, mut is_tried) = (false, false, false);
         for (step, millis) in steps {
             let symbol = [Update { symbol: FeedSymbol(millis as u32 % SYMBOLS as u32), ..Update::default() }];
             let mut actions = vec![match step {
@@ -366,7 +401,7 @@ proptest! {
                 10 => { course.now += Duration::from_millis(millis); course.on(Event::Due) }
                 11 => { if course.session.is_live() { course.session.granted(&[], course.now) } Action::Nothing }
                 13 => { course.session.has_last_frames(); Action::Nothing }
-                14 => { has_no_room = true; course.lost(DisconnectReason::ConnectionLimit) }
+                14 => course.lost(DisconnectReason::ConnectionLimit),
                 12 => course.session.on_predecessor(Event::Pong, course.now),
                 _ => course.next().1,
             }];
@@ -380,15 +415,20 @@ proptest! {
                 match action {
                     Action::Rotate { .. } => {
                         prop_assert!(!has_old);
-                        (has_old, has_no_room) = (true, false);
+                        (has_old, has_no_room, is_tried) = (true, false, false);
                     }
                     Action::DropPredecessor { gap } => {
                         prop_assert!(has_old);
                         has_old = false;
                         let is_given_up = gap.is_some_and(DisconnectReason::is_planned) && !course.session.is_live();
-                        prop_assert!(!is_given_up || has_no_room);
+                        prop_assert!(!is_given_up || has_no_room && !is_tried);
                     }
-                    Action::Retry { .. } | Action::PingPredecessor(_) => prop_assert!(has_old),
+                    Action::Retry { reason, .. } => {
+                        prop_assert!(has_old);
+                        (has_no_room, is_tried) = (reason == DisconnectReason::ConnectionLimit, false);
+                    }
+                    Action::Connect => is_tried = true,
+                    Action::PingPredecessor(_) => prop_assert!(has_old),
                     Action::Leave { .. } => prop_assert!(!has_old),
                     _ => {}
                 }

@@ -175,20 +175,30 @@ async fn a_recording_goes_on_with_the_connection_that_takes_over_from_its_openin
     old.send(&sim::trade(1)).await;
     rig.updates(1).await;
     old.send(&closing).await;
-    let mut new = rig.grant().await;
-    new.send(&sim::trade(2)).await;
+    let mut lost = rig.grant().await;
+    lost.send(&sim::trade(2)).await;
     rig.updates(1).await;
     old.send(&sim::trade(3)).await;
-    rig.updates(1).await; // it serves, and is recorded no more
+    rig.updates(1).await; // it serves, and is not recorded
+    drop(lost);
+    let attempt = rig.venue.next_tcp().await;
+    old.send(&sim::trade(4)).await;
+    rig.updates(1).await; // it is again
+    let mut new = Connection::accept(attempt).await;
+    sim::grant(&mut new, &["AAPL", "MSFT"]).await;
+    new.send(&sim::trade(5)).await;
+    rig.updates(1).await;
     new.send(&apple).await;
     assert!(matches!(within("a close", old.socket.next()).await, Some(Ok(Message::Close(_)))));
     rig.stop().await.unwrap();
     let text = recorded::text(&folder);
-    let expected = [ack.clone(), sim::trade(1), closing, ack, sim::trade(2), apple].map(String::into_bytes);
-    assert_eq!(recorded::frames(&text), expected);
+    let first = [ack.clone(), sim::trade(1), closing, ack.clone(), sim::trade(2)];
+    let expected = first.into_iter().chain([sim::trade(4), ack, sim::trade(5), apple]);
+    assert_eq!(recorded::frames(&text), expected.map(String::into_bytes).collect::<Vec<_>>());
     let events = text.lines().filter(|line| line.starts_with('#')).skip(1);
     let what: Vec<_> = events.map(|line| line.split(' ').skip(2).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(what, ["open", "close rotated", "open", "close stopped"]);
+    let opens = ["open", "close rotated", "open", "close io", "open", "close rotated", "open", "close stopped"];
+    assert_eq!(what, opens);
 }
 
 #[tokio::test]

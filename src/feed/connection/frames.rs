@@ -26,9 +26,7 @@ impl<S: Sink> Connection<S> {
             return Action::Nothing;
         }
         let now = Now::read();
-        if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = &first {
-            self.reporter.message(bytes_of(frame), now);
-        }
+        self.keep_message(&first, now);
         let mut action = self.take(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
             if self.batch.is_full() {
@@ -44,6 +42,13 @@ impl<S: Sink> Connection<S> {
         }
         self.hand_on(now);
         action
+    }
+
+    /// Keeps the frame for operators, if it is a message.
+    pub(super) fn keep_message(&mut self, frame: &NextFrame, now: Now) {
+        if let Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) = frame {
+            self.reporter.message(bytes_of(frame), now);
+        }
     }
 
     /// Hands on the updates that were read. If the sink does not take them now, they wait until it does.

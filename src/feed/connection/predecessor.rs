@@ -35,7 +35,7 @@ pub(super) struct Predecessor {
     pub(super) held: Option<NextFrame>,
     /// The batches that were taken since the successor was read.
     batches: u32,
-    /// Whether its frames are recorded: until the successor is open.
+    /// Whether its frames are recorded: while no successor is open.
     is_recorded: bool,
 }
 
@@ -113,6 +113,7 @@ impl<S: Sink> Connection<S> {
         }
         old.batches += 1;
         let now = Now::read();
+        self.keep_message(&first, now);
         let mut action = self.read_predecessor(first, now);
         for _ in 1..MESSAGES_PER_BATCH {
             if action != Action::Nothing || self.batch.is_full() {
@@ -234,7 +235,8 @@ impl<S: Sink> Connection<S> {
         self.close_predecessor(gap.map_or(ROTATED, |reason| reason.label())).await;
     }
 
-    /// Drops the connection that was to succeed, or the attempt at it. Nothing is stale: the predecessor serves on.
+    /// Drops the connection that was to succeed, or the attempt at it. Nothing is stale: the predecessor serves on, and
+    /// the recording goes on with it.
     pub(super) async fn retry(&mut self, reason: DisconnectReason, retry_in: Duration) {
         self.give_up_attempt();
         // It refuses nothing, as long as another connection serves.
@@ -242,6 +244,11 @@ impl<S: Sink> Connection<S> {
         self.counters.lost_successor(reason);
         self.reporter.lost_successor(reason, retry_in);
         self.held = None;
+        let was_open = self.socket.is_some();
         self.close_socket(reason.label()).await;
+        if was_open && let (Some(old), Some(recorder)) = (&mut self.predecessor, &mut self.recorder) {
+            old.is_recorded = true;
+            recorder.opened(Now::read());
+        }
     }
 }

@@ -213,6 +213,11 @@ impl Session {
     }
 
     fn connect(&mut self, now: Instant) -> Action {
+        if let Some(action) = self.predecessor.as_ref().and_then(|old| old.gives_up(self.overlaps, now)) {
+            self.predecessor = None;
+            self.stage = Stage::Queued { until: now };
+            return action;
+        }
         self.stage = Stage::Connecting { until: now + self.timing.connect };
         Action::Connect
     }
@@ -262,7 +267,7 @@ impl Session {
         self.stage = Stage::Waiting { until: now + retry_in };
         match &mut self.predecessor {
             Some(old) => {
-                old.lost_successor(reason, now + retry_in, now);
+                old.lost_successor(reason, now);
                 Action::Retry { reason, retry_in }
             }
             None => Action::Leave { reason, retry_in },

@@ -254,6 +254,9 @@ async fn an_old_connection_that_breaks_before_the_next_one_is_up_is_one_gap() {
         played.announces_the_end().await;
         let none_failed = "connects_total{feed=\"test\",result=\"failed\"} 0\n";
         played.trades_until("a failure", |metrics| !metrics.contains(none_failed)).await;
+        let last_message = played.rig.status.report().last_message;
+        played.trades_until("more of the old one", |_| true).await;
+        assert!(played.rig.status.report().last_message > last_message, "its messages are the feed's");
         played.saw_all();
         played.lines.lock().await.clear();
         assert_eq!(played.rig.lost().await, Reason::ConnectionLost, "{}", manner.venue);
