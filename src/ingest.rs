@@ -8,10 +8,7 @@ use crate::{
     market::{Facts, FeedSymbol, Now, Parts, Reason, Source, State, UnixMicros, Update},
     telemetry::CacheMetrics,
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 use tracing::info;
 
 /// Where ticks go besides the cache: to the gateways that follow this one. It never waits.
@@ -36,22 +33,16 @@ pub struct FailoverLog {
     /// The names of the primary and of the standby.
     names: [Arc<str>; 2],
     counts: Arc<FailoverCounts>,
-    /// A std mutex: held for a look.
-    told: Mutex<BTreeMap<(Source, &'static str), u64>>,
 }
 
 impl FailoverLog {
     /// Of a primary and its standby.
     pub fn new(primary: Arc<str>, standby: Arc<str>, counts: Arc<FailoverCounts>) -> Self {
-        // A standby that has restarted does not tell what was told before.
-        let mut told = BTreeMap::new();
-        counts.news(&mut told);
-        Self { names: [primary, standby], counts, told: told.into() }
+        Self { names: [primary, standby], counts }
     }
 
     fn tell(&self) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (to, reason, symbols) in self.counts.news(&mut told) {
+        for (to, reason, symbols) in self.counts.news() {
             let [from, to] = [to.other(), to].map(|source| &*self.names[source as usize]);
             info!(from, to, reason, symbols, "failover");
         }

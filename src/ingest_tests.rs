@@ -90,7 +90,7 @@ fn rule_7_a_connection_is_halted_when_each_symbol_that_is_not_refused_is() {
 }
 
 #[test]
-fn failovers_are_logged_once_by_whichever_connection_of_the_standby_there_is() {
+fn failovers_are_logged_once_by_whichever_connection_of_the_standby_there_is_also_after_its_restart() {
     let symbols = symbols();
     let limits = FailoverLimits { age: Duration::from_secs(5), failback_after: Duration::from_secs(30) };
     let counts = Arc::<FailoverCounts>::default();
@@ -103,11 +103,11 @@ fn failovers_are_logged_once_by_whichever_connection_of_the_standby_there_is() {
         symbol.outage(Reason::Gap, Now::read());
     };
     let workers = WorkerPool::start(&Config::default().fanout).unwrap().0;
-    let log = FailoverLog::new("main".into(), "spare".into(), counts);
-    let mut sinks = MakeIngest::new(workers).of_two(Source::Standby, Some(log));
+    let log = || FailoverLog::new("main".into(), "spare".into(), counts.clone());
+    let mut sinks = MakeIngest::new(workers.clone()).of_two(Source::Standby, Some(log()));
     let [mut first, mut second] = [sinks.make(), sinks.make()];
     let (mut lines, writer) = pipe().unwrap();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(writer)).finish();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(std::sync::Mutex::new(writer)).finish();
     tracing::subscriber::with_default(subscriber, || {
         symbols[..2].iter().for_each(|symbol| fails(symbol));
         first.due(Now::read());
@@ -116,11 +116,17 @@ fn failovers_are_logged_once_by_whichever_connection_of_the_standby_there_is() {
         drop(first);
         fails(&symbols[2]);
         second.due(Now::read());
+        // Between its last look and the restart.
+        trade(&symbols[0], Now::read());
+        symbols[0].through(None).of(Source::Standby).outage(Reason::Gap, Now::read());
+        drop((second, sinks));
+        MakeIngest::new(workers).of_two(Source::Standby, Some(log())).make().due(Now::read());
     });
     let mut text = String::new();
     lines.read_to_string(&mut text).unwrap();
     let logged: Vec<_> =
         text.lines().filter_map(|line| line.split_once("failover")).map(|(_, fields)| fields).collect();
     let told = |symbols| format!(" from=\"main\" to=\"spare\" reason=\"gap\" symbols={symbols}");
-    assert_eq!(logged, [told(2), told(1)]);
+    let back = " from=\"spare\" to=\"main\" reason=\"gap\" symbols=1";
+    assert_eq!(logged, [told(2).as_str(), &told(1), back]);
 }

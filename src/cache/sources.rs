@@ -37,6 +37,8 @@ pub struct FailoverCounts {
     /// By the source that took over and the cause. A std mutex: a failover of ten thousand symbols takes it as often,
     /// and is rare.
     switches: Mutex<BTreeMap<(Source, &'static str), u64>>,
+    /// How many of them the log was told of.
+    told: Mutex<BTreeMap<(Source, &'static str), u64>>,
     /// For symbols that are added later. Relaxed: it guards nothing.
     prefers_standby: AtomicBool,
 }
@@ -55,9 +57,9 @@ impl FailoverCounts {
         *switches.entry((to, cause.name())).or_default() += 1;
     }
 
-    /// What was counted since the caller's last call, for which it keeps `told`: the source that took over, why and how
-    /// often.
-    pub fn news(&self, told: &mut BTreeMap<(Source, &'static str), u64>) -> Vec<(Source, &'static str, u64)> {
+    /// What was counted since the last call: the source that took over, why and how often.
+    pub fn news(&self) -> Vec<(Source, &'static str, u64)> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = Vec::new();
         for (to, cause, count) in self.each() {
             let before = told.insert((to, cause), count).unwrap_or_default();
