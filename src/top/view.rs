@@ -156,16 +156,16 @@ fn client(stream: &Value) -> String {
 }
 
 fn hottest(now: &Sample) -> Table {
-    symbols("hottest symbols", &now.symbols["hottest"], now)
+    with_total(symbols("hottest symbols", &now.symbols["hottest"], now), &now.symbols["totals"]["symbols"])
 }
 
+/// Without their total: those that have had no update are not among them.
 fn stalest(now: &Sample) -> Table {
     symbols("stalest symbols", &now.symbols["stalest"], now)
 }
 
 fn symbols(title: &str, listed: &Value, now: &Sample) -> Table {
-    let table = table(title, &SYMBOL_HEAD, listed, |symbol| symbol_row(now, symbol));
-    with_total(table, &now.symbols["totals"]["symbols"])
+    table(title, &SYMBOL_HEAD, listed, |symbol| symbol_row(now, symbol))
 }
 
 const SYMBOL_HEAD: [&str; 5] = ["symbol", "feed", "state", "ticks/s", "age"];
@@ -242,7 +242,9 @@ mod tests {
         };
         let names = ["feeds", "slowest streams", "hottest symbols", "stalest symbols"];
         assert_eq!([titles(8, 8), titles(0, 0)], [names; 2]);
-        assert_eq!(titles(8, 12), names.map(|name| format!("{name}, 8 of 12")));
+        let with_total =
+            |name: &str| if name == "stalest symbols" { name.to_owned() } else { format!("{name}, 8 of 12") };
+        assert_eq!(titles(8, 12), names.map(with_total), "those without an update are not stale");
     }
 
     #[test]
