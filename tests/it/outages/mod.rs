@@ -138,11 +138,16 @@ impl Rig {
         self.checker.wait(symbol, AT_ONCE, "going on", |shown| shown.seq > seq + 50);
     }
 
-    fn metric(&self, name: &str, label: &str) -> u64 {
+    /// The numbers of the feed at one moment.
+    fn metrics(&self) -> String {
         let labels = format!("feed=\"{}\"", self.name);
         let text = Client::connect(self.gateway.admin).get("/metrics").body;
         let of_feed: Vec<&str> = text.lines().filter(|line| line.contains(&labels)).collect();
-        sum(&of_feed.join("\n"), name, label)
+        of_feed.join("\n")
+    }
+
+    fn metric(&self, name: &str, label: &str) -> u64 {
+        sum(&self.metrics(), name, label)
     }
 
     fn lost_by(&self, reason: &str) -> u64 {
@@ -165,8 +170,10 @@ impl Rig {
 
     /// No connection ended for another reason.
     fn lost_only_by(&self, reasons: &[&str]) {
-        let of_reasons: u64 = reasons.iter().map(|reason| self.lost_by(reason)).sum();
-        assert_eq!(self.metric("tickfan_feed_disconnects_total", ""), of_reasons, "{reasons:?}");
+        let metrics = self.metrics();
+        let lost = |label: &str| sum(&metrics, "tickfan_feed_disconnects_total", label);
+        let of_reasons: u64 = reasons.iter().map(|reason| lost(&format!("reason=\"{reason}\""))).sum();
+        assert_eq!(lost(""), of_reasons, "{reasons:?}");
     }
 
     /// Checks that the other feed was not disturbed and that every symbol ends on the venue's newest state.
