@@ -148,8 +148,8 @@ find_nats_server() { # folder
   export NATS_SERVER
 }
 
-# One file after the other: a small machine has room for one browser.
-node_tests() { node --test --test-concurrency=1 --test-reporter=spec "$@"; }
+# One file after the other, unless `at_once` says how many run at the same time.
+node_tests() { node --test --test-concurrency="${at_once:-1}" --test-reporter=spec "$@"; }
 
 # TEST_RECORDINGS may be relative to the caller's folder; tests run in other folders.
 make_recordings_absolute() { # the caller's folder

@@ -1,6 +1,7 @@
 //! The limits of what a client may make the server do without asking for anything. Each has its own reason.
 
 use super::{ConnectionError, Reason};
+use crate::tls::Overhead;
 use std::time::{Duration, Instant};
 
 /// The fields of a header block. Browsers send some 20.
@@ -34,11 +35,6 @@ const WINDOW_UPDATES_PER_DATA: u16 = 10;
 const WINDOW_UPDATES_MAX: u16 = 10_000;
 /// A smaller DATA frame that ends no block was made small by the client's window, and earns it nothing.
 const DATA_BYTES_MIN: usize = 64;
-/// Bytes of TLS without a frame: empty records, and changes of keys, each of which costs the derivation of a key. It is
-/// twice the longest record, whose frames count only once it is whole.
-const SEALED_BYTES_MAX: u16 = 32 * 1_024;
-/// So many bytes of TLS belong to a byte of frames. A WINDOW_UPDATE in a record of its own has 13 in 42.
-const SEALED_PER_PLAIN: usize = 3;
 
 /// The counts of a connection.
 #[derive(Debug)]
@@ -47,7 +43,7 @@ pub(super) struct Guard {
     resets: u16,
     control_frames: u16,
     window_updates_left: u16,
-    sealed_bytes: u16,
+    overhead: Overhead,
 }
 
 impl Guard {
@@ -57,7 +53,7 @@ impl Guard {
             resets: 0,
             control_frames: 0,
             window_updates_left: WINDOW_UPDATES_FREE,
-            sealed_bytes: 0,
+            overhead: Overhead::default(),
         }
     }
 
@@ -82,9 +78,7 @@ impl Guard {
     /// Counts bytes of TLS, with so many bytes of frames in them.
     pub(super) fn sealed(&mut self, sealed: usize, plain: usize, now: Instant) -> Result<(), ConnectionError> {
         self.begin_period(now);
-        let bytes = (usize::from(self.sealed_bytes) + sealed).saturating_sub(plain.saturating_mul(SEALED_PER_PLAIN));
-        self.sealed_bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
-        if self.sealed_bytes > SEALED_BYTES_MAX { Err(ConnectionError::calm(Reason::ControlFrames)) } else { Ok(()) }
+        if self.overhead.add(sealed, plain) { Ok(()) } else { Err(ConnectionError::calm(Reason::ControlFrames)) }
     }
 
     pub(super) fn window_update(&mut self) -> Result<(), ConnectionError> {
@@ -105,7 +99,7 @@ impl Guard {
             self.period_began = now;
             self.resets = 0;
             self.control_frames = 0;
-            self.sealed_bytes = 0;
+            self.overhead = Overhead::default();
         }
     }
 }

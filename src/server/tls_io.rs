@@ -1,7 +1,7 @@
 //! A client's TLS connection as I/O, for hyper.
 
 use super::{client_io::ClientIo, peer::Scheme};
-use crate::tls::{Handshaken, PeerSide, RECORD_BYTES_MAX, Session, TlsError};
+use crate::tls::{Handshaken, Overhead, PeerSide, RECORD_BYTES_MAX, Session, TlsError};
 use std::{
     io,
     pin::Pin,
@@ -23,6 +23,7 @@ pub(crate) struct TlsIo {
     plain: Vec<u8>,
     /// Sealed bytes that the socket has not taken yet: at most a record, and an alert.
     sealed: Vec<u8>,
+    overhead: Overhead,
     /// Our side has said its end.
     is_ending: bool,
 }
@@ -31,7 +32,7 @@ impl TlsIo {
     /// The connection after its handshake.
     pub(super) fn new(socket: TcpStream, handshaken: Handshaken) -> Self {
         let Handshaken { session, plaintext, .. } = handshaken;
-        Self { socket, session, plain: plaintext, sealed: Vec::new(), is_ending: false }
+        Self { socket, session, plain: plaintext, sealed: Vec::new(), overhead: Overhead::default(), is_ending: false }
     }
 
     /// Takes it apart: the socket, the session, and the bytes that must go out before all others.
@@ -85,11 +86,15 @@ impl AsyncRead for TlsIo {
                 return Poll::Ready(Ok(()));
             }
             let opened = io.session.open(read.filled_mut(), &mut io.plain, &mut io.sealed);
+            let is_within = io.overhead.add(read.filled().len(), io.plain.len());
             // An alert leaves at once, as far as there is room; else with what is written next.
             if let Poll::Ready(Err(error)) = io.poll_sealed(cx) {
                 return Poll::Ready(Err(error));
             }
             opened.map_err(broken)?;
+            if !is_within {
+                return Poll::Ready(Err(broken(TlsError::TooMuchInput)));
+            }
         }
     }
 }

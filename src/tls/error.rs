@@ -17,7 +17,7 @@ pub enum TlsError {
     /// The client broke the protocol, or something between changed its bytes.
     #[error("the client broke TLS: {0}")]
     Broken(Error),
-    /// The client sent more than a handshake, or a record, may have.
+    /// The client sent more than a handshake, or a record, may have, or hardly any data in its records.
     #[error("the client sent more than TLS allows")]
     TooMuchInput,
     /// The keys have encrypted as many records as is safe, and TLS 1.2 cannot change them.

@@ -5,6 +5,7 @@ mod certificate;
 mod certificate_error;
 mod certificates;
 mod error;
+mod overhead;
 mod pem;
 mod server_config;
 mod session;
@@ -17,6 +18,7 @@ pub use certificate::{CHAIN_LENGTH_MAX, Certificate, CertificateFiles, show_time
 pub use certificate_error::CertificateError;
 pub use certificates::{CERTIFICATES_MAX, CertificateSet, Certificates, Changes};
 pub use error::TlsError;
+pub use overhead::Overhead;
 pub use pem::PEM_BYTES_MAX;
 pub use server_config::{ALPN_HTTP1, ALPN_HTTP2, server_config};
 pub use session::{Handshake, Handshaken, PeerSide, Progress, RECORD_BYTES_MAX, Session};

@@ -134,6 +134,30 @@ fn rule_10_a_client_that_sends_half_a_head_times_out() {
     gateway.stop();
 }
 
+/// rustls takes 32 changes of keys in a row, so a byte of a head comes with each.
+#[test]
+fn rule_10_changes_of_keys_with_hardly_a_request_end_the_connection() {
+    let gateway = Secure::start();
+    let mut client = gateway.client(1); // TLS 1.3: before it keys do not change
+    assert_eq!(client.get("/v1/symbols").status, 200);
+    let mut client = client.socket;
+    let mut sent = 0;
+    let mut send = |bytes: &[u8]| {
+        for _ in 0..30 {
+            client.conn.refresh_traffic_keys().unwrap();
+        }
+        client.conn.writer().write_all(bytes).unwrap();
+        while client.conn.wants_write() {
+            sent += client.conn.write_tls(&mut client.sock)?;
+        }
+        assert!(sent < 64 * 1024 * 1024, "it may send for ever"); // far more than buffers hold
+        Ok::<_, std::io::Error>(())
+    };
+    send(b"GET /v1/symbols HTTP/1.1\r\nhost: localhost\r\nx: ").unwrap();
+    while send(b"x").is_ok() {}
+    gateway.stop();
+}
+
 #[test]
 fn a_stop_ends_connections_in_every_stage() {
     let gateway = Secure::start();
