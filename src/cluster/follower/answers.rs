@@ -93,7 +93,13 @@ impl Follower {
     }
 
     /// Applies a batch that was missing.
-    fn take_missing(&mut self, message: &Message<'_>, now: Boot, book: &mut impl Book, actions: &mut Vec<Action>) {
+    pub(super) fn take_missing(
+        &mut self,
+        message: &Message<'_>,
+        now: Boot,
+        book: &mut impl Book,
+        actions: &mut Vec<Action>,
+    ) {
         if message.head.batch != self.next {
             self.counts.duplicates += u64::from(message.head.batch < self.next);
             return;

@@ -30,6 +30,10 @@ impl Follower {
         }
         match &self.stage {
             Stage::Cold => {}
+            // What the lease says of the last batch may be here before the batch itself.
+            Stage::Repairing(_) if head.kind == Kind::Batch && head.batch == self.next => {
+                self.take_missing(&message, now, book, actions);
+            }
             Stage::Asking(_) | Stage::Repairing(_) => self.keep(&head, bytes, now),
             Stage::Live => match head.kind {
                 Kind::Beat => self.take_beat(&head, now, actions),

@@ -41,6 +41,20 @@ fn live_finds_a_hole_by_a_beat_and_by_the_last_batch_of_an_owner_that_hands_over
     assert_eq!((pair.state(), pair.ask().1), (State::Repairing, pair.missing(4, 4)));
 }
 
+/// Leases and live batches come by different connections.
+#[test]
+fn the_last_batches_may_come_behind_the_hand_over_that_names_them() {
+    let mut pair = Pair::live();
+    let late = [pair.trade(), pair.trade()];
+    pair.on(Event::Last { epoch: pair.token.epoch, batch: 4 });
+    assert_eq!((pair.state(), pair.ask().1), (State::Repairing, pair.missing(3, 4)));
+    for batch in late {
+        pair.hear(batch);
+    }
+    assert_eq!((pair.state(), pair.cause()), (State::Live, Cause::Filled));
+    assert_eq!((pair.taken(), pair.follower.applied()), (vec![2, 3], Some((pair.token.epoch, 4))));
+}
+
 #[test]
 fn a_second_hole_while_repairing_is_asked_for_too() {
     let mut pair = Pair::live();
