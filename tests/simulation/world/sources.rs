@@ -3,8 +3,9 @@
 //! The two differ in ids, clocks and parts: the standby's ids are far below the primary's, its clock is behind, and of
 //! some symbols it has quotes alone. This world keeps books of its own of what each feed has said, and judges from them
 //! what is shown: whenever a feed that is well speaks of a symbol, that symbol is live, by a price that is at most
-//! [`MUTE_AFTER`] old unless the symbol is a quiet one; and no symbol comes back to the preferred feed before that feed
-//! has been live for as long as it has to be, with all parts that the other one has.
+//! [`MUTE_AFTER`] old unless the symbol is a quiet one; a symbol whose primary has been well for long is never stale;
+//! and no symbol comes back to the preferred feed before that feed has been live for as long as it has to be, with all
+//! parts that the other one has.
 
 use super::World;
 use rand::RngExt;
@@ -214,6 +215,12 @@ impl World {
                 _ => assert_eq!(feeds[left as usize].well_since, None, "seed {seed}: {cause} of a feed that is well"),
             }
         }
+        let has_been_well = feeds[Source::Primary as usize].well_since.map(|since| now - since);
+        let may_be_stale = has_been_well < Some(LIMITS.failback_after);
+        assert!(
+            may_be_stale || snapshot.state() == State::Live,
+            "seed {seed}: S{symbol} is not live, and its primary for {has_been_well:?}"
+        );
         // Both feeds begin at about the same time: until then none is late.
         let begins = state.said_by(shown).state() == State::Waiting && now < *begun + LIMITS.age;
         if speaks && said.state() == State::Live && !begins {
