@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub struct FailoverLimits {
     /// How old the last update of a source may be if it is to take over at once.
     pub age: Duration,
-    /// For how long the preferred source has to be healthy before the symbol comes back to it.
+    /// For how long the preferred source has to be healthy before the symbol comes back to it, and the primary if its
+    /// last update may be older.
     pub failback_after: Duration,
 }
 
@@ -87,6 +88,8 @@ struct Standing {
     live: Parts,
     /// Trade and quote, as far as they are stale. Statistics may come once a day.
     lacks: Parts,
+    /// Why they are.
+    why: Reason,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,7 @@ impl Failover {
             heard: None,
             live: Parts::NONE,
             lacks: Parts::NONE,
+            why: Reason::NoData,
         };
         Self { limits, preferred: Source::Primary, shown: Source::Primary, standings: [waiting; 2] }
     }
@@ -130,24 +134,26 @@ impl Failover {
     /// Some time has passed.
     pub fn due(&mut self, now: Instant) -> Option<Switch> {
         let [shown, other] = [self.of(self.shown), self.of(self.shown.other())];
-        let is_fresh = other.heard.is_some_and(|heard| now <= heard + self.limits.age);
-        if !is_fresh || matches!(other.state, Health::Closed | Health::Down(_)) {
+        if matches!(other.state, Health::Closed | Health::Down(_)) {
             return None;
         }
+        let is_fresh = self.is_fresh(other, now);
         let cause = match shown.state {
             Health::Closed => None,
             // Both sources begin, or open, at about the same time: which is first says nothing of the other.
             Health::Down(Reason::NoData | Reason::Opening) if now < shown.since + self.limits.age => None,
-            Health::Down(reason) => Some(Cause::Lost(reason)),
+            Health::Down(reason) => {
+                (is_fresh || self.is_settled(self.shown.other(), now)).then_some(Cause::Lost(reason))
+            }
             Health::Up | Health::Halted => {
                 // The other one has all that this one has or had.
                 let wanted = shown.lacks.union(shown.live).without(Parts::from_iter([Part::Stats]));
                 let is_better = !shown.lacks.is_empty() && wanted.without(other.live).is_empty();
-                is_better.then_some(Cause::Lost(Reason::Mute))
+                (is_fresh && is_better).then_some(Cause::Lost(shown.why))
             }
         };
-        let cause = cause.or_else(|| self.comes_back(shown, other, now).then_some(Cause::Failback));
-        cause.map(|cause| self.switch(self.shown.other(), cause))
+        let comes_back = || (is_fresh && self.comes_back(shown, other, now)).then_some(Cause::Failback);
+        cause.or_else(comes_back).map(|cause| self.switch(self.shown.other(), cause))
     }
 
     /// Whether the other source is the preferred one, has been healthy for long enough, and has all that is shown now.
@@ -158,12 +164,23 @@ impl Failover {
             && !other.lacks.intersects(shown.live)
     }
 
-    /// Prefers a source from now on, and shows it at once if it is up and its last price is young.
+    fn is_fresh(&self, standing: &Standing, now: Instant) -> bool {
+        standing.heard.is_some_and(|heard| now <= heard + self.limits.age)
+    }
+
+    /// Whether it is the primary, in one state for long. If that is up, its last price may be old: the silence of one
+    /// symbol is not staleness, and with one feed that price would be shown as live.
+    fn is_settled(&self, source: Source, now: Instant) -> bool {
+        source == Source::Primary && now >= self.of(source).since + self.limits.failback_after
+    }
+
+    /// Prefers a source from now on, and shows it at once if it is up and its last price is young; the primary also if
+    /// it has been up for long.
     pub fn prefer(&mut self, source: Source, now: Instant) -> Option<Switch> {
         self.preferred = source;
         let standing = self.of(source);
-        let is_fresh = standing.heard.is_some_and(|heard| now <= heard + self.limits.age);
-        let is_ready = is_fresh && matches!(standing.state, Health::Up | Health::Halted);
+        let is_ready = (self.is_fresh(standing, now) || self.is_settled(source, now))
+            && matches!(standing.state, Health::Up | Health::Halted);
         (self.shown != source && is_ready).then(|| self.switch(source, Cause::Preferred))
     }
 
@@ -200,6 +217,12 @@ impl Standing {
         let is_another = self.state != state && !(is_down(self.state) && is_down(state));
         if is_another || lacks != self.lacks {
             self.since = now;
+        }
+        match state {
+            Health::Down(reason) => self.why = reason,
+            // Others flow.
+            _ if !lacks.without(self.lacks).is_empty() => self.why = Reason::Mute,
+            _ => {}
         }
         (self.state, self.lacks) = (state, lacks);
     }

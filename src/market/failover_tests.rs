@@ -179,6 +179,54 @@ fn a_standby_that_fails_gives_way_to_a_healthy_primary_before_its_time() {
     assert_eq!(world.outage(Standby, Reason::Mute), to(Primary, Lost(Reason::Mute)));
 }
 
+/// The silence of one symbol is not staleness.
+#[test]
+fn a_standby_that_fails_gives_way_to_a_quiet_primary_that_has_been_live_for_long() {
+    let shown_standby = || {
+        let mut world = World::live();
+        world.outage(Primary, Reason::ConnectionLost);
+        world.trade(Primary);
+        world
+    };
+    let mut world = shown_standby();
+    assert_eq!(world.flow(31, &[Standby]), []);
+    assert_eq!(world.outage(Standby, Reason::Gap), to(Primary, Lost(Reason::Gap)));
+    assert_eq!(world.trade(Standby), None, "a feed is left for staleness alone");
+
+    let mut world = shown_standby();
+    assert_eq!(world.flow(29, &[Standby]), []);
+    assert_eq!(world.outage(Standby, Reason::Gap), None, "its price may be what a new connection begins with");
+    assert_eq!(world.pass(1.0).due(), to(Primary, Lost(Reason::Gap)));
+
+    // A halted symbol has no prices.
+    let mut world = shown_standby();
+    world.halt(Primary, Field::Set(Halt::News));
+    assert_eq!(world.flow(31, &[Standby]), []);
+    assert_eq!(world.outage(Standby, Reason::Gap), to(Primary, Lost(Reason::Gap)));
+
+    // By an operator's wish too, but never to a standby that is quiet.
+    let mut world = shown_standby();
+    assert_eq!(world.flow(31, &[Standby]), []);
+    assert_eq!(world.prefer(Primary), to(Primary, Preferred));
+    let mut world = World::live();
+    assert_eq!(world.flow(31, &[Primary]), []);
+    assert_eq!([world.prefer(Standby), world.outage(Primary, Reason::Gap), world.pass(60.0).due()], [None; 3]);
+}
+
+/// A connection is back, and with it quotes.
+#[test]
+fn parts_that_are_stale_since_an_outage_are_lost_for_its_reason() {
+    let mut world = World::live();
+    world.quote(Primary);
+    world.pass(6.0).outage(Primary, Reason::ConnectionLost);
+    assert_eq!(world.quote(Primary), None);
+    assert_eq!(
+        world.quote(Standby),
+        to(Standby, Lost(Reason::ConnectionLost)),
+        "the primary's trade is stale since then"
+    );
+}
+
 #[test]
 fn where_both_begin_or_open_the_primary_has_some_time_to_be_first() {
     let mut world = World::new();
@@ -259,7 +307,8 @@ fn an_operators_preference_holds_until_the_next_one() {
 }
 
 /// Random updates, outages, hours and waits, against a model of its own: a feed that is down is never shown beside one
-/// that is live and has just had a price, and the primary comes back only after its wait, unless the standby is down.
+/// that is live and has just had a price, nor beside a primary that has been live for long, however quiet; and the
+/// primary comes back only after its wait, unless the standby is down.
 #[test]
 fn whatever_happens_a_price_that_is_live_is_shown() {
     use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
@@ -268,6 +317,7 @@ fn whatever_happens_a_price_that_is_live_is_shown() {
         let mut world = World::live();
         let mut priced = [world.now.instant; 2];
         let mut live_since = [Some(world.now.instant); 2];
+        let mut whole_since = live_since;
         for step in 0..200 {
             world.pass(random.random_range(0.0..4.0));
             let source = Source::ALL[random.random_range(0..2)];
@@ -288,20 +338,29 @@ fn whatever_happens_a_price_that_is_live_is_shown() {
                 if snapshot.recv == Some(world.now.unix) && snapshot.state() == State::Live {
                     priced[source as usize] = now;
                 }
-                let since = &mut live_since[source as usize];
-                *since = (snapshot.state() == State::Live).then(|| since.unwrap_or(now));
+                let is_live = snapshot.state() == State::Live;
+                for (since, is_so) in
+                    [(&mut live_since, is_live), (&mut whole_since, is_live && snapshot.stale().is_empty())]
+                {
+                    let since = &mut since[source as usize];
+                    *since = is_so.then(|| since.unwrap_or(now));
+                }
             }
             let shown = world.failover.shown();
             assert_eq!(switch.map_or(before, |switch| switch.to), shown, "{}", at());
             let states = Source::ALL.map(|source| world.said[source as usize].0.state());
             let other = shown.other() as usize;
-            if states[shown as usize] == State::Stale && states[other] == State::Live && priced[other] == now {
+            let has_been_live =
+                |since: Option<Instant>| since.is_some_and(|since| now >= since + LIMITS.failback_after);
+            let is_quiet = shown == Standby && has_been_live(whole_since[Primary as usize]);
+            if states[shown as usize] == State::Stale
+                && (states[other] == State::Live && priced[other] == now || is_quiet)
+            {
                 let (_, reason) = world.said[shown as usize].0.not_live_since().unwrap();
                 assert!(reason == Reason::Opening, "{}", at());
             }
             if let Some(Switch { to: Primary, cause: Failback }) = switch {
-                let since = live_since[Primary as usize].expect("it is live");
-                assert!(now >= since + LIMITS.failback_after, "{}", at());
+                assert!(has_been_live(live_since[Primary as usize]), "{}", at());
             }
         }
     }

@@ -272,6 +272,22 @@ fn a_change_does_not_wait_for_the_rate_of_its_stream() {
     assert_eq!(seqs(&world, 1), [2, 3]);
 }
 
+/// A status that the transport had no room for goes once it has some, whatever the rate.
+#[test]
+fn a_status_that_finds_no_room_does_not_wait_for_the_rate_of_its_stream() {
+    let mut world = World::new(24, Settings { symbols: 2, workers: 1, interrupts: 0.0, ..Settings::default() });
+    let options = heartbeats().every(Duration::from_millis(1_000));
+    let client = world.join_with(0, &[0, 1], usize::MAX, options, None);
+    while world.turn(0) {}
+    world.client(client).room = 10; // for the begin of one frame
+    (0..2).for_each(|symbol| world.publish(symbol)); // from waiting to live
+    while world.turn(0) {}
+    assert!(world.client(client).is_cut());
+    world.give_room(client, usize::MAX);
+    while world.turn(0) {}
+    assert_eq!([0, 1].map(|symbol| world.client(client).symbols[&symbol].last), [Some(1); 2]);
+}
+
 /// A storm of changes delays open streams by no more than one turn's share of it.
 #[test]
 fn rule_10_a_turn_changes_only_so_many_streams() {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cache::{SymbolId, Tick},
-    market::Parts,
+    market::{Part, Parts},
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -112,6 +112,12 @@ impl Cursors {
     /// Whether a tick was not sent yet.
     pub(super) fn lacks(&self, slot: u32, version: u64) -> bool {
         self.slots[slot as usize].cursor.next <= version
+    }
+
+    /// Whether a status that has changed was not sent yet.
+    pub(super) fn lack_status(&self, symbols: &Symbols) -> bool {
+        let changed = |slot: &Slot| symbols.get(slot.symbol).recent.newest().changed_at(Part::Status);
+        self.slots.iter().any(|slot| slot.cursor.next <= changed(slot))
     }
 
     /// The client is greeted again: the newest tick of each symbol comes next.

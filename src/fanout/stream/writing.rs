@@ -58,7 +58,7 @@ impl<T: Transport> Stream<T> {
         let is_first = !plan.is_empty() && taken.bytes > before_ticks && !mem::replace(&mut self.has_ticked, true);
         self.note_write(taken, now);
         if !holds_ticks && !more {
-            self.keep_rate(now);
+            self.keep_rate(symbols, now);
             if !self.is_full() {
                 self.cursors.caught_up();
             }
@@ -235,9 +235,10 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// All that the stream lacked is written, or about to be: the next write is an interval away.
-    fn keep_rate(&mut self, now: Now) {
-        self.is_urgent = false;
+    /// All that the stream lacked is written, or about to be: the next write is an interval away. A status that the
+    /// transport had no room for goes as soon as it has.
+    fn keep_rate(&mut self, symbols: &Symbols, now: Now) {
+        self.is_urgent = self.is_urgent && self.is_full() && self.cursors.lack_status(symbols);
         if let Some(interval) = self.options.interval() {
             self.not_before = now.instant + interval;
         }

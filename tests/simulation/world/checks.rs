@@ -4,7 +4,11 @@ use super::{HEARTBEAT, MAX_LAG, STALL_TIMEOUT, World, last_change, rights::is_go
 use crate::client::{Seen, is_list, is_patch};
 use bytes::Bytes;
 use serde_json::Value;
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 use tickfan::{
     cache::Tick,
     fanout::{CloseMode, Missed, Wait},
@@ -49,13 +53,13 @@ impl World {
         if !log.is_empty() {
             self.stuck_since[client] = None;
         }
-        for (place, seen) in log.iter().enumerate() {
+        self.check_rate(client, &log);
+        for seen in &log {
             match seen {
                 Seen::Write { with_tail } => {
                     if *with_tail {
                         self.last_heard[client] = self.now.instant;
                     }
-                    self.check_rate(client, &log[place + 1..], *with_tail);
                 }
                 Seen::Full => {
                     self.client(client).symbols.values_mut().for_each(|progress| progress.full_since_last = true);
@@ -76,6 +80,7 @@ impl World {
             }
         }
         if !self.drains {
+            self.check_status(client, taken, wait);
             match self.connection_of(client) {
                 Some(connection) => self.check_shared(client, connection, wait),
                 None => self.check_silence(client, wait),
@@ -182,17 +187,25 @@ impl World {
     }
 
     /// A stream with a `max_rate` is not written more often, except for a status, and each time gets the newest.
-    fn check_rate(&mut self, client: usize, after: &[Seen], with_tail: bool) {
+    ///
+    /// What a turn writes is one write, however many offers it takes: of one that catches up, each has a few ticks, and
+    /// the status may be in any of them.
+    fn check_rate(&mut self, client: usize, log: &[Seen]) {
         let Some(interval) = self.client(client).options.interval() else { return };
-        let blocks = after.iter().map_while(|seen| match seen {
-            Seen::Block(block) => Some(block),
+        // The transport may have cut the urgent part of a write off.
+        let is_whole = !log.iter().any(|seen| matches!(seen, Seen::Full));
+        let is_ticks = |seen: &Seen| matches!(seen, Seen::Block(block) if is_tick(block));
+        // Ticks behind the tail of a block go on with what was begun.
+        let goes_on = matches!(log.first(), Some(Seen::Write { with_tail: true }))
+            && log[1..].iter().take_while(|seen| matches!(seen, Seen::Block(_))).any(is_ticks);
+        let brings_list = log.iter().any(|seen| matches!(seen, Seen::Block(block) if is_list(block)));
+        let ticks = log.iter().filter_map(|seen| match seen {
+            Seen::Block(block) if is_tick(block) => Some(self.find(block)),
             _ => None,
         });
-        // The transport may have cut the urgent part of a write off.
-        let is_whole = !matches!(after.iter().find(|seen| !matches!(seen, Seen::Block(_))), Some(Seen::Full));
-        let blocks: Vec<_> = blocks.collect();
-        let brings_list = blocks.iter().any(|block| is_list(block));
-        let ticks: Vec<_> = blocks.into_iter().filter(|block| is_tick(block)).map(|block| self.find(block)).collect();
+        let ticks: Vec<_> = ticks.collect();
+        let once: HashSet<usize> = ticks.iter().map(|(symbol, _)| *symbol).collect();
+        assert_eq!(once.len(), ticks.len(), "seed {}: a symbol comes twice in one write", self.seed);
         if brings_list {
             self.client(client).paced_at = None; // it brings what the client's own rate has held back
         }
@@ -209,7 +222,7 @@ impl World {
         let since = |at: Instant| self.now.instant.saturating_duration_since(at);
         // The last ticks before a goodbye wait for no rate.
         let may_be_last = self.drains || self.client(client).is_worn;
-        let checked = is_whole && !is_urgent && !with_tail && !may_be_last;
+        let checked = is_whole && !is_urgent && !goes_on && !may_be_last;
         let waited = self.client(client).paced_at.map(since);
         if let Some(waited) = waited.filter(|_| checked) {
             assert!(waited >= interval, "seed {}: written after {waited:?} of {interval:?}", self.seed);
@@ -219,9 +232,27 @@ impl World {
         if let Some((waited, allowed)) = client.terms.paced_at.map(since).zip(allowed).filter(|_| checked) {
             assert!(waited >= allowed, "seed {}: rights allow it after {allowed:?}, not {waited:?}", self.seed);
         }
-        if !with_tail {
+        if !goes_on {
             client.paced_at = Some(self.now.instant);
             client.terms.paced_at = Some(self.now.instant);
+        }
+    }
+
+    /// A status goes at once, whatever the stream's rate: once its worker has nothing to do, a client that takes bytes
+    /// has the newest status that the worker knows.
+    fn check_status(&self, client: usize, taken: &[u64], wait: Wait) {
+        let client = self.clients[client].borrow();
+        let is_ready = wait != Wait::No && self.workers[client.worker].events.borrow().is_empty();
+        let takes = client.is_open() && !client.full && client.bye.is_none();
+        // A stream whose rights have ended gets no tick.
+        if !is_ready || !takes || client.changed.is_some() || client.terms.grant.is_some() {
+            return;
+        }
+        for (&symbol, progress) in &client.symbols {
+            let known = &self.history[symbol][taken[symbol] as usize];
+            let status = last_change(known, Parts::STATUS);
+            let is_behind = progress.last.is_some_and(|last| last < status);
+            assert!(!is_behind, "seed {}: the status of S{symbol} waits: {status}, not {:?}", self.seed, progress.last);
         }
     }
 
