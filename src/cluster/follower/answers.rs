@@ -62,8 +62,9 @@ impl Follower {
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
             (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
             (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
-            (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => {
-                // More is missing than was when it was asked.
+            (Stage::Repairing(repairing), Kind::End | Kind::Gone) if self.next > repairing.from => {
+                // More is missing than was when it was asked; or the owner does not have it, while the one before still
+                // answers. Each ask brings the follower further, or is the last one.
                 if let Some(request) = self.ask_for_missing(now, actions)
                     && let Stage::Repairing(repairing) = &mut self.stage
                 {
