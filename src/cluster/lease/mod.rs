@@ -189,6 +189,18 @@ impl Lease {
         self.knowledge.highest()
     }
 
+    /// The token of the lease as it was read last, and the epochs before; `None` while a newer one is named.
+    pub fn former(&self) -> Option<(Token, &Former)> {
+        self.knowledge.former()
+    }
+
+    /// Who wrote the lease, and how long it lasts there, if that differs from this node's configuration. The others wait
+    /// for the longer time, so that two never own at once.
+    pub fn other_length(&self) -> Option<(NodeName, Duration)> {
+        let differs = |lease: &Duration| lease.as_millis() != u128::from(self.timing.take_ms());
+        self.knowledge.lease().filter(|(_, lease)| differs(lease)).cloned()
+    }
+
     /// How long the lease is still valid, zero if it is not.
     pub fn valid_for(&self, now: Moment) -> Duration {
         match &self.stage {

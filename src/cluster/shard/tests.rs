@@ -231,6 +231,7 @@ fn a_successor_claims_at_once_and_asks_for_what_it_lacks_before() {
         token: token(3, 7),
         former: Former::new(),
         beat: 9,
+        lease_ms: None,
         state: LeaseState::Granted { to: name("b"), last },
     };
     let (mut node, _) = following();

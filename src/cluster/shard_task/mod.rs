@@ -111,6 +111,8 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     facts: ShardFacts,
     /// The owner that was known last.
     owner: Option<NodeName>,
+    /// The node whose `lease` is another, and how long that lasts, as operators were told last.
+    other_lease: Option<(NodeName, Duration)>,
     suspended_since: Option<Boot>,
     traffic: Arc<Traffic>,
     journal: Arc<Journal>,
@@ -153,6 +155,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             facts_tx,
             facts,
             owner: None,
+            other_lease: None,
             suspended_since: None,
             traffic: traffic.clone(),
             journal,

@@ -11,6 +11,7 @@ use crate::{
     },
     market::Now,
 };
+use tracing::warn;
 
 impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// Notes what the node does as an owner.
@@ -42,7 +43,22 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         }
     }
 
+    /// Tells operators once of a node whose configuration says another `lease`.
+    fn look_at_lease(&mut self) {
+        let other = self.machine.lease().other_length();
+        if other != self.other_lease {
+            if let Some((node, length)) = &other {
+                warn!(
+                    shard = %self.shard, %node, lease = ?length,
+                    "another node has another `lease`; the others wait for the longer one of the two"
+                );
+            }
+            self.other_lease = other;
+        }
+    }
+
     pub(super) fn show(&mut self, now: Moment) {
+        self.look_at_lease();
         let machine = &self.machine;
         let follower: &Follower = machine.follower();
         let facts = &mut self.facts;
