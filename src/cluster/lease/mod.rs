@@ -313,13 +313,26 @@ impl Lease {
     /// Leaves if the token is higher than the own one, or than the one that is being claimed.
     fn outranked_by(&mut self, token: Token, actions: &mut Vec<Action>) {
         match &self.stage {
-            Stage::Owning(tenure) | Stage::Handing(tenure, _) if token > tenure.token => {
-                self.leave(LeaveReason::Outranked, actions);
-            }
+            Stage::Owning(tenure) | Stage::Handing(tenure, _) if token > tenure.token => self.give_way(token, actions),
             Stage::Claiming(request) if self.sent(*request).is_none_or(|sent| token > sent.value.token) => {
                 self.stage = Stage::Watching;
             }
             _ => {}
+        }
+    }
+
+    /// Another node owns under this token, which is higher than the own one.
+    ///
+    /// An epoch goes on only by a grant. So a token of the same epoch is the successor's, and the write that granted it
+    /// was applied, though its answer has not come.
+    fn give_way(&mut self, token: Token, actions: &mut Vec<Action>) {
+        if let Stage::Handing(tenure, Handing { state: LeaseState::Granted { to, .. }, stays }) = &self.stage
+            && token.epoch == tenure.token.epoch
+        {
+            actions.push(Action::TakenOver { by: to.clone() });
+            self.stage = if *stays { Stage::Watching } else { Stage::Left };
+        } else {
+            self.leave(LeaveReason::Outranked, actions);
         }
     }
 

@@ -29,7 +29,8 @@ pub use fewer_symbols::FEWER_SYMBOLS_MAX;
 use super::{
     clock::{Boot, Moment},
     follower::{self, Book, CutOff, Follower, Room},
-    lease::{self, Lease, LeaseTiming, LeaveReason, Standing, Validity},
+    give::GiveSays,
+    lease::{self, Lease, LeaseState, LeaseTiming, LeaveReason, Standing, Validity},
     members::Successors,
     names::{Instance, NodeName, ShardName},
     token::Token,
@@ -274,8 +275,13 @@ impl ShardNode {
                 lease::Action::Resume => self.suspend(false, book, actions),
                 lease::Action::Leave(reason) => self.leave(reason, now, book, actions),
                 lease::Action::HandedOver { revision, value } => {
-                    self.handed_over(revision, value, now, book, actions);
+                    let to = if let LeaseState::Granted { to, .. } = &value.state { Some(to.clone()) } else { None };
+                    self.handed_over(to.clone(), now, book, actions);
+                    if let Some(to) = to {
+                        self.send_give(to, GiveSays::Granted { revision, value }, actions);
+                    }
                 }
+                lease::Action::TakenOver { by } => self.handed_over(Some(by), now, book, actions),
                 lease::Action::CatchUp { epoch, batch } => {
                     self.follow(follower::Event::Last { epoch, batch }, now, book, actions);
                 }
