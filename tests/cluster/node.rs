@@ -500,7 +500,7 @@ impl Node {
                 out.push(Output::HandedOver { clean: is_clean, granted: to.is_some() });
             }
             Action::Suspend | Action::Resume | Action::Entered { .. } => {}
-            Action::GiveFailed(_) | Action::CutOff(_) | Action::Fresh => {}
+            Action::GiveFailed(_) | Action::Remember(_) | Action::CutOff(_) | Action::Fresh => {}
         }
     }
 

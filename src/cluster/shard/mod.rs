@@ -19,6 +19,7 @@
 mod event;
 mod feed_trouble;
 mod fewer_symbols;
+mod former;
 mod give;
 mod simulated;
 
@@ -85,6 +86,8 @@ pub struct ShardNode {
     fewer: FewerSymbols,
     /// Whether the node has ever had the shard's state.
     has_had_state: bool,
+    /// The owner whose former epochs the book knows.
+    remembered: Option<Token>,
     stops: bool,
     /// What the lease was told.
     told: Option<Standing>,
@@ -119,6 +122,7 @@ impl ShardNode {
             trouble: FeedTrouble::default(),
             fewer: FewerSymbols::default(),
             has_had_state: false,
+            remembered: None,
             stops: false,
             told: None,
             last_at: now,
@@ -220,6 +224,7 @@ impl ShardNode {
             self.follower.fence(highest);
         }
         self.tell_standing(now, book, actions);
+        self.remember(actions);
     }
 
     /// A node that could not publish stands nowhere.

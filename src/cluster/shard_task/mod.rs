@@ -343,6 +343,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             Action::Entered { from, to, cause } => {
                 self.note_as(Role::Follower, to.name(), &format!("{}; was {}", cause_name(cause), from.name()));
             }
+            Action::Remember(former) => self.book.remember(&former),
             Action::CutOff(reason) => {
                 let role = if reason == CutOff::Lease { Role::Owner } else { Role::Follower };
                 self.facts.cut_offs[reason as usize] += 1;
