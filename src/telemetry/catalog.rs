@@ -150,7 +150,7 @@ catalog! {
             excludes "symbols that the owner itself calls stale";
         CLUSTER_SUSPENDED: Counter "tickfan_cluster_suspended_seconds_total" Seconds [shard],
             "Time in which this node owned the shard and did not publish, because its lease was not renewed.",
-            details "In whole seconds.";
+            details "A suspension counts once it is over.";
         CLUSTER_OWNER_CHANGES: Counter "tickfan_cluster_owner_changes_total" Count [shard, reason in [
             "claimed", "granted", "expired", "outranked", "drained"]],
             "How often this node began or ceased to own the shard, by the way.",
@@ -172,7 +172,7 @@ catalog! {
             details "Both say so. It ends 3 s after the other's last report.";
         CLUSTER_CLOCK_OFFSET: Gauge "tickfan_cluster_clock_offset_seconds" Seconds [node],
             "By how much the wall clock of a shard's owner is ahead of this node's.",
-            details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing.";
+            details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing, and for this one. Of a node that owns several shards, the greatest difference.";
         CLUSTER_LEASE_WRITES: Counter "tickfan_cluster_lease_writes_total" Count [result in ["written", "conflict", "unknown"]],
             "Writes of leases by this node, by result.",
             details "`conflict`: another node has written. `unknown`: no answer within 1.5 s.";

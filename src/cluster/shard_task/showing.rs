@@ -36,6 +36,8 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// Notes that another node has become the owner. That this one has is noted as it begins.
     fn note_owner(&mut self) {
         let before = std::mem::replace(&mut self.owner, self.facts.owner.clone());
+        // That of the owner before is not this one's.
+        self.facts.clock_ahead_micros = None;
         if let (Some(owner), Some(before)) = (&self.owner, before)
             && !self.facts.owns
         {
