@@ -131,6 +131,13 @@ pub enum GiveError {
     Lease(#[from] ValueError),
 }
 
+impl GiveError {
+    /// Whether another version wrote the bytes.
+    pub fn is_version(&self) -> bool {
+        matches!(self, Self::Json(error) | Self::Lease(ValueError::Json(error)) if error.is_version())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire {
     v: u32,

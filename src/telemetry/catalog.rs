@@ -194,7 +194,7 @@ catalog! {
         BUS_DROPPED: Counter "tickfan_bus_dropped_total" Count [reason in [
             "fenced", "duplicate", "unknown", "not_sent", "magic", "crc", "version", "length", "index", "value"]],
             "Messages of owners that this node did not take, by reason; `unknown` counts ticks of symbols that it does not have.",
-            details "`fenced`: of an owner that was replaced. `not_sent`: the connection did not take a message of this node. The others cannot be read.";
+            details "`fenced`: of an owner that was replaced. `version` counts all messages between nodes that another version of the format wrote. `not_sent`: the connection did not take a message of this node. The others cannot be read.";
         BUS_GAPS: Counter "tickfan_bus_gaps_total" Count [repair in ["history", "snapshot", "failed"]],
             "Holes in the batches of an owner, by how this node filled them.",
             details "A hole that a snapshot fills loses the ticks in it; their count is that of the next metric. `failed`: a snapshot came that could not be taken, because a part or a batch behind it was missing; the node asks for another one.";
