@@ -263,9 +263,8 @@ async fn forward_answers<B: Bus>(
             Ok(None) | Err(_) => return,
         };
         let is_last = match &event {
-            Event::Answer(_, bytes) => {
-                matches!(Kind::of(bytes), Some(Kind::Beat | Kind::End | Kind::Gone | Kind::Busy))
-            }
+            // Not one that is gone: the owner before may still answer. The follower's next ask ends this one.
+            Event::Answer(_, bytes) => matches!(Kind::of(bytes), Some(Kind::Beat | Kind::End | Kind::Busy)),
             _ => true,
         };
         if inbox.send(Input::Machine(event)).await.is_err() || is_last {

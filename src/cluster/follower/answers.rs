@@ -62,9 +62,10 @@ impl Follower {
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
             (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
             (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
-            (Stage::Repairing(repairing), Kind::End | Kind::Gone) if self.next > repairing.from => {
-                // More is missing than was when it was asked; or the owner does not have it, while the one before still
-                // answers. Each ask brings the follower further, or is the last one.
+            // The one before answers, and is not done yet: it says so with an end.
+            (Stage::Repairing(repairing), Kind::Gone) if self.next > repairing.from => {}
+            (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => {
+                // More is missing than was when it was asked.
                 if let Some(request) = self.ask_for_missing(now, actions)
                     && let Stage::Repairing(repairing) = &mut self.stage
                 {
