@@ -61,7 +61,7 @@ fn publish_shard(ShardReport { name, facts, .. }: &ShardReport) {
     }
 }
 
-/// By how much the clock of each owner is ahead, in seconds: the one that differs most, where a node owns several shards.
+/// By how much the clock of each owner is ahead, in seconds; of several shards of a node, the greatest difference.
 fn clocks(shards: &[ShardReport]) -> BTreeMap<&str, f64> {
     let mut clocks = BTreeMap::new();
     for ShardReport { facts, .. } in shards {

@@ -244,8 +244,7 @@ impl Knowledge {
         let turn = RANK * standing.rank + unsynced;
         // An owner under a token that the nodes drop renews its lease, but none of them follows it.
         let since = self.fenced_since.map_or(known.since, |since| since.min(known.since));
-        // The owner holds as long as its own configuration says, which may be another one. Where the key was lost since,
-        // it writes it again.
+        // The owner holds as long as its own configuration says, which may be another one, even if the key was lost.
         let take = self.lease.as_ref().map_or(timing.take, |(_, lease)| timing.take.max(*lease));
         let expired = self.after_silence(since.after(take + turn));
         match &known.content {

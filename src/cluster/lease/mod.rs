@@ -194,8 +194,8 @@ impl Lease {
         self.knowledge.former()
     }
 
-    /// Who wrote the lease, and how long it lasts there, if that differs from this node's configuration. The others wait
-    /// for the longer time, so that two never own at once.
+    /// Who wrote the lease, and how long it lasts there, if that differs from this node's configuration. All wait for
+    /// the longer time, so that two never own at once.
     pub fn other_length(&self) -> Option<(NodeName, Duration)> {
         let differs = |lease: &Duration| lease.as_millis() != u128::from(self.timing.take_ms());
         self.knowledge.lease().filter(|(_, lease)| differs(lease)).cloned()

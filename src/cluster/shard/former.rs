@@ -3,8 +3,8 @@
 use super::{Action, ShardNode};
 
 impl ShardNode {
-    /// Passes on the epochs that the followed owner's lease names, once it was read. A node that started since would take
-    /// a client that comes back from one of them for a new one.
+    /// Passes on the epochs that the followed owner's lease names, once it was read. A node that started since would
+    /// take a client that comes back from one of them for a new one.
     pub(super) fn remember(&mut self, actions: &mut Vec<Action>) {
         if let Some((token, former)) = self.lease.former()
             && self.follower.token() == Some(token)
