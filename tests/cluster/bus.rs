@@ -7,7 +7,7 @@ use crate::{
 };
 use rand::RngExt;
 use tickfan::cluster::{
-    lease::{ReadAnswer, WriteAnswer},
+    lease::{LeaseState, LeaseValue, ReadAnswer, WriteAnswer},
     shard::{Action, Event},
 };
 
@@ -102,7 +102,8 @@ impl World {
                 Event::Write { request, answer }
             }
         };
-        let is_cut = self.machines[machine].store_cut_until > self.now || self.machines[machine].loses_answers;
+        let of = &self.machines[machine];
+        let is_cut = of.store_cut_until > self.now || of.loses_answers && grants(&operation);
         match self.random.random_range(0..20) {
             0 if self.is_slow() => self.answer(at, machine, life, shard, unknown(request, &operation)),
             1 if self.is_slow() => self.seen.unanswered += 1,
@@ -162,6 +163,12 @@ impl Cut {
     pub(crate) fn is_down(&self, now: u64) -> bool {
         self.until > now && !self.holds
     }
+}
+
+/// Whether a write hands a shard over to a node.
+fn grants(operation: &Operation) -> bool {
+    let Operation::Write { value, .. } = operation else { return false };
+    LeaseValue::from_json(value).is_ok_and(|value| matches!(value.state, LeaseState::Granted { .. }))
 }
 
 fn unknown(request: u64, operation: &Operation) -> Event {

@@ -106,7 +106,7 @@ pub(crate) struct Machine {
     /// Counts how often the timer was set.
     timer: u64,
     pub(crate) store_cut_until: u64,
-    /// The store takes its requests, and no answer comes.
+    /// The store takes what grants a shard, and no answer comes.
     pub(crate) loses_answers: bool,
     /// Until when it does not reach the venue.
     venue_cut_until: u64,
