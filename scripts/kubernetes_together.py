@@ -61,6 +61,9 @@ assert all(selector.items() <= labels for selector in selectors)
 names = [probe["httpGet"]["port"] for name, probe in container.items() if name.endswith("Probe")]
 names += [manifests["service"]["spec"]["ports"][0]["targetPort"]]
 names += [endpoint["port"] for endpoint in manifests["podmonitor"]["spec"]["podMetricsEndpoints"]]
+# The alerts of a cluster wait for one scrape.
+scrapes = yaml.safe_load(pathlib.Path("grafana/prometheus.yml").read_text())["global"]["scrape_interval"]
+assert all(endpoint["interval"] == scrapes for endpoint in manifests["podmonitor"]["spec"]["podMetricsEndpoints"])
 names += [rule["ports"][0]["port"] for rule in manifests["networkpolicy"]["spec"]["ingress"]]
 assert set(names) <= set(ports), names
 hpa = manifests["hpa"]["spec"]

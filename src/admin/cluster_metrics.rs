@@ -10,7 +10,10 @@ use crate::{
     telemetry::catalog,
 };
 use metrics::SharedString;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Publishes what the node knows of its cluster; appends to `rendered` what the recorder does not hold.
 pub(super) fn publish(cluster: &ClusterHandle, rendered: &mut String) {
@@ -32,6 +35,12 @@ pub(super) fn publish(cluster: &ClusterHandle, rendered: &mut String) {
         catalog::CLUSTER_LISTS_DIFFER.handle([shard.name.as_str().to_owned().into()]).set(differ as f64);
     }
     publish_sums(&report);
+    // The recorder would keep the series of a node that has ceased to own for ever.
+    let clocks: Vec<_> = clocks(&report.shards).into_iter().map(|(node, seconds)| ([node], seconds)).collect();
+    catalog::CLUSTER_CLOCK_OFFSET.render(&clocks, rendered);
+    // The recorder's counters are whole numbers, and a suspension is often shorter than a second.
+    let suspended = report.shards.iter().map(|shard| ([shard.name.as_str()], shard.facts.suspended.as_secs_f64()));
+    catalog::CLUSTER_SUSPENDED.render(&suspended.collect::<Vec<_>>(), rendered);
     let delays: Vec<_> = report.shards.iter().map(|shard| ([shard.name.as_str()], &shard.facts.delay)).collect();
     catalog::BUS_DELAY.render(&delays, rendered);
 }
@@ -44,17 +53,26 @@ fn publish_shard(ShardReport { name, facts, .. }: &ShardReport) {
     catalog::CLUSTER_FEED_FAILS.handle([shard()]).set(flag(facts.feed_fails));
     catalog::CLUSTER_TERM.handle([shard()]).set(facts.token.map_or(0, |token| token.term) as f64);
     catalog::CLUSTER_LEASE_VALID.handle([shard()]).set(facts.valid_for.as_secs_f64());
-    catalog::CLUSTER_SUSPENDED.handle([shard()]).absolute(facts.suspended.as_secs());
     for (change, count) in CHANGES.into_iter().zip(facts.changes) {
         catalog::CLUSTER_OWNER_CHANGES.handle([shard(), change.into()]).absolute(count);
     }
     for (reason, count) in CUT_OFFS.into_iter().zip(facts.cut_offs) {
         catalog::CLUSTER_CUT_OFFS.handle([shard(), reason.into()]).absolute(count);
     }
-    if let (Some(owner), Some(micros)) = (&facts.owner, facts.clock_ahead_micros) {
-        let seconds = micros as f64 / 1e6;
-        catalog::CLUSTER_CLOCK_OFFSET.handle([owner.as_str().to_owned().into()]).set(seconds);
+}
+
+/// By how much the clock of each owner is ahead, in seconds; of several shards of a node, the greatest difference.
+fn clocks(shards: &[ShardReport]) -> BTreeMap<&str, f64> {
+    let mut clocks = BTreeMap::new();
+    for ShardReport { facts, .. } in shards {
+        if let (Some(owner), Some(micros)) = (&facts.owner, facts.clock_ahead_micros) {
+            let (seconds, of) = (micros as f64 / 1e6, clocks.entry(owner.as_str()).or_insert(0.0_f64));
+            if seconds.abs() > of.abs() {
+                *of = seconds;
+            }
+        }
     }
+    clocks
 }
 
 /// The sums over all shards.
@@ -87,11 +105,44 @@ fn publish_sums(report: &ClusterReport) {
         catalog::BUS_DROPPED.handle([reason.into()]).absolute(count);
     }
     for error in DecodeError::ALL {
-        let count = report.shards.iter().map(|shard| shard.facts.counts.dropped(error)).sum();
+        let mut count: u64 = report.shards.iter().map(|shard| shard.facts.counts.dropped(error)).sum();
+        if error == DecodeError::Version {
+            count += report.other_version + traffic(|shard| &shard.traffic.other_version);
+        }
         catalog::BUS_DROPPED.handle([error.name().into()]).absolute(count);
     }
     catalog::BUS_GAPS.handle(["history".into()]).absolute(facts(|shard| shard.facts.counts.filled));
     catalog::BUS_GAPS.handle(["snapshot".into()]).absolute(facts(|shard| shard.facts.counts.replaced));
     catalog::BUS_GAPS.handle(["failed".into()]).absolute(facts(|shard| shard.facts.counts.unjoined));
     catalog::BUS_TICKS_LOST.handle([]).absolute(facts(|shard| shard.facts.counts.lost));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::report::ShardFacts;
+
+    fn shard(name: &str, owner: Option<&str>, clock_ahead_micros: Option<i64>) -> ShardReport {
+        let facts = ShardFacts {
+            owner: owner.map(|owner| owner.parse().unwrap()),
+            clock_ahead_micros,
+            ..ShardFacts::default()
+        };
+        ShardReport { name: name.parse().unwrap(), facts, traffic: Default::default() }
+    }
+
+    #[test]
+    fn the_clock_of_an_owner_has_one_series_for_as_long_as_it_owns() {
+        let mut shards = [
+            shard("v.0", Some("gw-2"), Some(1_000)),
+            shard("w.0", Some("gw-2"), Some(-300_000)),
+            shard("x.0", Some("gw-3"), Some(0)),
+            shard("y.0", None, Some(7)),
+            shard("z.0", Some("gw-4"), None),
+        ];
+        assert_eq!(clocks(&shards), [("gw-2", -0.3), ("gw-3", 0.0)].into());
+        shards[0].facts.owner = Some("gw-3".parse().unwrap());
+        shards[1].facts.owner = Some("gw-3".parse().unwrap());
+        assert_eq!(clocks(&shards), [("gw-3", -0.3)].into());
+    }
 }

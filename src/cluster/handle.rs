@@ -12,7 +12,10 @@ use super::{
 };
 use crate::feed::FeedState;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -42,6 +45,8 @@ struct Inner {
     connected: [(Connection, watch::Receiver<bool>); 2],
     journal: Arc<Journal>,
     commands: mpsc::Sender<Command>,
+    /// Messages to the node that another version of the format wrote.
+    other_version: AtomicU64,
     /// What the node's task saw last. A std mutex: held for a copy.
     seen: Mutex<Seen>,
 }
@@ -97,6 +102,8 @@ pub struct ClusterReport {
     pub brokers: [Option<Broker>; 2],
     /// How many streams the node has.
     pub streams: usize,
+    /// Reports and messages of hand-overs that another version of the format wrote.
+    pub other_version: u64,
     /// Whether another process reports under the node's name.
     pub has_twin: bool,
     /// The other nodes, those too that have gone in the last ten minutes.
@@ -135,8 +142,14 @@ impl ClusterHandle {
             inbox: shard.inbox.clone(),
         });
         let shards = shards.collect();
-        let seen = Mutex::default();
-        (Self(Arc::new(Inner { cluster, node, instance, shards, connected, journal, commands, seen })), commands_rx)
+        let (other_version, seen) = (AtomicU64::new(0), Mutex::default());
+        let inner = Inner { cluster, node, instance, shards, connected, journal, commands, other_version, seen };
+        (Self(Arc::new(inner)), commands_rx)
+    }
+
+    /// So many messages to the node were of another version of the format.
+    pub(super) fn count_other_versions(&self, count: u64) {
+        self.0.other_version.fetch_add(count, Ordering::Relaxed);
     }
 
     /// The node's task has looked around.
@@ -170,6 +183,7 @@ impl ClusterHandle {
             counts: newest.map(|look| look.counts),
             brokers: newest.map_or_else(Default::default, |look| look.brokers.clone()),
             streams: newest.map_or(0, |look| look.streams),
+            other_version: self.0.other_version.load(Ordering::Relaxed),
             has_twin: newest.is_some_and(|look| look.has_twin),
             others: newest.map_or_else(Vec::new, |look| look.others.clone()),
             shards: shards.collect(),

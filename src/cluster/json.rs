@@ -27,6 +27,11 @@ pub enum JsonError {
 }
 
 impl JsonError {
+    /// Whether another version wrote the bytes.
+    pub(super) fn is_version(&self) -> bool {
+        matches!(self, Self::Version { .. })
+    }
+
     /// A value that does not have the expected form.
     pub(super) fn form(error: impl ToString) -> Self {
         Self::Form(error.to_string())

@@ -266,15 +266,28 @@ impl<B: Bus> NodeTask<B> {
                 Heard::TooMany if warns => warn!("more nodes report themselves than a cluster may have"),
                 Heard::Twin | Heard::TooMany => return,
             },
-            Err(error) if warns => warn!("a node's report cannot be read: {error}"),
-            Err(_) => return,
+            Err(error) => {
+                self.count_version(error.is_version());
+                if !warns {
+                    return;
+                }
+                warn!("a node's report cannot be read: {error}");
+            }
         }
         self.warned = Some(now);
     }
 
+    /// Counts a message if another version of the format wrote it.
+    fn count_version(&self, is_version: bool) {
+        self.handle.count_other_versions(u64::from(is_version));
+    }
+
     /// Hands a message of the dialogue about a hand-over to its shard.
     fn give(&self, message: &Incoming) {
-        let Ok(message) = GiveMessage::from_json(&message.payload) else { return };
+        let message = match GiveMessage::from_json(&message.payload) {
+            Ok(message) => message,
+            Err(error) => return self.count_version(error.is_version()),
+        };
         if let Some(shard) = self.shards.iter().find(|shard| shard.name == message.shard) {
             // The node that asks tries the next one after 300 ms.
             let _ = shard.inbox.try_send(Input::Machine(Event::Give(message)));

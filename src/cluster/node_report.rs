@@ -47,6 +47,13 @@ pub enum ReportError {
     Shards(usize),
 }
 
+impl ReportError {
+    /// Whether another version wrote the bytes.
+    pub fn is_version(&self) -> bool {
+        matches!(self, Self::Json(error) if error.is_version())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire {
     v: u32,

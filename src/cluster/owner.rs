@@ -7,7 +7,7 @@ use super::{
     clock::{Boot, Moment},
     history::{Answer, OWNER_BEFORE_FIRST, SnapshotWriter},
     lease::Start,
-    message::Ask,
+    message::{Ask, DecodeError},
     outlet::Outlet,
     report::Traffic,
     shard_io::{Input, ShardIo},
@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{cache::SymbolState, feed::FeedState, ingest::Outlet as _};
 use bytes::Bytes;
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{sync::Notify, task::yield_now};
 
 /// A snapshot reads so many symbols before other tasks have their turn.
@@ -103,8 +107,15 @@ impl<B: Bus> Tenure<B> {
         now: Moment,
         io: &mut ShardIo<B, L>,
     ) {
-        // The follower asks again; one of another version cannot be answered.
-        let Ok(ask) = Ask::decode(ask) else { return };
+        let ask = match Ask::decode(ask) {
+            Ok(ask) => ask,
+            Err(error) => {
+                // The follower asks again; one of another version cannot be answered.
+                let is_version = error == DecodeError::Version;
+                io.traffic().other_version.fetch_add(u64::from(is_version), Ordering::Relaxed);
+                return;
+            }
+        };
         let answer = self.outlet.tape().answer(ask, now);
         match answer {
             None => {}

@@ -156,6 +156,8 @@ pub struct Traffic {
     pub received: Volume,
     /// Messages that the connection did not take.
     pub refused: AtomicU64,
+    /// Asks and wants that another version of the format wrote.
+    pub other_version: AtomicU64,
     /// Writes of the lease, by [`WRITES`].
     pub lease_writes: [AtomicU64; WRITES.len()],
 }

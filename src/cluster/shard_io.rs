@@ -12,7 +12,12 @@ use super::{
     wants::WantsMessage,
 };
 use bytes::Bytes;
-use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -100,6 +105,11 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
 
     pub(super) fn bus(&self) -> &B {
         &self.bus
+    }
+
+    /// What the shard's messages have cost.
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     pub(super) fn subjects(&self) -> &Subjects {
@@ -207,11 +217,18 @@ impl<B: Bus, L: Leases> ShardIo<B, L> {
         let subject = self.subjects.want(&self.shard);
         let bus = self.bus.clone();
         let inbox = self.inbox.clone();
+        let traffic = self.traffic.clone();
         self.requests.spawn(async move {
             let mut wants = bus.subscribe(&subject).await;
             while let Some(Incoming { payload, .. }) = wants.next().await {
-                // One that cannot be read is made good by the node's next list.
-                let Ok(message) = WantsMessage::from_json(&payload) else { continue };
+                let message = match WantsMessage::from_json(&payload) {
+                    Ok(message) => message,
+                    Err(error) => {
+                        // The node's next list makes it good, unless that is of another version, too.
+                        traffic.other_version.fetch_add(u64::from(error.is_version()), Ordering::Relaxed);
+                        continue;
+                    }
+                };
                 if inbox.send(Input::Wants(message)).await.is_err() {
                     return;
                 }
@@ -246,9 +263,8 @@ async fn forward_answers<B: Bus>(
             Ok(None) | Err(_) => return,
         };
         let is_last = match &event {
-            Event::Answer(_, bytes) => {
-                matches!(Kind::of(bytes), Some(Kind::Beat | Kind::End | Kind::Gone | Kind::Busy))
-            }
+            // Not one that is gone: the owner before may still answer. The follower's next ask ends this one.
+            Event::Answer(_, bytes) => matches!(Kind::of(bytes), Some(Kind::Beat | Kind::End | Kind::Busy)),
             _ => true,
         };
         if inbox.send(Input::Machine(event)).await.is_err() || is_last {

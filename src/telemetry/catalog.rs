@@ -150,7 +150,7 @@ catalog! {
             excludes "symbols that the owner itself calls stale";
         CLUSTER_SUSPENDED: Counter "tickfan_cluster_suspended_seconds_total" Seconds [shard],
             "Time in which this node owned the shard and did not publish, because its lease was not renewed.",
-            details "In whole seconds.";
+            details "A suspension counts once it is over.";
         CLUSTER_OWNER_CHANGES: Counter "tickfan_cluster_owner_changes_total" Count [shard, reason in [
             "claimed", "granted", "expired", "outranked", "drained"]],
             "How often this node began or ceased to own the shard, by the way.",
@@ -172,7 +172,7 @@ catalog! {
             details "Both say so. It ends 3 s after the other's last report.";
         CLUSTER_CLOCK_OFFSET: Gauge "tickfan_cluster_clock_offset_seconds" Seconds [node],
             "By how much the wall clock of a shard's owner is ahead of this node's.",
-            details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing.";
+            details "From the owner's last beat, less the time that it took. Missing for nodes that own nothing, and for this one. Of a node that owns several shards, the greatest difference.";
         CLUSTER_LEASE_WRITES: Counter "tickfan_cluster_lease_writes_total" Count [result in ["written", "conflict", "unknown"]],
             "Writes of leases by this node, by result.",
             details "`conflict`: another node has written. `unknown`: no answer within 1.5 s.";
@@ -194,7 +194,7 @@ catalog! {
         BUS_DROPPED: Counter "tickfan_bus_dropped_total" Count [reason in [
             "fenced", "duplicate", "unknown", "not_sent", "magic", "crc", "version", "length", "index", "value"]],
             "Messages of owners that this node did not take, by reason; `unknown` counts ticks of symbols that it does not have.",
-            details "`fenced`: of an owner that was replaced. `not_sent`: the connection did not take a message of this node. The others cannot be read.";
+            details "`fenced`: of an owner that was replaced. `version` counts all messages between nodes that another version of the format wrote. `not_sent`: the connection did not take a message of this node. The others cannot be read.";
         BUS_GAPS: Counter "tickfan_bus_gaps_total" Count [repair in ["history", "snapshot", "failed"]],
             "Holes in the batches of an owner, by how this node filled them.",
             details "A hole that a snapshot fills loses the ticks in it; their count is that of the next metric. `failed`: a snapshot came that could not be taken, because a part or a batch behind it was missing; the node asks for another one.";

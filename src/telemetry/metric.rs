@@ -2,6 +2,7 @@
 
 use super::{Histogram, histogram};
 use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use std::fmt::Write as _;
 
 /// A metric, as operators need to know it.
 #[derive(Debug)]
@@ -75,6 +76,22 @@ impl Metric {
         }
     }
 
+    /// The labels of a series with these values, as Prometheus' text format has them between braces.
+    fn label_text(&self, values: &[&str]) -> String {
+        let labels = self.labels.iter().zip(values).map(|(label, value)| format!("{}=\"{value}\"", label.name));
+        labels.collect::<Vec<_>>().join(",")
+    }
+
+    /// Appends series that the recorder does not hold, each with its label values, in Prometheus' text format.
+    fn render<const LABELS: usize>(&self, series: &[([&str; LABELS], f64)], out: &mut String) {
+        let Self { name, help, kind, .. } = self;
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+        for (values, value) in series {
+            let _ = writeln!(out, "{name}{{{}}} {value}", self.label_text(values));
+        }
+    }
+
     fn labels<const LABELS: usize>(&self, values: [SharedString; LABELS]) -> Vec<metrics::Label> {
         self.labels.iter().zip(values).map(|(label, value)| metrics::Label::new(label.name, value)).collect()
     }
@@ -89,6 +106,11 @@ impl<const LABELS: usize> Counter<LABELS> {
     /// The series with these label values, registered with the installed recorder.
     pub fn handle(&self, values: [SharedString; LABELS]) -> metrics::Counter {
         counter!(self.0.name, self.0.labels(values))
+    }
+
+    /// Appends series with fractions, which the recorder's counters do not have.
+    pub fn render(&self, series: &[([&str; LABELS], f64)], out: &mut String) {
+        self.0.render(series, out);
     }
 }
 
@@ -111,6 +133,11 @@ impl<const LABELS: usize> Gauge<LABELS> {
     pub fn handle(&self, values: [SharedString; LABELS]) -> metrics::Gauge {
         gauge!(self.0.name, self.0.labels(values))
     }
+
+    /// Appends series that are there only for now, which the recorder would keep.
+    pub fn render(&self, series: &[([&str; LABELS], f64)], out: &mut String) {
+        self.0.render(series, out);
+    }
 }
 
 impl<const LABELS: usize> Samples<LABELS> {
@@ -123,9 +150,26 @@ impl<const LABELS: usize> Samples<LABELS> {
     pub fn render(&self, series: &[([&str; LABELS], &Histogram)], out: &mut String) {
         histogram::render_head(self.0.name, self.0.help, out);
         for (values, samples) in series {
-            let labels: Vec<_> =
-                self.0.labels.iter().zip(values).map(|(label, value)| format!("{}=\"{value}\"", label.name)).collect();
-            samples.render(self.0.name, &labels.join(","), out);
+            samples.render(self.0.name, &self.0.label_text(values), out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog;
+
+    #[test]
+    fn series_that_the_recorder_does_not_hold_are_rendered_with_their_labels() {
+        let mut text = String::new();
+        catalog::CLUSTER_SUSPENDED.render(&[(["x.0"], 0.25), (["y.0"], 3.0)], &mut text);
+        let series = "tickfan_cluster_suspended_seconds_total{shard=\"x.0\"} 0.25\n\
+                      tickfan_cluster_suspended_seconds_total{shard=\"y.0\"} 3\n";
+        let help = catalog::CLUSTER_SUSPENDED.0.help;
+        let name = "tickfan_cluster_suspended_seconds_total";
+        assert_eq!(text, format!("# HELP {name} {help}\n# TYPE {name} counter\n{series}"));
+        text.clear();
+        catalog::CLUSTER_CLOCK_OFFSET.render(&[], &mut text);
+        assert!(text.ends_with("# TYPE tickfan_cluster_clock_offset_seconds gauge\n"), "{text}");
     }
 }

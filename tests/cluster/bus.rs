@@ -7,7 +7,7 @@ use crate::{
 };
 use rand::RngExt;
 use tickfan::cluster::{
-    lease::{ReadAnswer, WriteAnswer},
+    lease::{LeaseState, LeaseValue, ReadAnswer, WriteAnswer},
     shard::{Action, Event},
 };
 
@@ -29,6 +29,10 @@ pub(crate) struct Cut {
 pub(crate) struct Link {
     last: u64,
     pub(crate) held_until: u64,
+    /// What is published over it does not arrive.
+    pub(crate) loses_live: bool,
+    /// Each message of an answer comes so long after the one before.
+    pub(crate) answers_every: u64,
 }
 
 impl World {
@@ -98,7 +102,8 @@ impl World {
                 Event::Write { request, answer }
             }
         };
-        let is_cut = self.machines[machine].store_cut_until > self.now;
+        let of = &self.machines[machine];
+        let is_cut = of.store_cut_until > self.now || of.loses_answers && grants(&operation);
         match self.random.random_range(0..20) {
             0 if self.is_slow() => self.answer(at, machine, life, shard, unknown(request, &operation)),
             1 if self.is_slow() => self.seen.unanswered += 1,
@@ -121,9 +126,12 @@ impl World {
         if let Message::Answer { sent, .. } = &mut message {
             *sent = self.now;
         }
+        if self.machines[from].is_next != self.machines[to].is_next {
+            message.change_version();
+        }
         let (sender, receiver) = (self.machines[from].sends(&message), self.machines[to].cut(&message));
-        let is_lost = self.machines[from].loses_live && matches!(message, Message::Live { .. });
-        if sender.is_down(self.now) || receiver.is_down(self.now) || is_lost {
+        let loses_live = self.machines[from].links[to][message.channel() as usize].loses_live;
+        if sender.is_down(self.now) || receiver.is_down(self.now) || loses_live {
             return;
         }
         let at = self.now + self.delay();
@@ -132,7 +140,8 @@ impl World {
             _ => self.machines[to].life,
         };
         let link = &mut self.machines[from].links[to][message.channel() as usize];
-        let at = at.max(sender.until).max(receiver.until).max(link.held_until).max(link.last);
+        let apart = if matches!(message, Message::Answer { .. }) { link.answers_every } else { 0 };
+        let at = at.max(sender.until).max(receiver.until).max(link.held_until).max(link.last + apart);
         link.last = at;
         self.push(at, Item::Deliver { machine: to, life, connection: receiver.connection, from, message });
     }
@@ -154,6 +163,12 @@ impl Cut {
     pub(crate) fn is_down(&self, now: u64) -> bool {
         self.until > now && !self.holds
     }
+}
+
+/// Whether a write hands a shard over to a node.
+fn grants(operation: &Operation) -> bool {
+    let Operation::Write { value, .. } = operation else { return false };
+    LeaseValue::from_json(value).is_ok_and(|value| matches!(value.state, LeaseState::Granted { .. }))
 }
 
 fn unknown(request: u64, operation: &Operation) -> Event {

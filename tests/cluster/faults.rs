@@ -48,7 +48,7 @@ impl World {
             5 => {
                 let shard = self.random.random_range(0..self.settings.shards);
                 let life = self.machines[machine].life;
-                self.push(now, Item::Input { machine, life, input: Input::GiveAway { shard } });
+                self.push(now, Item::Input { machine, life, input: Input::GiveAway { shard, to: None } });
             }
             6 | 7 => {
                 let until = now + span(&mut self.random, 15 * SECOND);

@@ -20,10 +20,13 @@ mod streams;
 mod world;
 
 use checks::Rule;
+use node::{Channel, Input};
 use std::{
+    collections::BTreeSet,
     ops::Range,
     time::{Duration, Instant},
 };
+use tickfan::cluster::{follower::State, message::DecodeError};
 use world::{MILLI, SECOND, Seen, World, run};
 
 /// What the world is like.
@@ -220,16 +223,92 @@ fn batches_that_are_lost_just_before_a_hand_over_are_answered_by_the_owner_that_
         let mut world = World::new(seed, Settings { shards: 1, ..CALM }, None);
         world.run_until(8 * SECOND).unwrap();
         let owner = world.owner(0).expect("a calm cluster has an owner");
-        world.machines[owner].loses_live = true;
+        (0..3).for_each(|to| world.lose_live(owner, to, true));
         world.run_until(8_300 * MILLI).unwrap();
         world.drain(owner);
         world.run_until(10 * SECOND).unwrap();
         assert_eq!((world.seen.went_on, world.missed()), (1, 0), "seed {seed}");
         assert_eq!(world.filled(), 2, "seed {seed}: the successor, and the other one");
-        world.machines[owner].loses_live = false;
+        (0..3).for_each(|to| world.lose_live(owner, to, false));
         world.run_until(24 * SECOND).unwrap();
         world.settle().unwrap_or_else(|violation| panic!("seed {seed}: {}", violation.text));
         assert_eq!(world.missed(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_hand_over_whose_write_has_no_answer_is_one() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Settings { shards: 1, ..CALM }, None);
+        world.run_until(8 * SECOND).unwrap();
+        let owner = world.owner(0).expect("a calm cluster has an owner");
+        let token = world.token(0);
+        (0..3).for_each(|to| world.lose_live(owner, to, true));
+        world.run_until(8_300 * MILLI).unwrap();
+        world.machines[owner].loses_answers = true;
+        world.drain(owner);
+        world.run_until(10 * SECOND).unwrap();
+        assert_eq!((world.seen.granted, world.seen.outranked, world.seen.expired), (1, 0, 0), "seed {seed}");
+        assert_eq!((world.seen.went_on, world.missed(), world.filled()), (1, 0, 2), "seed {seed}");
+        assert_eq!(world.token(0).epoch, token.epoch, "seed {seed}");
+        world.machines[owner].loses_answers = false;
+        (0..3).for_each(|to| world.lose_live(owner, to, false));
+        world.run_until(24 * SECOND).unwrap();
+        world.settle().unwrap_or_else(|violation| panic!("seed {seed}: {}", violation.text));
+        assert_eq!(world.missed(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_owner_that_has_left_may_answer_slowly_and_its_successor_does_not_cut_it_off() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Settings { shards: 1, ..CALM }, None);
+        world.run_until(8 * SECOND).unwrap();
+        let owner = world.owner(0).expect("a calm cluster has an owner");
+        let (heir, third) = ((owner + 1) % 3, (owner + 2) % 3);
+        world.lose_live(owner, third, true);
+        // Its whole answer takes longer than the successor waits with its own.
+        world.machines[owner].links[third][Channel::Asks as usize].answers_every = 120 * MILLI;
+        world.run_until(8_400 * MILLI).unwrap();
+        world.tell(owner, Input::GiveAway { shard: 0, to: Some(heir) });
+        world.run_until(12 * SECOND).unwrap();
+        assert_eq!((world.seen.went_on, world.owner(0)), (1, Some(heir)), "seed {seed}");
+        assert_eq!((world.missed(), world.filled()), (0, 1), "seed {seed}");
+        world.run_until(24 * SECOND).unwrap();
+        world.settle().unwrap_or_else(|violation| panic!("seed {seed}: {}", violation.text));
+        assert_eq!(world.missed(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_node_of_another_version_stays_cut_off_and_claims_nothing_until_all_are_of_it() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Settings { shards: 1, ..CALM }, None);
+        world.run_until(8 * SECOND).unwrap();
+        let owner = world.owner(0).expect("a calm cluster has an owner");
+        let (first, second) = ((owner + 1) % 3, (owner + 2) % 3);
+        world.upgrade(first);
+        let mut owners = BTreeSet::new();
+        for second_of_time in 13..40 {
+            match second_of_time {
+                16 => world.drain(owner),
+                24 => world.crash(second),
+                _ => {}
+            }
+            world.run_until(second_of_time * SECOND).unwrap();
+            owners.extend(world.owner(0));
+            let of = &world.machines[first].node.as_ref().expect("it runs").shards[0].node;
+            let follower = of.follower();
+            assert!(follower.counts().dropped(DecodeError::Version) > 0, "seed {seed}");
+            assert_eq!((follower.state(), of.is_fresh(), of.owns()), (State::Cold, false, false), "seed {seed}");
+        }
+        assert_eq!(owners, [owner, second].into(), "seed {seed}");
+        assert_eq!((world.seen.went_on, world.seen.claimed, world.missed()), (1, 2, 0), "seed {seed}");
+        world.upgrade(second);
+        world.run_until(46 * SECOND).unwrap();
+        world.upgrade(owner);
+        world.run_until(64 * SECOND).unwrap_or_else(|violation| panic!("seed {seed}: {}", violation.text));
+        world.settle().unwrap_or_else(|violation| panic!("seed {seed}: {}", violation.text));
     }
 }
 

@@ -116,6 +116,22 @@ impl Message {
             _ => Channel::Asks,
         }
     }
+
+    /// It is of a version that its receiver does not read.
+    pub(crate) fn change_version(&mut self) {
+        match self {
+            Self::Live { bytes, .. } | Self::Answer { bytes, .. } => {
+                let mut changed = bytes.to_vec();
+                changed[2] += 1;
+                let sum = crc32fast::hash(&[&changed[..4], &changed[8..]].concat());
+                changed[4..8].copy_from_slice(&sum.to_le_bytes());
+                *bytes = changed.into();
+            }
+            Self::Ask { bytes, .. } => bytes[2] += 1,
+            // These stay as they are for as long as versions are not spoken at once.
+            Self::Report(_) | Self::Give(_) | Self::Wants { .. } => {}
+        }
+    }
 }
 
 /// What happens to a node.
@@ -160,6 +176,7 @@ pub(crate) enum Input {
     Drain,
     GiveAway {
         shard: usize,
+        to: Option<usize>,
     },
     /// A first stream wants the symbol, or the last one has gone.
     Wants {
@@ -368,7 +385,9 @@ impl Node {
             Input::Reply { shard, to, messages } => reply(shard, to, messages, &mut out),
             Input::Read { shard, to, writer, next } => self.read(shard, to, writer, next, now, &mut out),
             Input::Drain => self.drain(now, &mut out),
-            Input::GiveAway { shard } => self.event(shard, Event::GiveAway { to: None }, now, &mut out),
+            Input::GiveAway { shard, to } => {
+                self.event(shard, Event::GiveAway { to: to.map(node_name) }, now, &mut out);
+            }
             Input::Wants { shard, symbol, wanted } => {
                 let (symbol, sender) = (symbol_name(symbol), &mut self.shards[shard].sender);
                 if wanted {
@@ -500,7 +519,7 @@ impl Node {
                 out.push(Output::HandedOver { clean: is_clean, granted: to.is_some() });
             }
             Action::Suspend | Action::Resume | Action::Entered { .. } => {}
-            Action::GiveFailed(_) | Action::CutOff(_) | Action::Fresh => {}
+            Action::GiveFailed(_) | Action::Remember(_) | Action::CutOff(_) | Action::Fresh => {}
         }
     }
 
@@ -549,7 +568,9 @@ impl Node {
         match message {
             Message::Live { shard, bytes, .. } => self.event(shard, Event::Live(bytes), now, out),
             Message::Ask { shard, id, life, bytes } => {
-                self.answer(shard, Asker { machine: from, id, life }, Ask::decode(&bytes).unwrap(), now, out);
+                // One of another version is not answered.
+                let Ok(ask) = Ask::decode(&bytes) else { return };
+                self.answer(shard, Asker { machine: from, id, life }, ask, now, out);
             }
             Message::Answer { shard, id, bytes, .. } => self.event(shard, Event::Answer(id, bytes), now, out),
             Message::Report(bytes) => {

@@ -6,7 +6,7 @@ use crate::{
     checks::{Checked, Checks, Violation},
     clock::Clock,
     market::{Market, SYMBOLS},
-    node::{Input, Limits, Message, Node, Output},
+    node::{Channel, Input, Limits, Message, Node, Output},
     store::{Operation, Store},
     streams::Client,
 };
@@ -106,10 +106,13 @@ pub(crate) struct Machine {
     /// Counts how often the timer was set.
     timer: u64,
     pub(crate) store_cut_until: u64,
+    /// The store takes what grants a shard, and no answer comes.
+    pub(crate) loses_answers: bool,
     /// Until when it does not reach the venue.
     venue_cut_until: u64,
-    /// What it sends on the live connection does not arrive.
-    pub(crate) loses_live: bool,
+    /// Its program is of the next version: now, and from its next start on.
+    pub(crate) is_next: bool,
+    pub(crate) upgrades: bool,
     /// The live connection, and the one for asks.
     pub(crate) live: Cut,
     pub(crate) asks: Cut,
@@ -158,8 +161,10 @@ impl World {
             wakes_at: 0,
             timer: 0,
             store_cut_until: 0,
+            loses_answers: false,
             venue_cut_until: 0,
-            loses_live: false,
+            is_next: false,
+            upgrades: false,
             live: Cut::default(),
             asks: Cut::default(),
             links: vec![[Link::default(); 3]; settings.nodes],
@@ -311,6 +316,7 @@ impl World {
         let limits = self.settings.limits();
         of.node = Some(Node::new(machine, self.settings.shards, timing, seed, self.planted, limits, now));
         of.life = life;
+        of.is_next = of.upgrades;
         of.paused_until = 0;
         of.wakes_at = u64::MAX;
         of.heard.fill(0);
@@ -559,8 +565,30 @@ impl World {
     }
 
     pub(crate) fn drain(&mut self, machine: usize) {
+        self.tell(machine, Input::Drain);
+    }
+
+    /// A node stops, and starts again with the next version of the program.
+    pub(crate) fn upgrade(&mut self, machine: usize) {
+        self.machines[machine].upgrades = true;
+        self.drain(machine);
+    }
+
+    /// The process is gone at once, and starts again.
+    pub(crate) fn crash(&mut self, machine: usize) {
+        self.end(machine);
+        self.push(self.now + SECOND, Item::Start { machine });
+    }
+
+    /// A node is given this now.
+    pub(crate) fn tell(&mut self, machine: usize, input: Input) {
         let life = self.machines[machine].life;
-        self.push(self.now, Item::Input { machine, life, input: Input::Drain });
+        self.push(self.now, Item::Input { machine, life, input });
+    }
+
+    /// Whether what a machine publishes arrives at the other one.
+    pub(crate) fn lose_live(&mut self, from: usize, to: usize, is_lost: bool) {
+        self.machines[from].links[to][Channel::Live as usize].loses_live = is_lost;
     }
 }
 

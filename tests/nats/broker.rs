@@ -3,15 +3,16 @@
 use super::PATIENCE;
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Once,
+        Mutex, Once,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     io::copy_bidirectional,
@@ -20,6 +21,10 @@ use tokio::{
 
 /// The password of the user in the configurations of `deploy/nats/`.
 pub(crate) const PASSWORD: &str = "as-long-as-it-is-secret-1";
+/// That of the brokers among each other in `deploy/nats/three.conf`.
+const ROUTE_PASSWORD: &str = "between-brokers-alone-1";
+/// Where that configuration listens for other brokers.
+const ROUTE_LISTEN: &str = "listen: 0.0.0.0:6222";
 
 /// The variable that names the program of the broker.
 const TOOL_VARIABLE: &str = "NATS_SERVER";
@@ -41,6 +46,13 @@ pub(crate) struct Broker {
     folder: PathBuf,
     arguments: Vec<String>,
     variables: Vec<(&'static str, String)>,
+    log: Log,
+}
+
+/// What a broker logs.
+struct Log {
+    lines: Mutex<mpsc::Receiver<String>>,
+    said: String,
 }
 
 /// A port that is free now. Another process may take it before the broker does, so brokers that choose their own port
@@ -91,25 +103,48 @@ impl Broker {
         let mut command = Command::new(tool);
         command.args(&arguments).envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let (port, said) = port_of(&mut child);
-        let port = port.unwrap_or_else(|| panic!("the broker does not start: {said}"));
-        Self { child, port, folder, arguments, variables }
+        let mut log = Log::of(&mut child);
+        let port = log.port().unwrap_or_else(|| panic!("the broker does not start: {}", log.said));
+        Self { child, port, folder, arguments, variables, log }
     }
 
     /// Starts one with a configuration of `deploy/nats/` as it is: only addresses and folders are of the test, and what
     /// its user may publish besides.
-    pub(crate) fn deployed(
+    pub(crate) fn deployed(tool: &Path, config: &str, rights: &[&str], arguments: &[String]) -> Self {
+        Self::deployed_with(tool, config, rights, arguments, &[], 6222)
+    }
+
+    /// Starts one of three so, which listens for the others at this port, and calls those at the ports of `routes`.
+    pub(crate) fn deployed_of_three(
+        tool: &Path,
+        place: usize,
+        rights: &[&str],
+        arguments: &[String],
+        port: u16,
+        routes: [u16; 3],
+    ) -> Self {
+        let mut variables = vec![("BROKER", format!("n{}", place + 1)), ("ROUTE_PASSWORD", ROUTE_PASSWORD.to_owned())];
+        for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
+            variables.push((name, format!("nats-route://route:{ROUTE_PASSWORD}@127.0.0.1:{port}")));
+        }
+        Self::deployed_with(tool, "three.conf", rights, arguments, &variables, port)
+    }
+
+    fn deployed_with(
         tool: &Path,
         config: &str,
         rights: &[&str],
         arguments: &[String],
         variables: &[(&'static str, String)],
+        route_port: u16,
     ) -> Self {
         let folder = new_folder();
         for name in [config, "common.conf"] {
             let text =
                 fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nats").join(name)).unwrap();
             let text = text.replace("/var/lib/nats", folder.to_str().unwrap());
+            // An argument would take the password away.
+            let text = text.replace(ROUTE_LISTEN, &format!("listen: 127.0.0.1:{route_port}"));
             let rights: String = rights.iter().map(|subject| format!("{subject:?}\n")).collect();
             fs::write(folder.join(name), text.replace("publish: [", &format!("publish: [{rights}"))).unwrap();
         }
@@ -130,6 +165,13 @@ impl Broker {
     /// Its address.
     pub(crate) fn address(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until it has logged this.
+    pub(crate) fn logs(&mut self, text: &str) {
+        while !self.log.said.contains(text) {
+            assert!(self.log.read(), "the broker does not say {text:?}: {}", self.log.said);
+        }
     }
 
     /// Ends it at once.
@@ -162,27 +204,33 @@ impl Drop for Broker {
     }
 }
 
-/// Waits until a broker is ready, by its log. Returns its port for clients, and what it logged.
-fn port_of(child: &mut Child) -> (Option<u16>, String) {
-    let mut lines = BufReader::new(child.stderr.take().unwrap());
-    let (mut said, mut port) = (String::new(), None);
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        let mut line = String::new();
-        if lines.read_line(&mut line).unwrap() == 0 {
-            return (None, said);
-        }
-        if let Some((_, address)) = line.split_once("Listening for client connections on ") {
-            port = address.trim().parse::<SocketAddr>().ok().map(|address| address.port());
-        }
-        said.push_str(&line);
-        if line.contains("Server is ready") {
-            // Whatever else it says must not fill the pipe.
-            std::thread::spawn(move || drop(lines.read_to_end(&mut Vec::new())));
-            return (port, said);
-        }
+impl Log {
+    /// A thread reads it, so that it never fills the pipe.
+    fn of(child: &mut Child) -> Self {
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (line_tx, line_rx) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).all(|line| line_tx.send(line).is_ok()));
+        Self { lines: Mutex::new(line_rx), said: String::new() }
     }
-    (None, said)
+
+    /// Reads another line; false if none comes.
+    fn read(&mut self) -> bool {
+        let Ok(line) = self.lines.get_mut().unwrap().recv_timeout(PATIENCE) else { return false };
+        self.said.push_str(&line);
+        self.said.push('\n');
+        true
+    }
+
+    /// The port for clients, once the broker is ready.
+    fn port(&mut self) -> Option<u16> {
+        while !self.said.contains("Server is ready") {
+            if !self.read() {
+                return None;
+            }
+        }
+        let (_, address) = self.said.split_once("Listening for client connections on ")?;
+        address.lines().next()?.trim().parse::<SocketAddr>().ok().map(|address| address.port())
+    }
 }
 
 /// A proxy that can be mute: its sockets stay open, and nothing passes.

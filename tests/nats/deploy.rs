@@ -21,7 +21,7 @@ async fn the_configuration_of_a_single_broker_serves_a_cluster() {
     let Some(tool) = tool() else { return };
     let ports = [free_port(), free_port()].map(|port| port.to_string());
     let arguments = ["--port", &ports[0], "--http_port", &ports[1]].map(str::to_owned);
-    let broker = Broker::deployed(&tool, "single.conf", &[], &arguments, &[]);
+    let broker = Broker::deployed(&tool, "single.conf", &[], &arguments);
     let nats = connect(&node("gw-1", &[&broker.address()], 1)).await;
     written(&nats, None, 1).await;
     messages_pass(&nats, &connect(&node("gw-2", &[&broker.address()], 1)).await).await;
@@ -29,14 +29,9 @@ async fn the_configuration_of_a_single_broker_serves_a_cluster() {
 
 /// Starts the broker at this place of three.
 fn one_of_three(tool: &Path, place: usize, ports: [u16; 3], routes: [u16; 3]) -> Broker {
-    let listen = format!("nats://127.0.0.1:{}", routes[place]);
     let [port, http] = [ports[place], free_port()].map(|port| port.to_string());
-    let arguments = ["--port", &port, "--http_port", &http, "--cluster", &listen].map(str::to_owned);
-    let mut variables = vec![("BROKER", format!("n{}", place + 1))];
-    for (name, port) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().zip(routes) {
-        variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
-    }
-    Broker::deployed(tool, "three.conf", &[], &arguments, &variables)
+    let arguments = ["--port", &port, "--http_port", &http].map(str::to_owned);
+    Broker::deployed_of_three(tool, place, &[], &arguments, routes[place], routes)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,6 +50,19 @@ async fn the_configuration_of_three_brokers_serves_a_cluster_without_any_one_of_
     brokers[0].kill();
     comes_up(&first, Connection::Control, false).await;
     written(&second, Some(revision), 2).await;
+}
+
+#[test]
+fn a_broker_without_the_password_of_the_three_does_not_join_them() {
+    let Some(tool) = tool() else { return };
+    let [ports, routes] = [(); 2].map(|()| [free_port(), free_port(), free_port()]);
+    let _one = one_of_three(&tool, 0, ports, routes);
+    let (own, one) = (free_port(), routes[0]);
+    let lines = format!(
+        "server_name: rogue\ncluster {{ name: tickfan, listen: 127.0.0.1:{own}, routes: [nats-route://127.0.0.1:{one}] }}"
+    );
+    let mut rogue = Broker::start_with(&tool, &lines, false);
+    rogue.logs("Route Error 'Authorization Violation'");
 }
 
 /// A message of one node comes to the other.

@@ -23,6 +23,7 @@ pub(crate) fn value(beat: u64) -> LeaseValue {
         token: Token { term: 3, epoch: Epoch::from_bits(5).unwrap() },
         former: Default::default(),
         beat,
+        lease_ms: Some(9_000),
         state: LeaseState::Held,
     }
 }

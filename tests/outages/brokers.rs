@@ -54,15 +54,10 @@ impl Brokers {
         }
         let start = |place: usize| {
             let [port, http] = [ports[place], http_ports[place]].map(|port| port.to_string());
-            let listen = format!("nats://127.0.0.1:{}", route_ports[place]);
-            let arguments =
-                ["--port", &port, "--http_port", &http, "--cluster", &listen, "--cluster_advertise", NOWHERE];
-            let mut variables = vec![("BROKER", format!("n{}", place + 1))];
-            for (to, name) in ["ROUTE_1", "ROUTE_2", "ROUTE_3"].into_iter().enumerate() {
-                let port = routes[place][to].as_ref().map_or(route_ports[to], |link| link.port);
-                variables.push((name, format!("\"nats-route://127.0.0.1:{port}\"")));
-            }
-            Broker::deployed(tool, "three.conf", &[DELETE], &arguments.map(str::to_owned), &variables)
+            let arguments = ["--port", &port, "--http_port", &http, "--cluster_advertise", NOWHERE];
+            let arguments = arguments.map(str::to_owned);
+            let to = [0, 1, 2].map(|to| routes[place][to].as_ref().map_or(route_ports[to], |link: &Link| link.port));
+            Broker::deployed_of_three(tool, place, &[DELETE], &arguments, route_ports[place], to)
         };
         let brokers = (0..BROKERS).map(start).collect();
         let http = http_ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).into();

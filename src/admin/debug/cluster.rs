@@ -33,6 +33,7 @@ pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
         others,
         shards,
         transitions,
+        other_version,
     } = handle.report();
     let reaches_brokers = handle.reaches_brokers();
     let owned = shards.iter().filter(|shard| shard.facts.owns).count();
@@ -49,6 +50,7 @@ pub(in crate::admin) fn cluster(sources: &DebugSources) -> Value {
             "streams": streams,
             "shares_name": has_twin,
             "reads": READS,
+            "other_version": other_version,
         },
         "links": Value::Object(links.collect()),
         "connected": Value::Object(connected.into_iter().collect()),
@@ -94,7 +96,12 @@ fn shard(shard: &ShardReport, reaches_brokers: bool) -> Value {
     // Without the brokers another node may have taken the shard.
     let owner = facts.owner.as_ref().filter(|_| facts.publishes || reaches_brokers);
     let counts = &facts.counts;
-    let dropped = DecodeError::ALL.into_iter().map(|error| (error.name().to_owned(), counts.dropped(error)));
+    let dropped = DecodeError::ALL.into_iter().map(|error| {
+        // What other nodes ask and want has no reason but this one.
+        let is_version = error == DecodeError::Version;
+        let others = if is_version { traffic.other_version.load(Ordering::Relaxed) } else { 0 };
+        (error.name().to_owned(), counts.dropped(error) + others)
+    });
     json!({
         "shard": name.as_str(),
         "owner": owner.map(|owner| owner.as_str()),

@@ -62,6 +62,8 @@ impl Follower {
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
             (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
             (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
+            // The one before answers, and is not done yet: it says so with an end.
+            (Stage::Repairing(repairing), Kind::Gone) if self.next > repairing.from => {}
             (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => {
                 // More is missing than was when it was asked.
                 if let Some(request) = self.ask_for_missing(now, actions)

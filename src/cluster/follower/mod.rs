@@ -37,8 +37,9 @@
 //! | Asking | too many batches wait | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
 //! | Repairing | end, and more is missing by now | asks for the rest | Repairing |
+//! | Repairing | gone, after some of the missing batches came: from the owner before | nothing | Repairing |
 //! | Repairing | busy, no owner, no answer for 1 s | asks again after 100 to 500 ms | Repairing |
-//! | Repairing | gone; another end; no batch for 3 s; a kept one goes | asks for a snapshot | Asking |
+//! | Repairing | another gone or end; no batch for 3 s; a kept one goes | asks for a snapshot | Asking |
 //! | any | answer to an ask that was given up, or of an owner before the last | nothing | |
 //!
 //! (2) The first of them is at most the one after the snapshot's. Of a symbol only the tick after the one that it has

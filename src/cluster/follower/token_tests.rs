@@ -104,6 +104,23 @@ fn the_rest_of_a_hole_that_goes_on_behind_a_hand_over_is_asked_for() {
 }
 
 #[test]
+fn an_owner_that_does_not_have_a_batch_does_not_cut_off_the_answer_of_the_one_before() {
+    let mut pair = Pair::live();
+    let missing = [pair.trade(), pair.trade(), pair.trade()];
+    let before = pair.sender();
+    pair.succeed(7, 5);
+    let first = pair.trade();
+    pair.hear(first);
+    assert_eq!(pair.ask().1, pair.missing(3, 5));
+    let (ask, gone) = (pair.ask().0, write_gone(6, &pair.sender()));
+    pair.answer([missing[0].clone(), gone, missing[1].clone()]);
+    assert_eq!((pair.state(), pair.ask().0), (State::Repairing, ask), "the answer of the owner before is slow");
+    pair.answer([missing[2].clone(), write_end(3, 5, &before)]);
+    assert_eq!((pair.state(), pair.cause(), pair.taken()), (State::Live, Cause::Filled, vec![2, 3, 4, 5]));
+    assert_eq!((pair.follower.counts().lost, pair.follower.counts().replaced), (0, 0));
+}
+
+#[test]
 fn a_lower_token_is_fenced_wherever_the_higher_one_was_named() {
     let mut pair = Pair::live();
     let batch = pair.trade();

@@ -144,9 +144,13 @@ impl Lease {
             // A lower token is a stale read, or the store has lost the own one: the next write tells.
             Content::Value(LeaseValue { token: other, .. }) if other < token => {}
             Content::Value(_) | Content::OtherVersion => {
+                let higher = if let Content::Value(value) = &content { Some(value.token) } else { None };
                 self.knowledge.refute();
                 self.knowledge.read(revision, content, now.boot);
-                self.leave(LeaveReason::Outranked, actions);
+                match higher {
+                    Some(higher) => self.give_way(higher, actions),
+                    None => self.leave(LeaveReason::Outranked, actions),
+                }
             }
             Content::Absent | Content::Garbage | Content::Unread(_) => {}
         }

@@ -57,6 +57,34 @@ fn an_expired_lease_is_claimed_in_order_of_rank_with_a_new_epoch() {
 }
 
 #[test]
+fn the_longer_of_two_configured_leases_counts() {
+    for (lease_ms, millis, other) in [
+        (Some(18_000), 18_000, Some(Duration::from_secs(18))),
+        (Some(5_000), 9_000, Some(Duration::from_secs(5))),
+        (Some(9_000), 9_000, None),
+        (None, 9_000, None),
+    ] {
+        let of_b = LeaseValue { lease_ms, ..value("b", 3, LeaseState::Held) };
+        let mut node = Node::watching(5, of_b.clone());
+        let other = other.map(|length| (node_name("b"), length));
+        assert_eq!(node.lease.other_length(), other);
+        let (_, claim) = node.wait_until_claim(millis);
+        assert_eq!(claim.lease_ms, Some(9_000), "its own");
+        // The same where its messages name newer revisions, or the key is lost.
+        let mut node = Node::watching(5, of_b);
+        node.heard(3, 6);
+        assert_eq!(node.lease.other_length(), other);
+        node.at(1_000);
+        node.read_last(ReadAnswer::Absent);
+        node.at(2_000);
+        node.read_last(ReadAnswer::Absent);
+        node.at(3_000);
+        node.read_last(ReadAnswer::Absent);
+        node.wait_until_claim(3_000 + millis);
+    }
+}
+
+#[test]
 fn each_renewal_that_a_node_learns_of_restarts_the_wait() {
     let mut node = Node::watching(5, value("b", 3, LeaseState::Held));
     node.at(1_000);

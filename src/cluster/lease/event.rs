@@ -134,6 +134,11 @@ pub enum Action {
         /// What was written. A successor that it names is to be told both.
         value: LeaseValue,
     },
+    /// The shard is handed over: a successor owns it, though no answer to the write has come. It needs no news.
+    TakenOver {
+        /// The node that it was granted to.
+        by: NodeName,
+    },
     /// Get all batches of the epoch up to this one: the shard is granted to this node.
     CatchUp {
         /// The epoch.

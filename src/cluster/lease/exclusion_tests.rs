@@ -33,15 +33,15 @@ impl Node {
     }
 }
 
-/// Runs two leases against one store, with all choices drawn from the seed. Returns how often a node became the owner,
-/// or when two were.
-fn run(seed: u64, fault: Option<PlantedFault>, timing: LeaseTiming) -> Result<usize, String> {
+/// Runs two leases of these lengths against one store, with all choices drawn from the seed. Returns how often a node
+/// became the owner, or when two were.
+fn run(seed: u64, fault: Option<PlantedFault>, timings: [LeaseTiming; 2]) -> Result<usize, String> {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut micros: u64 = 1_000_000;
     // All revisions, from 1.
     let mut store: Vec<LeaseValue> = Vec::new();
     let mut owned = 0;
-    let mut nodes = ["a", "b"].map(|name| {
+    let mut nodes = [("a", timings[0]), ("b", timings[1])].map(|(name, timing)| {
         let rate = 1.0 + random.random_range(-RATE_MAX..RATE_MAX);
         let wall_offset = random.random_range(0..1_000_000_000);
         let started = Moment { boot: Boot(0), wall: UnixMicros(0) };
@@ -131,7 +131,7 @@ fn run(seed: u64, fault: Option<PlantedFault>, timing: LeaseTiming) -> Result<us
 }
 
 fn seeds(count: u64, fault: Option<PlantedFault>, timing: LeaseTiming) -> Result<usize, String> {
-    (0..count).map(|seed| run(seed, fault, timing)).sum()
+    (0..count).map(|seed| run(seed, fault, [timing; 2])).sum()
 }
 
 #[test]
@@ -140,6 +140,13 @@ fn two_never_own_at_once() {
         let owned = seeds(500, None, LeaseTiming::new(Duration::from_secs(lease))).unwrap();
         assert!(owned > 500, "owners change, or the test says little: {owned}");
     }
+}
+
+#[test]
+fn two_never_own_at_once_though_their_configurations_differ() {
+    let timings = [5, 18].map(|lease| LeaseTiming::new(Duration::from_secs(lease)));
+    let owned: Result<usize, String> = (0..500).map(|seed| run(seed, None, timings)).sum();
+    assert!(owned.clone().is_ok_and(|owned| owned > 500), "{owned:?}");
 }
 
 #[test]

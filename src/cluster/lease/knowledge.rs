@@ -25,6 +25,8 @@ pub(super) struct Knowledge {
     known: Option<Known>,
     /// Who wrote the newest value that was read, and under which token. Messages name newer revisions of it.
     holder: Option<(Token, NodeName)>,
+    /// Who wrote the newest value that counted, and how long its lease lasts, if it says so.
+    lease: Option<(NodeName, Duration)>,
     /// The highest token that was read or heard.
     highest: Option<Token>,
     /// The newest message's token and arrival.
@@ -99,6 +101,7 @@ impl Knowledge {
             started,
             known: None,
             holder: None,
+            lease: None,
             highest: None,
             message: None,
             refuted: false,
@@ -126,6 +129,19 @@ impl Knowledge {
         }
     }
 
+    /// The token of the known value, and the epochs before; `None` while the value is not known.
+    pub(super) fn former(&self) -> Option<(Token, &Former)> {
+        match &self.known.as_ref()?.content {
+            Content::Value(value) => Some((value.token, &value.former)),
+            _ => None,
+        }
+    }
+
+    /// Who wrote the newest value, and how long its lease lasts by its own configuration.
+    pub(super) fn lease(&self) -> Option<&(NodeName, Duration)> {
+        self.lease.as_ref()
+    }
+
     /// Whether the value of the known revision must be read before a claim.
     pub(super) fn is_unread(&self) -> bool {
         self.known.as_ref().is_none_or(|known| matches!(known.content, Content::Unread(_)))
@@ -151,7 +167,7 @@ impl Knowledge {
                 // A read of the same leaves the time alone at which this node learned of it.
                 known.content = content;
                 self.older_reads = 0;
-                return;
+                return self.learn_lease();
             }
             if revision < known.revision && !self.refuted {
                 self.older_reads += 1;
@@ -195,6 +211,14 @@ impl Knowledge {
         self.known = Some(Known { revision, content, since });
         self.refuted = false;
         self.older_reads = 0;
+        self.learn_lease();
+    }
+
+    fn learn_lease(&mut self) {
+        if let Some(Known { content: Content::Value(value), .. }) = &self.known {
+            let last = |millis| (value.node.clone(), Duration::from_millis(millis));
+            self.lease = value.lease_ms.map(last);
+        }
     }
 
     /// Takes a token that was read or heard.
@@ -220,7 +244,9 @@ impl Knowledge {
         let turn = RANK * standing.rank + unsynced;
         // An owner under a token that the nodes drop renews its lease, but none of them follows it.
         let since = self.fenced_since.map_or(known.since, |since| since.min(known.since));
-        let expired = self.after_silence(since.after(timing.take + turn));
+        // The owner holds as long as its own configuration says, which may be another one, even if the key was lost.
+        let take = self.lease.as_ref().map_or(timing.take, |(_, lease)| timing.take.max(*lease));
+        let expired = self.after_silence(since.after(take + turn));
         match &known.content {
             Content::OtherVersion => None,
             Content::Absent if self.highest.is_none() => Some(known.since.max(self.started.after(UP)).after(turn)),

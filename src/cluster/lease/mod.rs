@@ -189,6 +189,18 @@ impl Lease {
         self.knowledge.highest()
     }
 
+    /// The token of the lease as it was read last, and the epochs before; `None` while a newer one is named.
+    pub fn former(&self) -> Option<(Token, &Former)> {
+        self.knowledge.former()
+    }
+
+    /// Who wrote the lease, and how long it lasts there, if that differs from this node's configuration. All wait for
+    /// the longer time, so that two never own at once.
+    pub fn other_length(&self) -> Option<(NodeName, Duration)> {
+        let differs = |lease: &Duration| lease.as_millis() != u128::from(self.timing.take_ms());
+        self.knowledge.lease().filter(|(_, lease)| differs(lease)).cloned()
+    }
+
     /// How long the lease is still valid, zero if it is not.
     pub fn valid_for(&self, now: Moment) -> Duration {
         match &self.stage {
@@ -301,13 +313,26 @@ impl Lease {
     /// Leaves if the token is higher than the own one, or than the one that is being claimed.
     fn outranked_by(&mut self, token: Token, actions: &mut Vec<Action>) {
         match &self.stage {
-            Stage::Owning(tenure) | Stage::Handing(tenure, _) if token > tenure.token => {
-                self.leave(LeaveReason::Outranked, actions);
-            }
+            Stage::Owning(tenure) | Stage::Handing(tenure, _) if token > tenure.token => self.give_way(token, actions),
             Stage::Claiming(request) if self.sent(*request).is_none_or(|sent| token > sent.value.token) => {
                 self.stage = Stage::Watching;
             }
             _ => {}
+        }
+    }
+
+    /// Another node owns under this token, which is higher than the own one.
+    ///
+    /// An epoch goes on only by a grant. So a token of the same epoch is the successor's, and the write that granted it
+    /// was applied, though its answer has not come.
+    fn give_way(&mut self, token: Token, actions: &mut Vec<Action>) {
+        if let Stage::Handing(tenure, Handing { state: LeaseState::Granted { to, .. }, stays }) = &self.stage
+            && token.epoch == tenure.token.epoch
+        {
+            actions.push(Action::TakenOver { by: to.clone() });
+            self.stage = if *stays { Stage::Watching } else { Stage::Left };
+        } else {
+            self.leave(LeaveReason::Outranked, actions);
         }
     }
 

@@ -188,6 +188,33 @@ fn a_hand_over_waits_for_the_write_that_is_under_way() {
 }
 
 #[test]
+fn a_successor_proves_that_the_grant_was_written() {
+    let ways: [fn(&mut Node, Token) -> Vec<Action>; 2] = [
+        |node, token| node.on(Event::Heard { token, revision: 12 }),
+        |node, token| {
+            assert!(is_read(&node.write_last(WriteAnswer::Unknown)));
+            node.read_last(found(12, LeaseValue { token, ..value("b", 3, LeaseState::Held) }))
+        },
+    ];
+    for (way, stays) in ways.into_iter().zip([false, true]) {
+        let (mut node, by) = (Node::owning(), node_name("b"));
+        let own = node.lease.held().unwrap();
+        node.on(Event::HandOver { to: Some(by.clone()), last: 42, stays });
+        assert_eq!(way(&mut node, Token { term: own.term + 1, ..own })[0], Action::TakenOver { by });
+        assert_eq!(node.lease.has_left(), !stays);
+        // One of another epoch took the shard from it.
+        let mut node = Node::owning();
+        node.on(Event::HandOver { to: Some(node_name("b")), last: 42, stays });
+        let other = Token { term: own.term + 1, epoch: epoch() };
+        assert_eq!(way(&mut node, other)[0], Action::Leave(LeaveReason::Outranked));
+        // A shard that is free is not granted.
+        let mut node = Node::owning();
+        node.on(Event::HandOver { to: None, last: 42, stays });
+        assert_eq!(way(&mut node, Token { term: own.term + 1, ..own })[0], Action::Leave(LeaveReason::Outranked));
+    }
+}
+
+#[test]
 fn a_hand_over_that_cannot_be_written_ends_with_the_lease() {
     let mut node = Node::owning();
     node.on(Event::HandOver { to: None, last: 42, stays: false });

@@ -43,7 +43,8 @@ impl Lease {
         self.requests += 1;
         let request = self.requests;
         let (node, instance) = (self.node.clone(), self.instance);
-        let value = LeaseValue { node, instance, token, former, beat: request, state };
+        let lease_ms = Some(self.timing.take_ms());
+        let value = LeaseValue { node, instance, token, former, beat: request, lease_ms, state };
         if self.unanswered.len() == UNANSWERED_MAX {
             self.unanswered.pop_front();
         }

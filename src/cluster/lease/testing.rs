@@ -34,7 +34,15 @@ pub(super) fn node_name(name: &str) -> NodeName {
 pub(super) fn value(node: &str, term: u64, state: LeaseState) -> LeaseValue {
     let instance = Instance::from_bits(u64::from(node.as_bytes()[0])).unwrap();
     let token = Token { term, epoch: epoch() };
-    LeaseValue { node: node_name(node), instance, token, former: former(&[2, 1]), beat: 7, state }
+    LeaseValue {
+        node: node_name(node),
+        instance,
+        token,
+        former: former(&[2, 1]),
+        beat: 7,
+        lease_ms: Some(9_000),
+        state,
+    }
 }
 
 pub(super) fn found(revision: u64, value: LeaseValue) -> ReadAnswer {

@@ -40,6 +40,11 @@ impl LeaseTiming {
     pub fn new(lease: Duration) -> Self {
         Self { hold: lease.saturating_sub((lease / 9).max(Duration::from_secs(1))), take: lease }
     }
+
+    /// How long the others wait, in ms, as the lease's value says it.
+    pub(super) fn take_ms(self) -> u64 {
+        u64::try_from(self.take.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub const FORMER_MAX: usize = 3;
 /// JSON's readers agree on whole numbers up to here; a shard that changes its owner each second gets there in a
 /// hundred million years.
 const NUMBER_MAX: u64 = 1 << 53;
+/// A lease of an hour is longer than any that a configuration allows: none keeps the others waiting for longer.
+const LEASE_MS_MAX: u64 = 3_600_000;
 
 /// A shard's epochs before the current one, newest first, at most [`FORMER_MAX`].
 pub type Former = SmallVec<[Epoch; FORMER_MAX]>;
@@ -35,6 +37,9 @@ pub struct LeaseValue {
     pub former: Former,
     /// Counts the writes of this instance, from 1: tells which of its writes this is.
     pub beat: u64,
+    /// How long the lease lasts by the writer's configuration, in ms: none of the others claims before. `None`: a node
+    /// that does not say wrote it.
+    pub lease_ms: Option<u64>,
     /// Whether the node still owns the shard.
     pub state: LeaseState,
 }
@@ -81,6 +86,8 @@ struct Wire<'a> {
     epoch: u64,
     former: Vec<u64>,
     beat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ms: Option<u64>,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<std::borrow::Cow<'a, str>>,
@@ -112,6 +119,7 @@ impl LeaseValue {
             epoch: self.token.epoch.bits(),
             former: self.former.iter().map(|epoch| epoch.bits()).collect(),
             beat: self.beat,
+            lease_ms: self.lease_ms,
             state,
             to,
             last,
@@ -153,6 +161,7 @@ impl LeaseValue {
             },
             former,
             beat: in_range("beat", wire.beat, 1..NUMBER_MAX)?,
+            lease_ms: wire.lease_ms.map(|lease| in_range("lease_ms", lease, 1..LEASE_MS_MAX + 1)).transpose()?,
             state,
         })
     }
@@ -174,6 +183,7 @@ mod tests {
             token: Token { term: 3, epoch: epoch(5) },
             former: Former::from_slice(&[epoch(4), epoch(2)]),
             beat: 9,
+            lease_ms: Some(9_000),
             state,
         }
     }
@@ -184,15 +194,15 @@ mod tests {
         for (state, json) in [
             (
                 LeaseState::Held,
-                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"state":"held"}"#,
+                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"lease_ms":9000,"state":"held"}"#,
             ),
             (
                 LeaseState::Free { last: 8 },
-                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"state":"free","last":8}"#,
+                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"lease_ms":9000,"state":"free","last":8}"#,
             ),
             (
                 LeaseState::Granted { to, last: 8 },
-                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"state":"granted","to":"gw-2","last":8}"#,
+                r#"{"v":1,"node":"gw-1","instance":77,"term":3,"epoch":5,"former":[4,2],"beat":9,"lease_ms":9000,"state":"granted","to":"gw-2","last":8}"#,
             ),
         ] {
             let value = value(state);
@@ -208,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_does_not_say_how_long_its_lease_lasts_is_read() {
+        let json = String::from_utf8(value(LeaseState::Held).to_json()).unwrap().replace(r#""lease_ms":9000,"#, "");
+        let silent = LeaseValue { lease_ms: None, ..value(LeaseState::Held) };
+        assert_eq!(LeaseValue::from_json(json.as_bytes()), Ok(silent.clone()));
+        assert_eq!(String::from_utf8(silent.to_json()).unwrap(), json);
+    }
+
+    #[test]
     fn each_garbage_has_its_error() {
         let good =
             String::from_utf8(value(LeaseState::Granted { to: "b".parse().unwrap(), last: 8 }).to_json()).unwrap();
@@ -216,6 +234,8 @@ mod tests {
             (r#""term":3"#, r#""term":0"#, "the lease's `term` is out of range"),
             (r#""term":3"#, r#""term":9007199254740992"#, "the lease's `term` is out of range"),
             (r#""beat":9"#, r#""beat":0"#, "the lease's `beat` is out of range"),
+            (r#""lease_ms":9000"#, r#""lease_ms":0"#, "the lease's `lease_ms` is out of range"),
+            (r#""lease_ms":9000"#, r#""lease_ms":3600001"#, "the lease's `lease_ms` is out of range"),
             (r#""epoch":5"#, r#""epoch":281474976710656"#, "the lease's `epoch` is out of range"),
             (r#""instance":77"#, r#""instance":281474976710656"#, "the lease's `instance` is out of range"),
             ("[4,2]", "[4,3,2,1]", "the lease's `former` is out of range"),
@@ -255,6 +275,7 @@ mod tests {
             token: Token { term: NUMBER_MAX - 1, epoch: Epoch::new(u64::MAX) },
             former: Former::from_slice(&[Epoch::new(u64::MAX); FORMER_MAX]),
             beat: NUMBER_MAX - 1,
+            lease_ms: Some(LEASE_MS_MAX),
             state: LeaseState::Granted { to: "t".repeat(64).parse().unwrap(), last: NUMBER_MAX - 1 },
         };
         let json = longest.to_json();

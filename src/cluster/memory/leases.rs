@@ -135,6 +135,7 @@ mod tests {
             token: token(3, 5),
             former: Default::default(),
             beat,
+            lease_ms: None,
             state: LeaseState::Held,
         }
     }

@@ -164,6 +164,8 @@ pub enum Action {
         /// Why.
         cause: Cause,
     },
+    /// The owner that is followed had these epochs before, newest first: an id of one of them is the shard's.
+    Remember(Former),
     /// The book was cut off.
     CutOff(CutOff),
     /// The book was restored.

@@ -5,7 +5,7 @@ use crate::cluster::{
     clock::{Boot, Moment},
     follower::Book,
     give::{Give, GiveMessage, GiveSays, Step},
-    lease::{self, LeaseState, LeaseValue},
+    lease,
     names::NodeName,
 };
 
@@ -159,11 +159,10 @@ impl ShardNode {
         self.tell_lease(lease::Event::HandOver { to, last, stays }, now, book, actions);
     }
 
-    /// The lease says that the shard is given away.
+    /// The lease says that the shard is given away, to this node if it was granted.
     pub(super) fn handed_over(
         &mut self,
-        revision: u64,
-        value: LeaseValue,
+        to: Option<NodeName>,
         now: Moment,
         book: &mut impl Book,
         actions: &mut Vec<Action>,
@@ -173,14 +172,10 @@ impl ShardNode {
         let Owning { token, suspended, leaving: Some(Leaving::Handing { last, closed }) } = &owning else {
             return self.start_over(&owning, book, actions);
         };
-        let to = if let LeaseState::Granted { to, .. } = &value.state { Some(to.clone()) } else { None };
-        actions.push(Action::HandedOver { to: to.clone(), is_clean: last.is_some() });
+        actions.push(Action::HandedOver { to, is_clean: last.is_some() });
         match last {
             Some(last) => self.follower.follow_self(*token, *last, !suspended, *closed),
             None => self.start_over(&owning, book, actions),
-        }
-        if let Some(to) = to {
-            self.send_give(to, GiveSays::Granted { revision, value }, actions);
         }
     }
 
@@ -220,7 +215,7 @@ impl ShardNode {
         !self.owns() && !self.stops && self.can_publish() && self.follower.applied().is_some()
     }
 
-    fn send_give(&self, to: NodeName, says: GiveSays, actions: &mut Vec<Action>) {
+    pub(super) fn send_give(&self, to: NodeName, says: GiveSays, actions: &mut Vec<Action>) {
         let message = GiveMessage { from: self.config.node.clone(), shard: self.config.shard.clone(), says };
         actions.push(Action::SendGive { to, message });
     }

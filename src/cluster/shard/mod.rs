@@ -19,6 +19,7 @@
 mod event;
 mod feed_trouble;
 mod fewer_symbols;
+mod former;
 mod give;
 mod simulated;
 
@@ -29,7 +30,8 @@ pub use fewer_symbols::FEWER_SYMBOLS_MAX;
 use super::{
     clock::{Boot, Moment},
     follower::{self, Book, CutOff, Follower, Room},
-    lease::{self, Lease, LeaseTiming, LeaveReason, Standing, Validity},
+    give::GiveSays,
+    lease::{self, Lease, LeaseState, LeaseTiming, LeaveReason, Standing, Validity},
     members::Successors,
     names::{Instance, NodeName, ShardName},
     token::Token,
@@ -84,6 +86,8 @@ pub struct ShardNode {
     fewer: FewerSymbols,
     /// Whether the node has ever had the shard's state.
     has_had_state: bool,
+    /// The owner whose former epochs the book knows.
+    remembered: Option<Token>,
     stops: bool,
     /// What the lease was told.
     told: Option<Standing>,
@@ -118,6 +122,7 @@ impl ShardNode {
             trouble: FeedTrouble::default(),
             fewer: FewerSymbols::default(),
             has_had_state: false,
+            remembered: None,
             stops: false,
             told: None,
             last_at: now,
@@ -219,6 +224,7 @@ impl ShardNode {
             self.follower.fence(highest);
         }
         self.tell_standing(now, book, actions);
+        self.remember(actions);
     }
 
     /// A node that could not publish stands nowhere.
@@ -274,8 +280,13 @@ impl ShardNode {
                 lease::Action::Resume => self.suspend(false, book, actions),
                 lease::Action::Leave(reason) => self.leave(reason, now, book, actions),
                 lease::Action::HandedOver { revision, value } => {
-                    self.handed_over(revision, value, now, book, actions);
+                    let to = if let LeaseState::Granted { to, .. } = &value.state { Some(to.clone()) } else { None };
+                    self.handed_over(to.clone(), now, book, actions);
+                    if let Some(to) = to {
+                        self.send_give(to, GiveSays::Granted { revision, value }, actions);
+                    }
                 }
+                lease::Action::TakenOver { by } => self.handed_over(Some(by), now, book, actions),
                 lease::Action::CatchUp { epoch, batch } => {
                     self.follow(follower::Event::Last { epoch, batch }, now, book, actions);
                 }

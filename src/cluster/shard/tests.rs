@@ -120,6 +120,29 @@ fn a_drain_asks_closes_the_feed_grants_and_goes_on_as_a_live_follower() {
 }
 
 #[test]
+fn a_drain_whose_grant_has_no_answer_ends_with_the_successors_first_message() {
+    let mut node = Node::owning(&["b"]);
+    let own = node.token();
+    node.on(Event::Drain);
+    node.give("b", GiveSays::Ready);
+    node.on(Event::FeedClosed { last: 41 });
+    node.book.have = Some(Have { epoch: own.epoch, seq: 0 });
+    let mut next = Tape::new(Token { term: own.term + 1, ..own }, 1, Start::After(41), Duration::ZERO);
+    next.set_connected(true);
+    let mut symbol = OwnSymbol::new(0, "A");
+    symbol.trade(1, 100);
+    next.push(&symbol.tick(), moment(node.millis).boot);
+    node.actions.clear();
+    for bytes in publish(&mut next, node.millis) {
+        node.on(Event::Live(bytes));
+    }
+    assert_eq!(node.actions[0], Action::HandedOver { to: Some(name("b")), is_clean: true });
+    assert_eq!(gives(&node.actions), [], "it knows");
+    assert!(node.shard.has_left() && node.book.is_live);
+    assert_eq!(node.shard.follower().applied(), Some((own.epoch, 42)));
+}
+
+#[test]
 fn rule_10_a_feed_that_is_not_closed_in_time_ends_the_epoch() {
     let mut node = Node::owning(&["b"]);
     node.on(Event::Drain);
@@ -231,6 +254,7 @@ fn a_successor_claims_at_once_and_asks_for_what_it_lacks_before() {
         token: token(3, 7),
         former: Former::new(),
         beat: 9,
+        lease_ms: None,
         state: LeaseState::Granted { to: name("b"), last },
     };
     let (mut node, _) = following();

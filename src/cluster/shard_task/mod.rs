@@ -111,6 +111,8 @@ pub struct ShardTask<B: Bus, L: Leases, F> {
     facts: ShardFacts,
     /// The owner that was known last.
     owner: Option<NodeName>,
+    /// The node whose `lease` is another, and how long that lasts, as operators were told last.
+    other_lease: Option<(NodeName, Duration)>,
     suspended_since: Option<Boot>,
     traffic: Arc<Traffic>,
     journal: Arc<Journal>,
@@ -153,6 +155,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             facts_tx,
             facts,
             owner: None,
+            other_lease: None,
             suspended_since: None,
             traffic: traffic.clone(),
             journal,
@@ -340,6 +343,7 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
             Action::Entered { from, to, cause } => {
                 self.note_as(Role::Follower, to.name(), &format!("{}; was {}", cause_name(cause), from.name()));
             }
+            Action::Remember(former) => self.book.remember(&former),
             Action::CutOff(reason) => {
                 let role = if reason == CutOff::Lease { Role::Owner } else { Role::Follower };
                 self.facts.cut_offs[reason as usize] += 1;

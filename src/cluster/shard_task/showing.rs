@@ -11,6 +11,7 @@ use crate::{
     },
     market::Now,
 };
+use tracing::warn;
 
 impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// Notes what the node does as an owner.
@@ -35,6 +36,8 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
     /// Notes that another node has become the owner. That this one has is noted as it begins.
     fn note_owner(&mut self) {
         let before = std::mem::replace(&mut self.owner, self.facts.owner.clone());
+        // That of the owner before is not this one's.
+        self.facts.clock_ahead_micros = None;
         if let (Some(owner), Some(before)) = (&self.owner, before)
             && !self.facts.owns
         {
@@ -42,7 +45,22 @@ impl<B: Bus, L: Leases, F: OwnedFeed> ShardTask<B, L, F> {
         }
     }
 
+    /// Tells operators once of a node whose configuration says another `lease`.
+    fn look_at_lease(&mut self) {
+        let other = self.machine.lease().other_length();
+        if other != self.other_lease {
+            if let Some((node, length)) = &other {
+                warn!(
+                    shard = %self.shard, %node, lease = ?length,
+                    "another node has another `lease`; the others wait for the longer one of the two"
+                );
+            }
+            self.other_lease = other;
+        }
+    }
+
     pub(super) fn show(&mut self, now: Moment) {
+        self.look_at_lease();
         let machine = &self.machine;
         let follower: &Follower = machine.follower();
         let facts = &mut self.facts;

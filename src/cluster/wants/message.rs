@@ -69,6 +69,13 @@ pub enum WantsError {
     },
 }
 
+impl WantsError {
+    /// Whether another version wrote the bytes.
+    pub fn is_version(&self) -> bool {
+        matches!(self, Self::Json(error) if error.is_version())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire {
     v: u32,

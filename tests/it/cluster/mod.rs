@@ -4,12 +4,13 @@
 mod rig;
 
 use crate::support::PATIENCE;
+use bytes::Bytes;
 use rig::{Reader, Rig};
 use serde_json::json;
 use std::{collections::BTreeSet, io, time::Instant};
 use tickfan::{
     cluster::{
-        bus::{Bus as _, Connection, Subjects, Subscription as _},
+        bus::{Bus as _, Connection, Sent, Subjects, Subscription as _},
         memory::MemoryBroker,
     },
     market::{Date, Hours, Now, Schedule},
@@ -370,6 +371,28 @@ fn a_node_tells_who_runs_a_feed_and_what_it_cannot_know() {
     let seen = owner.until("/debug/cluster", |seen| seen["others"][0]["is"] == "lost");
     assert_eq!(seen["others"][0]["name"], "b", "it is shown for a while");
     assert!(owner.get("/metrics").body.contains("tickfan_cluster_nodes 1"));
+}
+
+/// In a rolling change another node may want, ask, report itself and hand over in another version of the format.
+#[test]
+fn messages_of_another_version_are_counted_whatever_they_say() {
+    let rig = Rig::start();
+    let node = rig.node("a");
+    let _connection = rig.grant();
+    let (bus, subjects, shard) = (rig.broker.connect(), Subjects::new("test"), "crypto.0".parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let json = || Bytes::from_static(br#"{"v":2}"#);
+    for subject in [subjects.want(&shard), subjects.node(&"b".parse().unwrap()), subjects.give(&"a".parse().unwrap())] {
+        assert_eq!(bus.publish(&subject, json()), Sent::Sent);
+    }
+    let _answers = runtime.block_on(bus.ask(&subjects.ask(&shard), Bytes::from_static(b"tf\x02\x00")));
+    // Wants and asks are the shard's, reports and hand-overs the node's.
+    node.until("/debug/cluster", |seen| {
+        let of_shard = &seen["shards"][0]["dropped"]["unreadable"]["version"];
+        (of_shard, &seen["node"]["other_version"]) == (&json!(2), &json!(2))
+    });
+    let metrics = node.get("/metrics").body;
+    assert!(metrics.lines().any(|line| line.starts_with("tickfan_bus_dropped_total{reason=\"version\"}")), "{metrics}");
 }
 
 /// What the owner publishes comes to the other node as messages of the next version, in a rolling change for example.
