@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("history", &["market", "cache"]),
     ("demand", &["market", "venue", "feed", "cache", "config", "limits", "telemetry"]),
     ("wire", &["market"]),
-    ("h2", &[]),
+    ("h2", &["tls"]),
     ("cluster", &["market", "feed", "ingest", "cache", "fanout", "wire", "config", "telemetry"]),
     ("fanout", &["market", "wire", "cache", "tls", "h2", "config", "telemetry", "sync"]),
     ("auth", &["market"]),
