@@ -146,19 +146,6 @@ impl std::fmt::Debug for Dictionary {
     }
 }
 
-/// How many bytes ticks take with a dictionary of this content, for those who choose one. What only the general
-/// compressor could write counts as two thirds of its bytes: more than it would have, so that a dictionary with an
-/// event of each symbol and kind is chosen.
-pub fn compressed_bytes(dictionary: &[u8], events: &[&[u8]]) -> usize {
-    let index = Index::new(dictionary);
-    let (mut parts, mut out) = (Parts::default(), Vec::new());
-    let bytes = events.iter().map(|event| {
-        out.clear();
-        if frame::write(&index, event, &mut parts, &mut out) { out.len() } else { event.len() * 2 / 3 }
-    });
-    bytes.sum()
-}
-
 /// An event as a frame that holds it as it is.
 pub fn stored(event: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(stored_len(event.len()));
@@ -256,6 +243,23 @@ mod tests {
             events += 1;
         }
         assert!(events > 30, "{events}");
+    }
+
+    #[test]
+    fn a_word_is_looked_for_in_more_events_of_its_kind() {
+        let tick = |symbol: &str, side: &str| {
+            format!(
+                "id: 1-1\ndata: {{\"symbol\":\"{symbol}\",\"seq\":7,\"kind\":\"trade\",\"price\":2,\"side\":\"{side}\"}}\n\n"
+            )
+        };
+        let content = [tick("A", "buy"), tick("B", "sell"), tick("C", "buy"), tick("D", "buy")].concat();
+        let dictionary = Dictionary::new(content.into()).unwrap();
+        for (side, is_known) in [("sell", true), ("none", false)] {
+            let event = tick("A", side);
+            let frame = dictionary.compress(event.as_bytes()).unwrap();
+            assert_eq!(frame[..6] == HEAD, is_known, "{side}");
+            assert_eq!(read(&[&dictionary.start(b"")[..], &frame].concat(), &dictionary), event.as_bytes());
+        }
     }
 
     #[test]

@@ -8,13 +8,15 @@ mod event;
 mod event_id;
 mod fields;
 mod frame;
+mod judges;
 mod stream_name;
 mod tick;
 mod write;
 
-pub use compression::{DICTIONARY_BYTES, DICTIONARY_END, Dictionary, DictionaryError, compressed_bytes, stored};
+pub use compression::{DICTIONARY_BYTES, DICTIONARY_END, Dictionary, DictionaryError, stored};
 pub use event::{Bye, Hello, HelloDraft, HelloRights, ListChange, ListEvent, bye, heartbeat, hello};
 pub use event_id::{Epoch, EventId, EventIdError};
 pub use fields::{Presence, TICK_FIELDS, TickField, TickFields, ValueType};
+pub use judges::Judges;
 pub use stream_name::{StreamName, StreamNameError};
 pub use tick::{patch_frame, tick_frame, write_tick};

@@ -4,22 +4,29 @@
 //! events make a better dictionary than the pieces of text that occur most often: an event is compressed against a few
 //! of them, from its beginning to its end.
 
-use crate::wire::{DICTIONARY_END, compressed_bytes};
+use crate::wire::{DICTIONARY_END, Judges};
 
 /// So many candidates are tried at a time, spread over all: that is much faster, and chooses as well.
-const TRIED: usize = 50;
+const TRIED: usize = 100;
+/// An event's length, in the parts that are saved of it: few are saved for each byte of a candidate at the end.
+const PART: usize = 1 << 30;
 
 /// Chooses events that together have at most so many bytes. Those that help most come last: what is near is cheap to
 /// refer to. The end is what all events begin with.
 ///
 /// Every second event is a candidate. The others are what it is judged by, since an event that helps to compress itself
 /// says nothing. Of some candidates the one is taken next that saves most for each of its bytes, beside those that are
-/// chosen; then of some others, until none of them saves anything.
+/// chosen; then of some others, until none of them saves anything. What it saves counts in proportion to the length of
+/// the event that it is saved of, so that patches count as much as whole ticks.
 pub(super) fn choose(events: &[Vec<u8>], bytes: usize) -> Vec<u8> {
     let mut chosen = if bytes < DICTIONARY_END.len() { Vec::new() } else { DICTIONARY_END.to_vec() };
     let candidates: Vec<&[u8]> = events.iter().step_by(2).map(Vec::as_slice).collect();
-    let judges: Vec<&[u8]> = events.iter().skip(1).step_by(2).map(Vec::as_slice).collect();
-    let mut now = compressed_bytes(&chosen, &judges);
+    let judging: Vec<&[u8]> = events.iter().skip(1).step_by(2).map(Vec::as_slice).collect();
+    let judges = Judges::new(&judging);
+    let parts = |bytes: &[usize]| -> usize {
+        bytes.iter().zip(&judging).map(|(bytes, event)| bytes * PART / event.len().max(1)).sum()
+    };
+    let mut now = judges.bytes(&chosen);
     let groups = candidates.len().div_ceil(TRIED);
     let (mut group, mut in_vain) = (0, 0);
     while in_vain < groups {
@@ -28,9 +35,8 @@ pub(super) fn choose(events: &[Vec<u8>], bytes: usize) -> Vec<u8> {
         let fits = some.filter(|event| chosen.len() + event.len() <= bytes);
         let tried = fits.map(|event| {
             let content = [*event, &chosen].concat();
-            let then = compressed_bytes(&content, &judges);
-            // In thousandths, since few bytes are saved for each at the end.
-            (now.saturating_sub(then) * 1_000 / event.len().max(1), content, then)
+            let then = judges.bytes_with_first(&content, &now);
+            (parts(&now).saturating_sub(parts(&then)) / event.len().max(1), content, then)
         });
         match tried.max_by_key(|(saves, ..)| *saves) {
             Some((1.., content, then)) => (chosen, now, in_vain) = (content, then, 0),

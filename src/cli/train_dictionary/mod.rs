@@ -22,8 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many events of each form are compared with each other: a minute of computing at most.
-const EVENTS: usize = 600;
+/// So many events of each form are compared with each other: some seconds of computing.
+const EVENTS: usize = 1_200;
 /// The fewest events of each form to learn from.
 const EVENTS_MIN: usize = 100;
 
@@ -40,7 +40,7 @@ pub struct TrainDictionary {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// The size of the dictionary, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10, value_parser = size)]
+    #[arg(long, value_name = "BYTES", default_value_t = 32 << 10, value_parser = size)]
     bytes: usize,
     /// A file with the token to read with, where clients sign on
     #[arg(long, value_name = "FILE")]
@@ -153,7 +153,7 @@ fn mixed(whole: &[Vec<u8>], patches: &[Vec<u8>]) -> Vec<Vec<u8>> {
 }
 
 fn size(text: &str) -> Result<usize, String> {
-    let bytes: usize = text.parse().map_err(|_| "a number of bytes, such as 16384".to_owned())?;
+    let bytes: usize = text.parse().map_err(|_| "a number of bytes, such as 32768".to_owned())?;
     let takes = || format!("{} to {} bytes", DICTIONARY_BYTES.start(), DICTIONARY_BYTES.end());
     if DICTIONARY_BYTES.contains(&bytes) { Ok(bytes) } else { Err(takes()) }
 }

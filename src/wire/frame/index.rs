@@ -5,10 +5,13 @@ use std::{collections::HashMap, hash::Hasher as _};
 /// How many fields of an event are compared; what follows is sent as it is.
 pub(super) const FIELDS_MAX: usize = 48;
 /// How many events of a dictionary an event is compared with: of its symbol and its form, whole ones of its symbol
-/// where it is a patch, and of its kind.
-const OF_SYMBOL_MAX: usize = 3;
-const OF_KIND_MAX: usize = 3;
-pub(super) const LANES_MAX: usize = 2 * OF_SYMBOL_MAX + OF_KIND_MAX;
+/// where it is a patch, and of its kind: as many as are worth the time.
+const OF_SYMBOL_MAX: usize = 2;
+const WHOLE_MAX: usize = 1;
+const OF_KIND: usize = 1;
+/// And of its kind where these lack a word of it.
+const OF_KIND_MAX: usize = 6;
+pub(super) const LANES_MAX: usize = OF_SYMBOL_MAX + WHOLE_MAX + OF_KIND_MAX;
 /// The names of what is not a member: an event's start, its data, and the end of these.
 const START: u64 = 0;
 const DATA: u64 = 1;
@@ -94,20 +97,29 @@ impl Index {
         index
     }
 
-    /// The events that an event may be like.
-    pub(super) fn lanes(&self, event: &[u8], fields: &[Field]) -> Lanes {
+    /// The events that an event may be like: a few, or more of its kind.
+    pub(super) fn lanes(&self, event: &[u8], fields: &[Field], more: bool) -> Lanes {
         let mut lanes = Lanes::default();
         let Some(marks) = Marks::of(event, fields) else { return lanes };
-        let alike = |mark, count| self.alike.get(&mark).into_iter().flatten().take(count);
-        lanes.add(alike(marks.symbol, OF_SYMBOL_MAX));
-        lanes.add(alike(marks.kind, OF_KIND_MAX));
-        lanes.add(alike(marks.whole, OF_SYMBOL_MAX));
+        for (mark, count) in marks.groups(if more { OF_KIND_MAX } else { OF_KIND }) {
+            lanes.add(self.alike(mark, count));
+        }
         lanes
+    }
+
+    /// Whether an event with these marks may be compared with the first event.
+    pub(in crate::wire) fn compares_with_first(&self, marks: &Marks) -> bool {
+        marks.groups(OF_KIND_MAX).into_iter().any(|(mark, count)| self.alike(mark, count).any(|event| *event == 0))
+    }
+
+    fn alike(&self, mark: u64, count: usize) -> impl Iterator<Item = &u32> {
+        self.alike.get(&mark).into_iter().flatten().take(count)
     }
 }
 
 /// By what events are alike.
-struct Marks {
+#[derive(Debug)]
+pub(in crate::wire) struct Marks {
     /// The symbol, and the form.
     symbol: u64,
     /// The symbol, of a whole tick.
@@ -117,6 +129,18 @@ struct Marks {
 }
 
 impl Marks {
+    /// `None` for what is not a tick.
+    pub(in crate::wire) fn of_event(event: &[u8]) -> Option<Self> {
+        let mut fields = Vec::new();
+        each_field(event, |field| fields.push(field));
+        Self::of(event, &fields)
+    }
+
+    /// The events that one with these marks is compared with: of each mark, how many.
+    fn groups(&self, of_kind: usize) -> [(u64, usize); 3] {
+        [(self.symbol, OF_SYMBOL_MAX), (self.kind, of_kind), (self.whole, WHOLE_MAX)]
+    }
+
     /// `None` for what is not a tick: its first members are the symbol, `seq` and the kind.
     fn of(event: &[u8], fields: &[Field]) -> Option<Self> {
         let [_, data, seq, kind, behind, ..] = fields else { return None };

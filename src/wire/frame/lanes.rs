@@ -4,7 +4,7 @@
 //! compared with the same field of those events, the lanes, and what takes the fewest bits is the way through them.
 
 use super::{
-    index::{FIELDS_MAX, Field, Index, LANES_MAX, each_field},
+    index::{FIELDS_MAX, Field, Index, LANES_MAX, Lanes, each_field},
     literals::is_known,
     sequences::{MATCH_MIN, Sequence},
 };
@@ -75,8 +75,11 @@ pub(super) fn compare(index: &Index, event: &[u8], literals: &mut Vec<u8>, seque
             count += 1;
         }
     });
+    let fields = &fields[..count];
     let mut path = [Step::default(); FIELDS_MAX];
-    find_path(index, event, &fields[..count], &mut path);
+    if !find_path(index, event, fields, &index.lanes(event, fields, false), &mut path) {
+        find_path(index, event, fields, &index.lanes(event, fields, true), &mut path);
+    }
     let mut last = Last::FIRST;
     let mut end = 0;
     // The match that may go on, with its distance.
@@ -85,7 +88,7 @@ pub(super) fn compare(index: &Index, event: &[u8], literals: &mut Vec<u8>, seque
         sequences.push(Sequence { distance: last.number(open.distance, open.literals), ..open });
         last = last.then(open.distance);
     };
-    for (field, step) in fields[..count].iter().zip(path).filter(|(_, step)| step.length > 0) {
+    for (field, step) in fields.iter().zip(path).filter(|(_, step)| step.length > 0) {
         let start = field.start as usize;
         match &mut open {
             Some(open) if open.distance == step.distance && start == end => open.length += step.length,
@@ -102,9 +105,8 @@ pub(super) fn compare(index: &Index, event: &[u8], literals: &mut Vec<u8>, seque
     literals.extend_from_slice(&event[end..]);
 }
 
-/// Finds the step of each field that together take the fewest bits.
-fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FIELDS_MAX]) {
-    let lanes = index.lanes(event, fields);
+/// Finds the step of each field that together take the fewest bits; returns whether the table has what they leave.
+fn find_path(index: &Index, event: &[u8], fields: &[Field], lanes: &Lanes, path: &mut [Step; FIELDS_MAX]) -> bool {
     let lanes = lanes.get();
     let mut steps = [[Step::default(); LANES_MAX]; FIELDS_MAX];
     let mut ways = [Way { cost: 0, last: Last::FIRST, end: 0 }; LANES_MAX];
@@ -121,7 +123,7 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
         let before = &before[..lanes.len()];
         let cheapest = (0..before.len()).min_by_key(|lane| before[*lane].cost);
         // Where all ways have what the table lacks, it is not worth looking on.
-        let Some(cheapest) = cheapest.filter(|lane| before[*lane].cost < UNKNOWN) else { return };
+        let Some(cheapest) = cheapest.filter(|lane| before[*lane].cost < UNKNOWN) else { return false };
         for (lane, unread) in unread[..lanes.len()].iter_mut().enumerate() {
             let mut at = unread.iter().position(|other| other.name == field.name).map(|found| {
                 let at = unread[found].start as usize;
@@ -146,10 +148,12 @@ fn find_path(index: &Index, event: &[u8], fields: &[Field], path: &mut [Step; FI
         }
     }
     let mut lane = (0..lanes.len()).min_by_key(|lane| ways[*lane].cost).unwrap_or(0);
+    let is_known = ways[lane].cost < UNKNOWN;
     for place in (0..fields.len()).rev() {
         path[place] = steps[place][lane];
         lane = usize::from(path[place].from);
     }
+    is_known
 }
 
 /// The way to a match that takes the fewest bits, and how many: the cheapest, or one that was at that distance.

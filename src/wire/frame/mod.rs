@@ -10,7 +10,7 @@ mod literals;
 mod sequences;
 mod states;
 
-pub(super) use index::Index;
+pub(super) use index::{Index, Marks};
 pub use lanes::DICTIONARY_END;
 use sequences::Sequence;
 
