@@ -220,7 +220,7 @@ impl SymbolState {
             Numbers::GoOn | Numbers::Jump => newest.generation,
         };
         let version = newest.version + 1;
-        let tick = Arc::new(Tick { version, generation, changed, prior: newest.last_changes(), ..tick });
+        let tick = Tick { version, generation, changed, prior: newest.last_changes(), ..tick };
         if numbers == Numbers::GoOn {
             return self.push(inner, tick);
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     market::{Guards, Now, Part, Parts, Reason, Snapshot, Source, Update},
-    wire::EventId,
+    wire::{Epoch, EventId},
 };
 use std::sync::{Arc, OnceLock};
 
@@ -101,27 +101,27 @@ impl<'a> Publisher<'a> {
         if inner.cut_off.is_some() {
             return self.push_cut_off(inner, changed, n, now);
         }
-        let newest = inner.ring.newest();
-        let mut seq = newest.seq + 1;
+        let before = *inner.ring.numbers();
+        let mut seq = before.seq + 1;
         if inner.absent.is_some() {
-            seq = next_seq(newest, inner.absent.take().as_deref());
+            seq = next_seq(before.epoch, before.seq, inner.absent.take().as_deref());
         }
-        let tick = Arc::new(Tick {
+        let tick = Tick {
             snapshot: inner.snapshot,
             source: inner.source.clone(),
-            version: newest.version + 1,
+            version: before.version + 1,
             seq,
-            id: EventId { epoch: newest.id.epoch, n },
-            generation: newest.generation,
+            id: EventId { epoch: before.epoch, n },
+            generation: before.generation,
             kind,
             changed,
-            prior: newest.last_changes(),
+            prior: before.last_changes,
             published: now.instant,
             time: now.unix,
             frame: OnceLock::new(),
             patch: OnceLock::new(),
             compressed: OnceLock::new(),
-        });
+        };
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
         }
@@ -134,7 +134,8 @@ impl<'a> Publisher<'a> {
         let known = inner.absent.take();
         let said = inner.said();
         let id = EventId { epoch: said.id.epoch, n };
-        let tick = Arc::new(said.next(inner.snapshot, next_seq(said, known.as_deref()), id, changed, now));
+        let tick =
+            Arc::new(said.next(inner.snapshot, next_seq(said.id.epoch, said.seq, known.as_deref()), id, changed, now));
         if let Some(tap) = self.tap {
             self.state.tap(inner, tap, &tick);
         }
@@ -145,8 +146,8 @@ impl<'a> Publisher<'a> {
 /// The number of the tick after an owner's newest. `known` is what is known of a symbol that the owner before did not
 /// have: the epoch may go on, and in it that number is taken.
 #[cold]
-fn next_seq(newest: &Tick, known: Option<&Have>) -> u64 {
-    known.filter(|known| known.epoch == newest.id.epoch).map_or(newest.seq, |known| known.seq.max(newest.seq)) + 1
+fn next_seq(epoch: Epoch, seq: u64, known: Option<&Have>) -> u64 {
+    known.filter(|known| known.epoch == epoch).map_or(seq, |known| known.seq.max(seq)) + 1
 }
 
 impl SymbolState {

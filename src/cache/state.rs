@@ -327,7 +327,7 @@ impl SymbolState {
     }
 
     /// Adds a tick, the newest from now on.
-    pub(super) fn push(&self, inner: &mut Inner, tick: Arc<Tick>) -> Published {
+    pub(super) fn push(&self, inner: &mut Inner, tick: Tick) -> Published {
         let changed = tick.changed;
         let limits = self.shared.ring;
         if inner.interest.has_been_empty_for(limits.age, tick.published) {

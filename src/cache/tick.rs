@@ -2,7 +2,7 @@
 
 use crate::{
     market::{Part, Parts, Snapshot, UnixMicros},
-    wire::EventId,
+    wire::{Epoch, EventId},
 };
 use bytes::Bytes;
 use std::{
@@ -44,6 +44,17 @@ pub struct Tick {
     pub(super) patch: OnceLock<Box<Bytes>>,
     /// Both for streams that compress, boxed for the same reason.
     pub(super) compressed: OnceLock<Box<Compressed>>,
+}
+
+/// What the next tick of a symbol goes on from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) version: u64,
+    pub(super) seq: u64,
+    pub(super) epoch: Epoch,
+    pub(super) generation: u32,
+    /// The version that last changed each part.
+    pub(super) last_changes: [u64; Part::ALL.len()],
 }
 
 /// The forms of a tick for streams that compress. The first worker that needs one makes it.
@@ -88,6 +99,17 @@ impl Tick {
     /// The version that last changed this part: cheaper than [`Tick::last_change`] of a set.
     pub fn changed_at(&self, part: Part) -> u64 {
         if self.changed.contains(part) { self.version } else { self.prior[part as usize] }
+    }
+
+    /// Its numbers.
+    pub(super) fn numbers(&self) -> Numbers {
+        Numbers {
+            version: self.version,
+            seq: self.seq,
+            epoch: self.id.epoch,
+            generation: self.generation,
+            last_changes: self.last_changes(),
+        }
     }
 
     /// The version before this one that last changed one of these parts.

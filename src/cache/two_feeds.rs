@@ -114,7 +114,7 @@ impl Inner {
                 patch: OnceLock::new(),
                 compressed: OnceLock::new(),
             };
-            self.ring.keep_only(Arc::new(first));
+            self.ring.keep_only(first);
         }
         self.source = Some(feed);
     }

@@ -1,6 +1,6 @@
 //! Exact decimal numbers.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZero, str::FromStr};
 
 /// An exact decimal number, `mantissa / 10^scale`. It never passes through a float: a number leaves as it came.
 ///
@@ -9,7 +9,9 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decimal {
     mantissa: i64,
-    scale: u8,
+    /// One more than the scale. As it is never 0, an `Option` of a number takes no more room than the number: a tick
+    /// has thirteen.
+    scale_and_one: NonZero<u8>,
 }
 
 /// Why a string is not a [`Decimal`].
@@ -32,7 +34,7 @@ const EXPONENT_MAX: i32 = 30;
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+    pub const ZERO: Self = Self { mantissa: 0, scale_and_one: NonZero::<u8>::MIN };
 
     /// Whether it is above zero.
     pub fn is_positive(self) -> bool {
@@ -41,7 +43,7 @@ impl Decimal {
 
     /// `mantissa / 10^scale`, or `None` where the scale is beyond 30.
     pub fn new(mantissa: i64, scale: u8) -> Option<Self> {
-        (i32::from(scale) <= EXPONENT_MAX).then(|| Self { mantissa, scale }.trimmed())
+        (i32::from(scale) <= EXPONENT_MAX).then(|| Self::trimmed(mantissa, scale))
     }
 
     /// Parses a number from a venue's bytes: in JSON's syntax, bare or in quotes.
@@ -80,7 +82,16 @@ impl Decimal {
 
     /// Its digits without the point, and the number of digits after it: what [`Decimal::new`] makes it of.
     pub(crate) fn mantissa_and_scale(self) -> (i64, u8) {
-        (self.mantissa, self.scale)
+        (self.mantissa, self.scale())
+    }
+
+    fn scale(self) -> u8 {
+        self.scale_and_one.get() - 1
+    }
+
+    /// As it is. The scale is at most [`EXPONENT_MAX`].
+    fn with(mantissa: i64, scale: u8) -> Self {
+        Self { mantissa, scale_and_one: NonZero::<u8>::MIN.saturating_add(scale) }
     }
 
     fn from_digits(negative: bool, whole: &[u8], fraction: &[u8], exponent: i32) -> Result<Self, DecimalError> {
@@ -110,22 +121,22 @@ impl Decimal {
             return Err(DecimalError::Range);
         }
         let mantissa = if negative { mantissa } else { mantissa.checked_neg().ok_or(DecimalError::Range)? };
-        Ok(Self { mantissa, scale: scale as u8 })
+        Ok(Self::with(mantissa, scale as u8))
     }
 
-    fn trimmed(mut self) -> Self {
-        while self.scale > 0 && self.mantissa % 10 == 0 {
-            self.mantissa /= 10;
-            self.scale -= 1;
+    fn trimmed(mut mantissa: i64, mut scale: u8) -> Self {
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
         }
-        self
+        Self::with(mantissa, scale)
     }
 
     /// Appends the number as plain digits, the form in which it is a JSON number.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let mut buffer = itoa::Buffer::new();
         let digits = buffer.format(self.mantissa.unsigned_abs()).as_bytes();
-        let scale = usize::from(self.scale);
+        let scale = usize::from(self.scale());
         if self.mantissa < 0 {
             out.push(b'-');
         }
