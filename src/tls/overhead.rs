@@ -1,7 +1,7 @@
 //! How much TLS a client may send with hardly any data in it.
 
-/// The bytes of a client's records beyond what its data account for. Empty records and changes of keys carry no data, and
-/// each change costs the derivation of a key.
+/// The bytes of a client's records beyond what its data account for. Empty records and changes of keys carry no data,
+/// and each change costs the derivation of a key.
 #[derive(Debug, Default)]
 pub struct Overhead(u16);
 
