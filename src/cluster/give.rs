@@ -284,7 +284,7 @@ mod tests {
             token: Token { term: 1 << 52, epoch: Epoch::new(u64::MAX) },
             former: Former::from_slice(&[Epoch::new(u64::MAX); 3]),
             beat: 1 << 52,
-            lease_ms: Some(3_600_000),
+            lease_ms: Some(60_000),
             state: LeaseState::Granted { to: "t".repeat(64).parse().unwrap(), last: 1 << 52 },
         };
         let shard = format!("{}.100", "f".repeat(32)).parse().unwrap();

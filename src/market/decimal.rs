@@ -14,6 +14,8 @@ pub struct Decimal {
     scale_and_one: NonZero<u8>,
 }
 
+const _: () = assert!(size_of::<Option<Decimal>>() == size_of::<Decimal>());
+
 /// Why a string is not a [`Decimal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 pub struct FailoverLimits {
     /// How old the last update of a source may be if it is to take over at once.
     pub age: Duration,
-    /// For how long the preferred source has to be healthy before the symbol comes back to it, and the primary if its
-    /// last update may be older.
+    /// For how long the preferred source has to be healthy before the symbol comes back to it, and for how long the
+    /// primary must have been healthy to be shown although its last update is older than `age`.
     pub failback_after: Duration,
 }
 

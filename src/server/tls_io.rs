@@ -23,6 +23,7 @@ pub(crate) struct TlsIo {
     plain: Vec<u8>,
     /// Sealed bytes that the socket has not taken yet: at most a record, and an alert.
     sealed: Vec<u8>,
+    /// Each request pays it back, so it needs no time of its own.
     overhead: Overhead,
     /// Our side has said its end.
     is_ending: bool,

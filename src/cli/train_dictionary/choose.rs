@@ -8,7 +8,8 @@ use crate::wire::{DICTIONARY_END, Judges};
 
 /// So many candidates are tried at a time, spread over all: that is much faster, and chooses as well.
 const TRIED: usize = 100;
-/// An event's length, in the parts that are saved of it: few are saved for each byte of a candidate at the end.
+/// Savings are counted in 2^-30 of an event's length, so that they do not round to 0 when they are divided by a
+/// candidate's bytes.
 const PART: usize = 1 << 30;
 
 /// Chooses events that together have at most so many bytes. Those that help most come last: what is near is cheap to

@@ -13,6 +13,10 @@ use crate::cluster::{
     token::Token,
 };
 use bytes::Bytes;
+use std::time::Duration;
+
+/// How long the next batch of an owner may take that has answered, once its successor has said that it has none.
+const LATE_MAX: Duration = Duration::from_millis(500);
 
 impl Follower {
     pub(super) fn take_answer(
@@ -60,18 +64,17 @@ impl Follower {
             }
             (Stage::Asking(_), Kind::End) => self.end_snapshot(head.count, head.batch, now, actions),
             (Stage::Asking(asking), _) => asking.request = Request::pause(&mut self.asks, now),
-            (Stage::Repairing(_), Kind::Batch | Kind::Opening) => self.take_missing(&message, now, book, actions),
-            (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
-            // The one before answers, and is not done yet: it says so with an end.
-            (Stage::Repairing(repairing), Kind::Gone) if self.next > repairing.from => {}
-            (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => {
-                // More is missing than was when it was asked.
-                if let Some(request) = self.ask_for_missing(now, actions)
-                    && let Stage::Repairing(repairing) = &mut self.stage
-                {
-                    (repairing.request, repairing.from) = (request, self.next);
-                }
+            (Stage::Repairing(repairing), Kind::Batch | Kind::Opening) => {
+                repairing.is_answered = true;
+                self.take_missing(&message, now, book, actions);
             }
+            (Stage::Repairing(repairing), Kind::Busy) => repairing.request = Request::pause(&mut self.asks, now),
+            // The one before answers, and is not done yet, unless it has ended by now: it says so with an end.
+            (Stage::Repairing(repairing), Kind::Gone) if repairing.is_answered => {
+                repairing.until = repairing.until.min(now.after(LATE_MAX));
+            }
+            // More is missing than was when it was asked.
+            (Stage::Repairing(repairing), Kind::End) if self.next > repairing.from => self.repair_on(now, actions),
             (Stage::Repairing(_), Kind::End | Kind::Gone) => self.ask(Cause::Gone, now, actions),
             (Stage::Repairing(_), Kind::Snapshot) | (Stage::Cold | Stage::Live | Stage::Opening, _) => {}
         }

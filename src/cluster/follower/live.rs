@@ -33,6 +33,9 @@ impl Follower {
             // What the lease says of the last batch may be here before the batch itself.
             Stage::Repairing(_) if head.kind == Kind::Batch && head.batch == self.next => {
                 self.take_missing(&message, now, book, actions);
+                if matches!(self.stage, Stage::Live) {
+                    self.freshness.applied(head.sent, now, now);
+                }
             }
             Stage::Asking(_) | Stage::Repairing(_) => self.keep(&head, bytes, now),
             Stage::Live => match head.kind {

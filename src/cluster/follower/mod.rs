@@ -37,7 +37,7 @@
 //! | Asking | too many batches wait | the oldest go | Asking |
 //! | Repairing | the next missing batch | applies it; after the last, the kept ones | Live (3) |
 //! | Repairing | end, and more is missing by now | asks for the rest | Repairing |
-//! | Repairing | gone, after some of the missing batches came: from the owner before | nothing | Repairing |
+//! | Repairing | gone, after the owner before has answered with a batch | waits 500 ms for the next one | Repairing |
 //! | Repairing | busy, no owner, no answer for 1 s | asks again after 100 to 500 ms | Repairing |
 //! | Repairing | another gone or end; no batch for 3 s; a kept one goes | asks for a snapshot | Asking |
 //! | any | answer to an ask that was given up, or of an owner before the last | nothing | |
@@ -153,6 +153,8 @@ struct Repairing {
     request: Request,
     /// The first batch that the request asked for.
     from: u64,
+    /// Whether a batch has come as an answer to it.
+    is_answered: bool,
     /// When it gives up, unless a missing batch comes.
     until: Boot,
 }
@@ -299,7 +301,17 @@ impl Follower {
     fn repair(&mut self, now: Boot, actions: &mut Vec<Action>) {
         let until = now.after(REPAIR_MAX);
         let Some(request) = self.ask_for_missing(now, actions) else { return };
-        self.enter(Stage::Repairing(Repairing { request, from: self.next, until }), Cause::Hole, actions);
+        let repairing = Repairing { request, from: self.next, is_answered: false, until };
+        self.enter(Stage::Repairing(repairing), Cause::Hole, actions);
+    }
+
+    /// Asks for the rest of the missing batches.
+    fn repair_on(&mut self, now: Boot, actions: &mut Vec<Action>) {
+        if let Some(request) = self.ask_for_missing(now, actions)
+            && let Stage::Repairing(repairing) = &mut self.stage
+        {
+            (repairing.request, repairing.from, repairing.is_answered) = (request, self.next, false);
+        }
     }
 
     fn ask_for_missing(&mut self, now: Boot, actions: &mut Vec<Action>) -> Option<Request> {
@@ -363,13 +375,7 @@ impl Follower {
             Stage::Repairing(repairing) if now >= repairing.request.due() && !repairing.request.is_pausing() => {
                 repairing.request = Request::pause(&mut self.asks, now);
             }
-            Stage::Repairing(repairing) if now >= repairing.request.due() => {
-                if let Some(request) = self.ask_for_missing(now, actions)
-                    && let Stage::Repairing(repairing) = &mut self.stage
-                {
-                    (repairing.request, repairing.from) = (request, self.next);
-                }
-            }
+            Stage::Repairing(repairing) if now >= repairing.request.due() => self.repair_on(now, actions),
             _ => {}
         }
         if self.token.is_some() && now >= self.next_probe {

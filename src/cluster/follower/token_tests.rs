@@ -121,6 +121,36 @@ fn an_owner_that_does_not_have_a_batch_does_not_cut_off_the_answer_of_the_one_be
 }
 
 #[test]
+fn an_owner_without_a_batch_is_believed_unless_the_one_before_goes_on_to_answer() {
+    // Batches that come late are no answer.
+    let mut pair = Pair::live();
+    let late = pair.trade();
+    pair.trade();
+    pair.on(Event::Last { epoch: pair.token.epoch, batch: 4 });
+    pair.hear(late);
+    pair.succeed(7, 4);
+    let first = pair.trade();
+    pair.hear(first);
+    assert_eq!(pair.state(), State::Repairing);
+    let gone = write_gone(5, &pair.sender());
+    pair.answer([gone]);
+    assert_eq!((pair.state(), pair.cause()), (State::Asking, Cause::Gone));
+
+    // The one before ends in the middle of its answer.
+    let mut pair = Pair::live();
+    let missing = [pair.trade(), pair.trade()];
+    pair.succeed(7, 4);
+    let first = pair.trade();
+    pair.hear(first);
+    let gone = write_gone(5, &pair.sender());
+    pair.answer([missing[0].clone(), gone]);
+    pair.pass(499);
+    assert_eq!(pair.state(), State::Repairing);
+    pair.pass(1);
+    assert_eq!((pair.state(), pair.cause()), (State::Asking, Cause::Timeout));
+}
+
+#[test]
 fn a_lower_token_is_fenced_wherever_the_higher_one_was_named() {
     let mut pair = Pair::live();
     let batch = pair.trade();

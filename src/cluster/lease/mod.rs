@@ -194,11 +194,13 @@ impl Lease {
         self.knowledge.former()
     }
 
-    /// Who wrote the lease, and how long it lasts there, if that differs from this node's configuration. All wait for
-    /// the longer time, so that two never own at once.
+    /// Which other node wrote the lease, and how long it lasts there, if that differs from this node's configuration. All
+    /// wait for the longer time, so that two never own at once.
     pub fn other_length(&self) -> Option<(NodeName, Duration)> {
-        let differs = |lease: &Duration| lease.as_millis() != u128::from(self.timing.take_ms());
-        self.knowledge.lease().filter(|(_, lease)| differs(lease)).cloned()
+        let differs = |(node, lease): &&(NodeName, Duration)| {
+            *node != self.node && lease.as_millis() != u128::from(self.timing.take_ms())
+        };
+        self.knowledge.lease().filter(differs).cloned()
     }
 
     /// How long the lease is still valid, zero if it is not.

@@ -18,8 +18,8 @@ pub const FORMER_MAX: usize = 3;
 /// JSON's readers agree on whole numbers up to here; a shard that changes its owner each second gets there in a
 /// hundred million years.
 const NUMBER_MAX: u64 = 1 << 53;
-/// A lease of an hour is longer than any that a configuration allows: none keeps the others waiting for longer.
-const LEASE_MS_MAX: u64 = 3_600_000;
+/// The longest lease that a configuration allows: a value that says more keeps the others waiting for so long.
+const LEASE_MS_MAX: u64 = 60_000;
 
 /// A shard's epochs before the current one, newest first, at most [`FORMER_MAX`].
 pub type Former = SmallVec<[Epoch; FORMER_MAX]>;
@@ -161,7 +161,10 @@ impl LeaseValue {
             },
             former,
             beat: in_range("beat", wire.beat, 1..NUMBER_MAX)?,
-            lease_ms: wire.lease_ms.map(|lease| in_range("lease_ms", lease, 1..LEASE_MS_MAX + 1)).transpose()?,
+            lease_ms: wire
+                .lease_ms
+                .map(|lease| in_range("lease_ms", lease.min(LEASE_MS_MAX), 1..LEASE_MS_MAX + 1))
+                .transpose()?,
             state,
         })
     }
@@ -235,7 +238,6 @@ mod tests {
             (r#""term":3"#, r#""term":9007199254740992"#, "the lease's `term` is out of range"),
             (r#""beat":9"#, r#""beat":0"#, "the lease's `beat` is out of range"),
             (r#""lease_ms":9000"#, r#""lease_ms":0"#, "the lease's `lease_ms` is out of range"),
-            (r#""lease_ms":9000"#, r#""lease_ms":3600001"#, "the lease's `lease_ms` is out of range"),
             (r#""epoch":5"#, r#""epoch":281474976710656"#, "the lease's `epoch` is out of range"),
             (r#""instance":77"#, r#""instance":281474976710656"#, "the lease's `instance` is out of range"),
             ("[4,2]", "[4,3,2,1]", "the lease's `former` is out of range"),
@@ -247,6 +249,9 @@ mod tests {
             let found = LeaseValue::from_json(good.replace(from, to).as_bytes()).unwrap_err();
             assert_eq!(found.to_string(), error);
         }
+        // A later version may allow more.
+        let long = LeaseValue::from_json(good.replace(r#""lease_ms":9000"#, r#""lease_ms":3600001"#).as_bytes());
+        assert_eq!(long.unwrap().lease_ms, Some(LEASE_MS_MAX));
         for text in [
             "",
             "{}",
