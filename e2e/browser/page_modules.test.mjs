@@ -92,6 +92,23 @@ test("a stale symbol is live again with its own next tick, even an unchanged one
   assert.deepEqual(words(), ["live", "no feed has it"]);
 });
 
+test("a pause makes no price look better than it was", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B", "C"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.take(tick("B", 5, { price: "10", state: "halted", reason: "venue_halt" }));
+  store.cut("paused");
+  const words = () => [...store.rows.values()].map((row) => standing(row).word);
+  assert.deepEqual(words(), ["paused", "halted", "waiting"], "the pause is told of live prices alone");
+  store.cut("lost");
+  assert.deepEqual(words(), ["cut", "cut", "waiting"]);
+  store.changed.clear();
+  store.cut("paused");
+  assert.deepEqual([words(), store.changed.size], [["cut", "cut", "waiting"], 0]);
+  store.take(tick("A", 6, { price: "11" }));
+  assert.equal(standing(row).word, "live");
+});
+
 test("a row that the list leaves out for a moment is not live until its own next tick", () => {
   const { store, row } = storeOf();
   store.list(["A", "B"]);

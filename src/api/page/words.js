@@ -11,7 +11,9 @@ const ABSENT = { unknown: "no feed has it", denied: "not entitled" };
 /** A row's state: as one word, which selects its style, and as the words to show. */
 export function standing(row) {
   if (row.absent !== null) return { word: row.absent, text: ABSENT[row.absent] };
-  if (row.cut !== null) return { word: row.cut === "paused" ? "paused" : "cut", text: CUT[row.cut] };
+  if (row.cut === "lost") return { word: "cut", text: CUT.lost };
+  // A price that was not live before the pause does not look better for it.
+  if (row.cut === "paused" && row.tick?.state === "live") return { word: "paused", text: CUT.paused };
   if (row.tick === null) return { word: "waiting", text: "waiting" };
   const { state, reason } = row.tick;
   if (reason === undefined || (state === "waiting" && reason === "no_data")) return { word: state, text: state };
