@@ -377,7 +377,7 @@ test("a symbol is found by its name, and shown with its name, kind, currency and
 
 test("the title is a live price, search finds what is in a name, and Backspace removes nothing", TEST, async (t) => {
   const { page, complaints } = await three(t);
-  await page.waitForFunction(() => /^AAPL \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
+  await page.waitForFunction(() => /^AAPL sim \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
   await page.fill("#search", "usdt");
   await page.waitForSelector("#found [role=option]:has-text('BTC-USDT')");
   await page.keyboard.press("Escape");

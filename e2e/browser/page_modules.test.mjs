@@ -623,6 +623,9 @@ test("the title is a live price or none", () => {
   const row = { symbol: "A", absent: null, cut: null, decimals: 2, tick: { state: "live", price: "101", prev_close: "100" } };
   assert.deepEqual([null, row, { ...row, cut: "lost" }, { ...row, tick: { ...row.tick, stale: ["trade"] } }, { ...row, tick: { ...row.tick, state: "halted" } }].map(titleOf),
     ["tickfan", "A 101.00 +1.00%", "A not connected", "A –", "A halted"]);
+  const of = (origin, fields = {}) => titleOf({ ...row, tick: { ...row.tick, origin, ...fields } });
+  assert.deepEqual([of("sim"), of("replay"), of("delayed"), of("sim", { state: "stale" })],
+    ["A sim 101.00 +1.00%", "A replayed 101.00 +1.00%", "A delayed 101.00 +1.00%", "A stale"], "no other market's price without a mark");
 });
 
 test("a low rate is counted over some seconds", () => {

@@ -25,6 +25,9 @@ export function origin(name) {
   return name === "sim" ? "simulated" : name === "replay" ? "replayed" : name;
 }
 
+/** The same where room is short. */
+export const shortOrigin = (name) => (name === "sim" ? "sim" : origin(name));
+
 /** What a symbol is, in one line: its name, kind and currency, as far as they are known. */
 export function described({ name, kind, currency }) {
   return [name, kind, currency].filter((part) => part !== undefined).join(" · ");
@@ -79,7 +82,7 @@ export function sortValue(row, column) {
   return column === "change" ? change : change / Number(from.value);
 }
 
-/** The title of the page: a live price, or none. */
+/** The title of the page: a live price, with its origin where it is not the current market's, or none. */
 export function titleOf(row) {
   if (row === null) return "tickfan";
   const { word, text } = standing(row);
@@ -87,7 +90,10 @@ export function titleOf(row) {
   if (word !== "live" || tick.price === undefined || tick.stale?.includes("trade")) return `${row.symbol} ${word === "live" ? "–" : text}`;
   const from = base(tick);
   const change = from === undefined ? "" : ` ${percent(subtract(tick.price, from.value), from.value)}`;
-  return `${row.symbol} ${grouped(tick.price, row.decimals)}${change}`;
+  // Before the price: a tab that is narrow cuts the end off.
+  // Before the price: a narrow tab cuts the end off.
+  const mark = tick.origin === undefined ? "" : ` ${shortOrigin(tick.origin)}`;
+  return `${row.symbol}${mark} ${grouped(tick.price, row.decimals)}${change}`;
 }
 
 const two = (number) => String(number).padStart(2, "0");
