@@ -12,6 +12,7 @@ import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/pa
 import { Store } from "../../src/api/page/store.js";
 import { Ticks } from "../../src/api/page/ticks.js";
 import { age, base, described, latenessOfAll, standing, titleOf } from "../../src/api/page/words.js";
+import { dragRows } from "../../src/api/page/view/drag.js";
 import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
 
 test("lateness is told of all prices, or of some", () => {
@@ -681,4 +682,32 @@ test("an expensive frame is followed by a rest, in which nothing is drawn; a che
   frame.ask();
   t.mock.timers.tick(200);
   assert.equal(asked.length, 1, "but not for ever");
+});
+
+test("a drag gives another order once it has ended; a click on a grip and a cancelled drag give none", (t) => {
+  const window = {};
+  globalThis.addEventListener = (name, listen) => { window[name] = listen; };
+  t.after(() => { delete globalThis.addEventListener; });
+  const rows = ["A", "B"].map((symbol) => ({ dataset: { symbol } }));
+  const on = {};
+  const body = { rows, addEventListener: (name, listen) => { on[name] = listen; } };
+  const seen = [];
+  dragRows(body, { settle: (symbols) => seen.push(symbols.join("")), restore: () => seen.push("restored") });
+  const grip = { matches: () => true, setPointerCapture() {}, closest: () => rows[0] };
+  const take = () => on.pointerdown({ target: grip, button: 0, preventDefault() {} });
+  take();
+  assert.equal(rows[0].dataset.dragged, "");
+  on.pointerup();
+  assert.deepEqual([seen, rows[0].dataset.dragged], [[], undefined], "a click");
+  take();
+  rows.reverse();
+  on.pointerup();
+  assert.deepEqual(seen, ["BA"]);
+  for (const cancel of [() => on.pointercancel(), () => window.keydown({ key: "Escape" })]) {
+    take();
+    rows.reverse();
+    cancel();
+    on.pointerup();
+  }
+  assert.deepEqual(seen, ["BA", "restored", "restored"]);
 });

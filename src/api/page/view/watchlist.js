@@ -41,7 +41,7 @@ export class Watchlist {
     this.#body.addEventListener("focusin", ({ target }) => {
       if (target.matches("button.symbol")) this.#hold(target.closest("tr").dataset.symbol);
     });
-    dragRows(this.#body, (symbols) => on.order(symbols));
+    dragRows(this.#body, { settle: (symbols) => on.order(symbols), restore: () => this.list([...this.#views.keys()]) });
     this.#headings.addEventListener("click", ({ target }) => {
       const column = target.closest("button")?.parentElement.dataset.column;
       if (column !== undefined) on.sort(column);
@@ -175,8 +175,7 @@ export class Watchlist {
     } else if (to === undefined) {
       return;
     } else if (symbols[to] !== undefined && event.altKey) {
-      symbols.splice(to, 0, symbols.splice(place, 1)[0]);
-      this.#on.order(symbols);
+      if (to !== place) this.#on.order(symbols.toSpliced(place, 1).toSpliced(to, 0, symbol));
       this.focus(symbol);
     } else if (symbols[to] !== undefined) {
       this.focus(symbols[to]);
