@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Absent } from "../../src/api/page/absent.js";
 import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
 import { Clock } from "../../src/api/page/clock.js";
 import { Facts } from "../../src/api/page/facts.js";
@@ -710,4 +711,17 @@ test("a drag gives another order once it has ended; a click on a grip and a canc
     on.pointerup();
   }
   assert.deepEqual(seen, ["BA", "restored", "restored"]);
+});
+
+test("what a stream does not carry is told once, and again where it differs or something else was told", () => {
+  const absent = new Absent();
+  const told = (unknown, denied, isSignedOff = false) => absent.tell({ unknown, denied }, isSignedOff);
+  assert.equal(told([]), undefined, "nothing is missing yet");
+  assert.equal(told(["A", "B"], ["C"]), "No feed has A, B. Your subscription does not include C.");
+  assert.equal(told(["A", "B"], ["C"]), undefined, "an Undo that came since then stays");
+  assert.equal(told(["A", "B"], ["C"], true), "No feed has A, B. Sign on to see C.");
+  assert.equal(told(["A"]), "No feed has A.");
+  assert.deepEqual([told([]), told([], [])], ["", undefined]);
+  absent.forget();
+  assert.deepEqual([told([]), told([])], ["", undefined], "what else was told of the stream is over");
 });

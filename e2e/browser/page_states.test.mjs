@@ -230,6 +230,19 @@ test("a wrong request ends and says why; another list starts over", TEST, async 
   await pill(page, "live");
 });
 
+test("what is told again of a symbol that no feed has does not take an Undo away", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "NOPE", "MSFT"]);
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
+  await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
+  await row(page, "MSFT").locator(".drop").click();
+  await page.waitForSelector("#notice:has-text('Removed MSFT.')");
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e2", ["NOPE"]));
+  stream.tick(tickOf("AAPL", 1, QUOTE));
+  await says(page, "AAPL", "last", "182.34");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await listed(page, ["AAPL", "NOPE", "MSFT"]);
+});
+
 test("a restarted gateway counts from the start", TEST, async (t) => {
   const { page, stream, gateway } = await follow(t, ["AAPL"]);
   const streams = countStreams(page);

@@ -1,5 +1,6 @@
 // Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
 
+import { Absent } from "./absent.js";
 import { load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Facts } from "./facts.js";
@@ -34,6 +35,7 @@ const meter = new Meter();
 const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
+const absent = new Absent();
 const offer = new Offer(linked);
 const facts = new Facts(takeFacts);
 const past = new Past({ wants: wantsPast, take: takePast });
@@ -69,20 +71,25 @@ function symbols(event) {
 }
 
 /** Says what the stream does not carry, and why. Without `until` the client has not signed on. */
-function tellAbsent({ unknown, denied = [], until }) {
-  const texts = [];
+function tellAbsent(event) {
+  const { unknown, denied = [], until } = event;
   isSignedOff = denied.length > 0 && until === undefined;
-  if (unknown.length > 0) texts.push(`No feed has ${unknown.join(", ")}.`);
-  if (denied.length > 0) texts.push(`${isSignedOff ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
-  if (texts.length > 0) status.notify("stream", texts.join(" "));
-  else status.dismiss("stream");
+  const text = absent.tell(event, isSignedOff);
+  if (text === "") status.dismiss("stream");
+  else if (text !== undefined) status.notify("stream", text);
   dropMistyped(unknown);
   frame.ask();
 }
 
+/** Says something else of the stream than what it does not carry. */
+function tellOfStream(text, action) {
+  absent.forget();
+  status.notify("stream", text, action);
+}
+
 /** A change of the list waits. That it came too soon after others passes by itself. */
 function waits({ kind, detail }) {
-  if (detail && kind !== "too-many-changes") status.notify("stream", `The list has not changed yet. ${detail}`);
+  if (detail && kind !== "too-many-changes") tellOfStream(`The list has not changed yet. ${detail}`);
 }
 
 function tick(taken) {
@@ -106,12 +113,12 @@ function linked(next) {
   link = next;
   if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
   if (next.name === "ended") {
-    status.notify("stream", next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
+    tellOfStream(next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
     if (next.absent !== undefined) store.missAll(next.absent);
     if (next.absent === "unknown") dropMistyped(listed());
   }
   if (next.name === "signed-out") {
-    status.notify("stream", "This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
+    tellOfStream("This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
   }
   // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
   if (next.name !== name) announcer.link({
