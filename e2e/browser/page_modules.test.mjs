@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Absent } from "../../src/api/page/absent.js";
+import { Absent, Tried } from "../../src/api/page/absent.js";
 import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
 import { Clock } from "../../src/api/page/clock.js";
 import { Facts } from "../../src/api/page/facts.js";
@@ -724,4 +724,12 @@ test("what a stream does not carry is told once, and again where it differs or s
   assert.deepEqual([told([]), told([], [])], ["", undefined]);
   absent.forget();
   assert.deepEqual([told([]), told([])], ["", undefined], "what else was told of the stream is over");
+});
+
+test("a mistyped symbol goes when the stream tells of it, also where events of earlier lists come first", () => {
+  const tried = new Tried();
+  for (const symbol of ["KO", "NOPE", "PAID"]) tried.add(symbol);
+  assert.deepEqual(tried.settle({ symbols: ["A"], unknown: ["OLD"] }), [], "this list is an earlier one");
+  assert.deepEqual(tried.settle({ symbols: ["A", "KO"], unknown: ["NOPE", "OLD"], denied: ["PAID"] }), ["NOPE"]);
+  assert.deepEqual(tried.settle({ unknown: ["KO", "NOPE", "PAID"] }), [], "what was there once was not mistyped");
 });

@@ -243,6 +243,17 @@ test("what is told again of a symbol that no feed has does not take an Undo away
   await listed(page, ["AAPL", "NOPE", "MSFT"]);
 });
 
+test("a mistyped symbol goes, though the stream tells of an earlier list first", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
+  await page.fill("#search", "NOPE");
+  await page.keyboard.press("Enter");
+  await listed(page, ["AAPL", "MSFT", "NOPE"]);
+  stream.event("symbols", { symbols: ["AAPL", "MSFT"], unknown: [] });
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
+  await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
+  await listed(page, ["AAPL", "MSFT"]);
+});
+
 test("a restarted gateway counts from the start", TEST, async (t) => {
   const { page, stream, gateway } = await follow(t, ["AAPL"]);
   const streams = countStreams(page);

@@ -1,4 +1,4 @@
-// What the stream does not carry: the words for it, told once.
+// What the stream does not carry: the words for it, told once, and what of it was mistyped.
 
 export class Absent {
   #told = "";
@@ -20,5 +20,21 @@ export class Absent {
   /** Something else was told of the stream: what it lacks is to be told again. */
   forget() {
     this.#told = null;
+  }
+}
+
+/** Symbols that the person has added and the stream has not told of yet. */
+export class Tried {
+  #symbols = new Set();
+
+  add(symbol) {
+    this.#symbols.add(symbol);
+  }
+
+  /** Which of them no feed has, by the lists of an event. What is in none of them was added later: another event tells of it. */
+  settle({ symbols = [], unknown, denied = [] }) {
+    const wrong = unknown.filter((symbol) => this.#symbols.delete(symbol));
+    for (const symbol of [...symbols, ...denied]) this.#symbols.delete(symbol);
+    return wrong;
   }
 }

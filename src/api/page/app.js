@@ -1,6 +1,6 @@
 // Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
 
-import { Absent } from "./absent.js";
+import { Absent, Tried } from "./absent.js";
 import { load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Facts } from "./facts.js";
@@ -36,6 +36,7 @@ const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
 const absent = new Absent();
+const tried = new Tried();
 const offer = new Offer(linked);
 const facts = new Facts(takeFacts);
 const past = new Past({ wants: wantsPast, take: takePast });
@@ -45,8 +46,6 @@ let link = { name: "connecting" };
 let paused = null;
 /** Whether the stream lacks symbols that the person may see once signed on. */
 let isSignedOff = false;
-/** Symbols that the person has added and the stream has not told of yet. */
-const tried = new Set();
 /** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
 let begun = 0;
 let secondDue = true;
@@ -72,12 +71,12 @@ function symbols(event) {
 
 /** Says what the stream does not carry, and why. Without `until` the client has not signed on. */
 function tellAbsent(event) {
-  const { unknown, denied = [], until } = event;
+  const { denied = [], until } = event;
   isSignedOff = denied.length > 0 && until === undefined;
   const text = absent.tell(event, isSignedOff);
   if (text === "") status.dismiss("stream");
   else if (text !== undefined) status.notify("stream", text);
-  dropMistyped(unknown);
+  dropMistyped(event);
   frame.ask();
 }
 
@@ -115,7 +114,7 @@ function linked(next) {
   if (next.name === "ended") {
     tellOfStream(next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
     if (next.absent !== undefined) store.missAll(next.absent);
-    if (next.absent === "unknown") dropMistyped(listed());
+    if (next.absent === "unknown") dropMistyped({ unknown: listed() });
   }
   if (next.name === "signed-out") {
     tellOfStream("This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
@@ -264,9 +263,8 @@ function add(text) {
 }
 
 /** What the person has just added goes again if no feed has it: most often it was mistyped. */
-function dropMistyped(unknown) {
-  const wrong = unknown.filter((symbol) => tried.delete(symbol) && store.rows.has(symbol));
-  tried.clear();
+function dropMistyped(lists) {
+  const wrong = tried.settle(lists).filter((symbol) => store.rows.has(symbol));
   if (wrong.length === 0) return;
   status.notify("list", `No feed has ${wrong.join(", ")}.`);
   choose(listed().filter((symbol) => !wrong.includes(symbol)));
