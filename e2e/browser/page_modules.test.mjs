@@ -733,3 +733,19 @@ test("a mistyped symbol goes when the stream tells of it, also where events of e
   assert.deepEqual(tried.settle({ symbols: ["A", "KO"], unknown: ["NOPE", "OLD"], denied: ["PAID"] }), ["NOPE"]);
   assert.deepEqual(tried.settle({ unknown: ["KO", "NOPE", "PAID"] }), [], "what was there once was not mistyped");
 });
+
+test("an element that is moved keeps the focus, and nothing scrolls", async (t) => {
+  const seen = [];
+  const inner = { focus: (options) => seen.push(options) };
+  const stand = { document: { createElement: () => ({ append() {} }), activeElement: inner }, matchMedia: () => ({ matches: false }) };
+  Object.assign(globalThis, stand);
+  t.after(() => { for (const name of Object.keys(stand)) delete globalThis[name]; });
+  const { keepingFocus } = await import("../../src/api/page/view/dom.js");
+  const parent = { contains: (element) => element === inner };
+  keepingFocus(parent, () => {});
+  assert.deepEqual(seen, [], "it has it still");
+  keepingFocus(parent, () => { document.activeElement = null; });
+  assert.deepEqual(seen, [{ preventScroll: true }]);
+  keepingFocus(parent, () => { document.activeElement = inner; });
+  assert.equal(seen.length, 1, "the focus was elsewhere");
+});

@@ -254,6 +254,20 @@ test("a mistyped symbol goes, though the stream tells of an earlier list first",
   await listed(page, ["AAPL", "MSFT"]);
 });
 
+test("a row that a sort moves keeps the focus", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "MSFT", "KO"]);
+  for (const [place, symbol] of ["AAPL", "MSFT", "KO"].entries()) stream.tick(tickOf(symbol, 1, { ...QUOTE, price: 30 - place }));
+  await says(page, "KO", "last", "28.00");
+  await page.click("#watchlist th[data-column=last] button");
+  await listed(page, ["AAPL", "MSFT", "KO"]);
+  for (const [place, order] of [["KO", "AAPL", "MSFT"], ["AAPL", "KO", "MSFT"]].entries()) {
+    await row(page, "KO").locator("button.symbol").focus();
+    stream.tick(tickOf(place === 0 ? "KO" : "AAPL", 2, { ...QUOTE, price: 40 + place }));
+    await listed(page, order);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "KO");
+  }
+});
+
 test("a restarted gateway counts from the start", TEST, async (t) => {
   const { page, stream, gateway } = await follow(t, ["AAPL"]);
   const streams = countStreams(page);

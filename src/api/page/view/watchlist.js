@@ -2,7 +2,7 @@
 
 import { DECIMALS_MIN } from "../store.js";
 import { standing } from "../words.js";
-import { Text, mark } from "./dom.js";
+import { Text, keepingFocus, mark } from "./dom.js";
 import { dragRows } from "./drag.js";
 import { PAD_MAX, RowView } from "./row.js";
 
@@ -70,11 +70,13 @@ export class Watchlist {
       this.#inWindow.unobserve(view.line);
       view.line.remove();
     }
-    let place = this.#body.firstElementChild;
-    for (const { line } of this.#views.values()) {
-      if (line === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(line, place);
-    }
+    keepingFocus(this.#body, () => {
+      let place = this.#body.firstElementChild;
+      for (const { line } of this.#views.values()) {
+        if (line === place) place = place.nextElementSibling;
+        else this.#body.insertBefore(line, place);
+      }
+    });
     this.#empty.hidden = symbols.length > 0;
     // Exactly one row is a tab stop.
     const held = [...this.#views.values()].some(({ button }) => button.tabIndex === 0);
