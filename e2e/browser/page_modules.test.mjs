@@ -1,6 +1,7 @@
 // The page's own modules that need no browser: numbers, the store, choices.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Absent, Tried } from "../../src/api/page/absent.js";
 import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
@@ -748,4 +749,9 @@ test("an element that is moved keeps the focus, and nothing scrolls", async (t) 
   assert.deepEqual(seen, [{ preventScroll: true }]);
   keepingFocus(parent, () => { document.activeElement = inner; });
   assert.equal(seen.length, 1, "the focus was elsewhere");
+});
+
+test("notices come up in a region that is there from the start, so that screen readers read them", () => {
+  const html = readFileSync(new URL("../../src/api/page/index.html", import.meta.url), "utf8");
+  assert.match(html, /<div role="status"><div id="notice" hidden>/);
 });

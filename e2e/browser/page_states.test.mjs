@@ -221,6 +221,8 @@ test("a wrong request ends and says why; another list starts over", TEST, async 
   const { page } = await openIn(t, browser, `${gateway.url}/?symbols=A,B,C,D`);
   await pill(page, "ended");
   assert.equal((await page.textContent("#notice-text")).trim(), "at most 3 symbols on a stream");
+  assert.equal(await page.locator("[role=status]:has(#notice-text)").count(), 1, "a screen reader reads it");
+  assert.match(await page.textContent("#announcer"), /Connection ended$/, "and does so once");
   gateway.refuse(null);
   await row(page, "D").locator(".drop").click();
   await listed(page, ["A", "B", "C"]);

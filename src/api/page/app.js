@@ -119,10 +119,11 @@ function linked(next) {
   if (next.name === "signed-out") {
     tellOfStream("This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
   }
-  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
+  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds. Why the
+  // connection has ended the notice says, which is read as well.
   if (next.name !== name) announcer.link({
     live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
-    ended: `Connection ended: ${next.why}`, paused: "Paused", "signed-out": "Sign-on needed",
+    ended: "Connection ended", paused: "Paused", "signed-out": "Sign-on needed",
   }[next.name]);
   secondDue = true;
   frame.ask();
