@@ -290,6 +290,9 @@ test("in dark and in light, nothing serious keeps a person out", TEST, async (t)
     await page.click("#pause");
     await pill(page, "paused");
     await axe("paused");
+    await page.locator("#watchlist .drop").first().click();
+    await page.waitForSelector("[role=status] #notice:has-text('Undo')");
+    await axe("a notice");
     grounds[colorScheme] = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   }
   const brightness = (colour) => Math.max(...colour.match(/\d+/g).map(Number));

@@ -319,6 +319,9 @@ test("rows are sorted by a heading, columns are chosen, and lists are kept, unti
   await page.click("#watchlist th[data-column=last] button");
   const prices = (await texts(page, "#watchlist td.last")).map((text) => Number(text.replaceAll(",", "")));
   assert.deepEqual(prices, prices.toSorted((a, b) => b - a));
+  await row(page, "KO").locator(".grip").click();
+  await row(page, (await order())[0]).locator("button.symbol").press("Alt+Home");
+  assert.equal(await page.getAttribute("#watchlist th[data-column=last]", "aria-sort"), "descending", "no row has moved");
   assert.equal(symbolsInAddress(page), "AAPL,MSFT,KO", "the person's own order is kept");
 
   await page.click("#look");
@@ -377,7 +380,7 @@ test("a symbol is found by its name, and shown with its name, kind, currency and
 
 test("the title is a live price, search finds what is in a name, and Backspace removes nothing", TEST, async (t) => {
   const { page, complaints } = await three(t);
-  await page.waitForFunction(() => /^AAPL \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
+  await page.waitForFunction(() => /^AAPL sim \d+\.\d\d [+−]?\d\.\d\d%$/.test(document.title));
   await page.fill("#search", "usdt");
   await page.waitForSelector("#found [role=option]:has-text('BTC-USDT')");
   await page.keyboard.press("Escape");

@@ -1,7 +1,9 @@
 // The page's own modules that need no browser: numbers, the store, choices.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { Absent, Tried } from "../../src/api/page/absent.js";
 import { keptWith, queryOf, readChoices, symbolsOf } from "../../src/api/page/choices.js";
 import { Clock } from "../../src/api/page/clock.js";
 import { Facts } from "../../src/api/page/facts.js";
@@ -12,6 +14,7 @@ import { CHART_SECONDS, LINE_SECONDS, Past, lineOf } from "../../src/api/page/pa
 import { Store } from "../../src/api/page/store.js";
 import { Ticks } from "../../src/api/page/ticks.js";
 import { age, base, described, latenessOfAll, standing, titleOf } from "../../src/api/page/words.js";
+import { dragRows } from "../../src/api/page/view/drag.js";
 import { LISTS_MAX, nextSort, readLooks, sorted, withList } from "../../src/api/page/looks.js";
 
 test("lateness is told of all prices, or of some", () => {
@@ -90,6 +93,23 @@ test("a stale symbol is live again with its own next tick, even an unchanged one
   assert.equal(row.moves, 0);
   store.hello(hello("e1", ["B"]));
   assert.deepEqual(words(), ["live", "no feed has it"]);
+});
+
+test("a pause makes no price look better than it was", () => {
+  const { store, row } = storeOf();
+  store.list(["A", "B", "C"]);
+  store.take(tick("A", 5, { price: "10" }));
+  store.take(tick("B", 5, { price: "10", state: "halted", reason: "venue_halt" }));
+  store.cut("paused");
+  const words = () => [...store.rows.values()].map((row) => standing(row).word);
+  assert.deepEqual(words(), ["paused", "halted", "waiting"], "the pause is told of live prices alone");
+  store.cut("lost");
+  assert.deepEqual(words(), ["cut", "cut", "waiting"]);
+  store.changed.clear();
+  store.cut("paused");
+  assert.deepEqual([words(), store.changed.size], [["cut", "cut", "waiting"], 0]);
+  store.take(tick("A", 6, { price: "11" }));
+  assert.equal(standing(row).word, "live");
 });
 
 test("a row that the list leaves out for a moment is not live until its own next tick", () => {
@@ -606,6 +626,9 @@ test("the title is a live price or none", () => {
   const row = { symbol: "A", absent: null, cut: null, decimals: 2, tick: { state: "live", price: "101", prev_close: "100" } };
   assert.deepEqual([null, row, { ...row, cut: "lost" }, { ...row, tick: { ...row.tick, stale: ["trade"] } }, { ...row, tick: { ...row.tick, state: "halted" } }].map(titleOf),
     ["tickfan", "A 101.00 +1.00%", "A not connected", "A –", "A halted"]);
+  const of = (origin, fields = {}) => titleOf({ ...row, tick: { ...row.tick, origin, ...fields } });
+  assert.deepEqual([of("sim"), of("replay"), of("delayed"), of("sim", { state: "stale" })],
+    ["A sim 101.00 +1.00%", "A replayed 101.00 +1.00%", "A delayed 101.00 +1.00%", "A stale"], "no other market's price without a mark");
 });
 
 test("a low rate is counted over some seconds", () => {
@@ -661,4 +684,74 @@ test("an expensive frame is followed by a rest, in which nothing is drawn; a che
   frame.ask();
   t.mock.timers.tick(200);
   assert.equal(asked.length, 1, "but not for ever");
+});
+
+test("a drag gives another order once it has ended; a click on a grip and a cancelled drag give none", (t) => {
+  const window = {};
+  globalThis.addEventListener = (name, listen) => { window[name] = listen; };
+  t.after(() => { delete globalThis.addEventListener; });
+  const rows = ["A", "B"].map((symbol) => ({ dataset: { symbol } }));
+  const on = {};
+  const body = { rows, addEventListener: (name, listen) => { on[name] = listen; } };
+  const seen = [];
+  dragRows(body, { settle: (symbols) => seen.push(symbols.join("")), restore: () => seen.push("restored") });
+  const grip = { matches: () => true, setPointerCapture() {}, closest: () => rows[0] };
+  const take = () => on.pointerdown({ target: grip, button: 0, preventDefault() {} });
+  take();
+  assert.equal(rows[0].dataset.dragged, "");
+  on.pointerup();
+  assert.deepEqual([seen, rows[0].dataset.dragged], [[], undefined], "a click");
+  take();
+  rows.reverse();
+  on.pointerup();
+  assert.deepEqual(seen, ["BA"]);
+  for (const cancel of [() => on.pointercancel(), () => window.keydown({ key: "Escape" })]) {
+    take();
+    rows.reverse();
+    cancel();
+    on.pointerup();
+  }
+  assert.deepEqual(seen, ["BA", "restored", "restored"]);
+});
+
+test("what a stream does not carry is told once, and again where it differs or something else was told", () => {
+  const absent = new Absent();
+  const told = (unknown, denied, isSignedOff = false) => absent.tell({ unknown, denied }, isSignedOff);
+  assert.equal(told([]), undefined, "nothing is missing yet");
+  assert.equal(told(["A", "B"], ["C"]), "No feed has A, B. Your subscription does not include C.");
+  assert.equal(told(["A", "B"], ["C"]), undefined, "an Undo that came since then stays");
+  assert.equal(told(["A", "B"], ["C"], true), "No feed has A, B. Sign on to see C.");
+  assert.equal(told(["A"]), "No feed has A.");
+  assert.deepEqual([told([]), told([], [])], ["", undefined]);
+  absent.forget();
+  assert.deepEqual([told([]), told([])], ["", undefined], "what else was told of the stream is over");
+});
+
+test("a mistyped symbol goes when the stream tells of it, also where events of earlier lists come first", () => {
+  const tried = new Tried();
+  for (const symbol of ["KO", "NOPE", "PAID"]) tried.add(symbol);
+  assert.deepEqual(tried.settle({ symbols: ["A"], unknown: ["OLD"] }), [], "this list is an earlier one");
+  assert.deepEqual(tried.settle({ symbols: ["A", "KO"], unknown: ["NOPE", "OLD"], denied: ["PAID"] }), ["NOPE"]);
+  assert.deepEqual(tried.settle({ unknown: ["KO", "NOPE", "PAID"] }), [], "what was there once was not mistyped");
+});
+
+test("an element that is moved keeps the focus, and nothing scrolls", async (t) => {
+  const seen = [];
+  const inner = { focus: (options) => seen.push(options) };
+  const stand = { document: { createElement: () => ({ append() {} }), activeElement: inner }, matchMedia: () => ({ matches: false }) };
+  Object.assign(globalThis, stand);
+  t.after(() => { for (const name of Object.keys(stand)) delete globalThis[name]; });
+  const { keepingFocus } = await import("../../src/api/page/view/dom.js");
+  const parent = { contains: (element) => element === inner };
+  keepingFocus(parent, () => {});
+  assert.deepEqual(seen, [], "it has it still");
+  keepingFocus(parent, () => { document.activeElement = null; });
+  assert.deepEqual(seen, [{ preventScroll: true }]);
+  keepingFocus(parent, () => { document.activeElement = inner; });
+  assert.equal(seen.length, 1, "the focus was elsewhere");
+});
+
+test("notices come up in a region that is there from the start, so that screen readers read them", () => {
+  const html = readFileSync(new URL("../../src/api/page/index.html", import.meta.url), "utf8");
+  assert.match(html, /<div role="status"><div id="notice" hidden>/);
 });

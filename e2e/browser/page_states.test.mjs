@@ -221,6 +221,8 @@ test("a wrong request ends and says why; another list starts over", TEST, async 
   const { page } = await openIn(t, browser, `${gateway.url}/?symbols=A,B,C,D`);
   await pill(page, "ended");
   assert.equal((await page.textContent("#notice-text")).trim(), "at most 3 symbols on a stream");
+  assert.equal(await page.locator("[role=status]:has(#notice-text)").count(), 1, "a screen reader reads it");
+  assert.match(await page.textContent("#announcer"), /Connection ended$/, "and does so once");
   gateway.refuse(null);
   await row(page, "D").locator(".drop").click();
   await listed(page, ["A", "B", "C"]);
@@ -228,6 +230,44 @@ test("a wrong request ends and says why; another list starts over", TEST, async 
   assert.deepEqual(stream.asked, ["A", "B", "C"]);
   stream.event("hello", helloOf(["A", "B", "C"]));
   await pill(page, "live");
+});
+
+test("what is told again of a symbol that no feed has does not take an Undo away", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "NOPE", "MSFT"]);
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
+  await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
+  await row(page, "MSFT").locator(".drop").click();
+  await page.waitForSelector("#notice:has-text('Removed MSFT.')");
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e2", ["NOPE"]));
+  stream.tick(tickOf("AAPL", 1, QUOTE));
+  await says(page, "AAPL", "last", "182.34");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await listed(page, ["AAPL", "NOPE", "MSFT"]);
+});
+
+test("a mistyped symbol goes, though the stream tells of an earlier list first", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
+  await page.fill("#search", "NOPE");
+  await page.keyboard.press("Enter");
+  await listed(page, ["AAPL", "MSFT", "NOPE"]);
+  stream.event("symbols", { symbols: ["AAPL", "MSFT"], unknown: [] });
+  stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
+  await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
+  await listed(page, ["AAPL", "MSFT"]);
+});
+
+test("a row that a sort moves keeps the focus", TEST, async (t) => {
+  const { page, stream } = await follow(t, ["AAPL", "MSFT", "KO"]);
+  for (const [place, symbol] of ["AAPL", "MSFT", "KO"].entries()) stream.tick(tickOf(symbol, 1, { ...QUOTE, price: 30 - place }));
+  await says(page, "KO", "last", "28.00");
+  await page.click("#watchlist th[data-column=last] button");
+  await listed(page, ["AAPL", "MSFT", "KO"]);
+  for (const [place, order] of [["KO", "AAPL", "MSFT"], ["AAPL", "KO", "MSFT"]].entries()) {
+    await row(page, "KO").locator("button.symbol").focus();
+    stream.tick(tickOf(place === 0 ? "KO" : "AAPL", 2, { ...QUOTE, price: 40 + place }));
+    await listed(page, order);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "KO");
+  }
 });
 
 test("a restarted gateway counts from the start", TEST, async (t) => {

@@ -1,5 +1,6 @@
 // Ties the page together: choices, stream, store and views. State that more than one of them needs lives here.
 
+import { Absent, Tried } from "./absent.js";
 import { load, save, symbolsOf } from "./choices.js";
 import { Clock } from "./clock.js";
 import { Facts } from "./facts.js";
@@ -34,6 +35,8 @@ const meter = new Meter();
 const store = new Store();
 const announcer = new Announcer();
 const status = new Status();
+const absent = new Absent();
+const tried = new Tried();
 const offer = new Offer(linked);
 const facts = new Facts(takeFacts);
 const past = new Past({ wants: wantsPast, take: takePast });
@@ -43,8 +46,6 @@ let link = { name: "connecting" };
 let paused = null;
 /** Whether the stream lacks symbols that the person may see once signed on. */
 let isSignedOff = false;
-/** Symbols that the person has added and the stream has not told of yet. */
-const tried = new Set();
 /** When the stream began, by the gateway's clock, in µs. Ticks that the gateway received earlier do not measure the delivery. */
 let begun = 0;
 let secondDue = true;
@@ -69,20 +70,25 @@ function symbols(event) {
 }
 
 /** Says what the stream does not carry, and why. Without `until` the client has not signed on. */
-function tellAbsent({ unknown, denied = [], until }) {
-  const texts = [];
+function tellAbsent(event) {
+  const { denied = [], until } = event;
   isSignedOff = denied.length > 0 && until === undefined;
-  if (unknown.length > 0) texts.push(`No feed has ${unknown.join(", ")}.`);
-  if (denied.length > 0) texts.push(`${isSignedOff ? "Sign on to see" : "Your subscription does not include"} ${denied.join(", ")}.`);
-  if (texts.length > 0) status.notify("stream", texts.join(" "));
-  else status.dismiss("stream");
-  dropMistyped(unknown);
+  const text = absent.tell(event, isSignedOff);
+  if (text === "") status.dismiss("stream");
+  else if (text !== undefined) status.notify("stream", text);
+  dropMistyped(event);
   frame.ask();
+}
+
+/** Says something else of the stream than what it does not carry. */
+function tellOfStream(text, action) {
+  absent.forget();
+  status.notify("stream", text, action);
 }
 
 /** A change of the list waits. That it came too soon after others passes by itself. */
 function waits({ kind, detail }) {
-  if (detail && kind !== "too-many-changes") status.notify("stream", `The list has not changed yet. ${detail}`);
+  if (detail && kind !== "too-many-changes") tellOfStream(`The list has not changed yet. ${detail}`);
 }
 
 function tick(taken) {
@@ -106,17 +112,18 @@ function linked(next) {
   link = next;
   if (next.name !== "live") store.cut(next.name === "paused" ? "paused" : "lost");
   if (next.name === "ended") {
-    status.notify("stream", next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
+    tellOfStream(next.absent === "denied" ? "You may not see any of these symbols. Sign on, or add others." : next.why);
     if (next.absent !== undefined) store.missAll(next.absent);
-    if (next.absent === "unknown") dropMistyped(listed());
+    if (next.absent === "unknown") dropMistyped({ unknown: listed() });
   }
   if (next.name === "signed-out") {
-    status.notify("stream", "This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
+    tellOfStream("This gateway shows prices to clients that have signed on. Sign on at the site that sent you here, then come back.", retryButton());
   }
-  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds.
+  // A repeated wait is shown on the pill but not announced: a screen reader would read it every few seconds. Why the
+  // connection has ended the notice says, which is read as well.
   if (next.name !== name) announcer.link({
     live: "Connected", connecting: "Connecting", idle: "No symbols", reconnecting: "Connection lost, reconnecting", stale: "Connection silent",
-    ended: `Connection ended: ${next.why}`, paused: "Paused", "signed-out": "Sign-on needed",
+    ended: "Connection ended", paused: "Paused", "signed-out": "Sign-on needed",
   }[next.name]);
   secondDue = true;
   frame.ask();
@@ -257,9 +264,8 @@ function add(text) {
 }
 
 /** What the person has just added goes again if no feed has it: most often it was mistyped. */
-function dropMistyped(unknown) {
-  const wrong = unknown.filter((symbol) => tried.delete(symbol) && store.rows.has(symbol));
-  tried.clear();
+function dropMistyped(lists) {
+  const wrong = tried.settle(lists).filter((symbol) => store.rows.has(symbol));
   if (wrong.length === 0) return;
   status.notify("list", `No feed has ${wrong.join(", ")}.`);
   choose(listed().filter((symbol) => !wrong.includes(symbol)));

@@ -80,7 +80,8 @@ export class Store {
   }
 
   #cut(row, reason) {
-    if (row.tick === null || row.cut === reason) return;
+    // What is not connected stays so, also on a page that is then paused.
+    if (row.tick === null || row.cut === reason || row.cut === "lost") return;
     if (row.cut === null) row.history?.interrupt();
     row.cut = reason;
     this.changed.add(row);

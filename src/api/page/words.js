@@ -11,7 +11,9 @@ const ABSENT = { unknown: "no feed has it", denied: "not entitled" };
 /** A row's state: as one word, which selects its style, and as the words to show. */
 export function standing(row) {
   if (row.absent !== null) return { word: row.absent, text: ABSENT[row.absent] };
-  if (row.cut !== null) return { word: row.cut === "paused" ? "paused" : "cut", text: CUT[row.cut] };
+  if (row.cut === "lost") return { word: "cut", text: CUT.lost };
+  // A price that was not live before the pause does not look better for it.
+  if (row.cut === "paused" && row.tick?.state === "live") return { word: "paused", text: CUT.paused };
   if (row.tick === null) return { word: "waiting", text: "waiting" };
   const { state, reason } = row.tick;
   if (reason === undefined || (state === "waiting" && reason === "no_data")) return { word: state, text: state };
@@ -22,6 +24,9 @@ export function standing(row) {
 export function origin(name) {
   return name === "sim" ? "simulated" : name === "replay" ? "replayed" : name;
 }
+
+/** The same where room is short. */
+export const shortOrigin = (name) => (name === "sim" ? "sim" : origin(name));
 
 /** What a symbol is, in one line: its name, kind and currency, as far as they are known. */
 export function described({ name, kind, currency }) {
@@ -77,7 +82,7 @@ export function sortValue(row, column) {
   return column === "change" ? change : change / Number(from.value);
 }
 
-/** The title of the page: a live price, or none. */
+/** The title of the page: a live price, with its origin where it is not the current market's, or none. */
 export function titleOf(row) {
   if (row === null) return "tickfan";
   const { word, text } = standing(row);
@@ -85,7 +90,10 @@ export function titleOf(row) {
   if (word !== "live" || tick.price === undefined || tick.stale?.includes("trade")) return `${row.symbol} ${word === "live" ? "–" : text}`;
   const from = base(tick);
   const change = from === undefined ? "" : ` ${percent(subtract(tick.price, from.value), from.value)}`;
-  return `${row.symbol} ${grouped(tick.price, row.decimals)}${change}`;
+  // Before the price: a tab that is narrow cuts the end off.
+  // Before the price: a narrow tab cuts the end off.
+  const mark = tick.origin === undefined ? "" : ` ${shortOrigin(tick.origin)}`;
+  return `${row.symbol}${mark} ${grouped(tick.price, row.decimals)}${change}`;
 }
 
 const two = (number) => String(number).padStart(2, "0");

@@ -1,5 +1,5 @@
 // Announcements for screen readers: the connection, and symbols that become stale or live again. Prices change too fast
-// to read.
+// to read, and notices are read where they are shown.
 
 import { element } from "./dom.js";
 

@@ -51,6 +51,14 @@ export function mark(target, name, value) {
   if (target.dataset[name] !== value) target.dataset[name] = value;
 }
 
+/** Moves elements within `parent`: one that is moved loses the focus, and gets it back where it is then. */
+export function keepingFocus(parent, move) {
+  const focused = document.activeElement;
+  const inside = parent.contains(focused);
+  move();
+  if (inside && document.activeElement !== focused) focused.focus({ preventScroll: true });
+}
+
 /** After a frame the page draws nothing for this many times as long as the frame took, so that it has time for all else. */
 const REST = 4;
 /** But at most for so long, in ms. */

@@ -1,8 +1,8 @@
 // Reorders rows by their grips, with mouse, pen or finger. The rows move while dragged; the list gets the order at the
-// end.
+// end, if it is another one.
 
-/** Watches the grips in `body`. `settle` gets the symbols in their new order, or in the old one after a cancelled drag. */
-export function dragRows(body, settle) {
+/** Watches the grips in `body`. `settle` gets the symbols in a new order; `restore` puts the rows back after a cancelled drag. */
+export function dragRows(body, { settle, restore }) {
   let dragged = null;
   let before = null;
 
@@ -11,7 +11,8 @@ export function dragRows(body, settle) {
     if (dragged === null) return;
     delete dragged.dataset.dragged;
     dragged = null;
-    settle(keep ? order() : before);
+    if (!keep) restore();
+    else if (order().join() !== before.join()) settle(order());
   };
 
   body.addEventListener("pointerdown", (event) => {

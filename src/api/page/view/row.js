@@ -1,7 +1,7 @@
 // One row of the watchlist. Each cell is one text or one attribute, written at most once per frame.
 
 import { compact, compare, decimals, grouped, percent, signed, subtract } from "../numbers.js";
-import { age, base, described, origin, standing } from "../words.js";
+import { age, base, described, shortOrigin, standing } from "../words.js";
 import { Styled, Text, calm, element, mark } from "./dom.js";
 import { lights } from "./lights.js";
 import { drawSparkline } from "./sparkline.js";
@@ -120,7 +120,7 @@ export class RowView {
 
   #drawOrigin(name) {
     mark(this.line, "origin", name);
-    this.#badge.text.write(name === "" ? "" : name === "sim" ? "sim" : origin(name));
+    this.#badge.text.write(name === "" ? "" : shortOrigin(name));
   }
 
   #drawChange(row) {

@@ -53,7 +53,7 @@ export class Status {
     this.#delay.write(Number.isNaN(p50) ? "–" : `${delay(p50)} · p99 ${delay(p99)}`);
   }
 
-  /** Shows a notice about `subject`; `action` is a button beside it. */
+  /** Shows a notice about `subject`, which screen readers read; `action` is a button beside it. */
   notify(subject, text, action) {
     this.#subject = subject;
     this.#notice.hidden = false;

@@ -2,7 +2,7 @@
 
 import { DECIMALS_MIN } from "../store.js";
 import { standing } from "../words.js";
-import { Text, mark } from "./dom.js";
+import { Text, keepingFocus, mark } from "./dom.js";
 import { dragRows } from "./drag.js";
 import { PAD_MAX, RowView } from "./row.js";
 
@@ -41,7 +41,7 @@ export class Watchlist {
     this.#body.addEventListener("focusin", ({ target }) => {
       if (target.matches("button.symbol")) this.#hold(target.closest("tr").dataset.symbol);
     });
-    dragRows(this.#body, (symbols) => on.order(symbols));
+    dragRows(this.#body, { settle: (symbols) => on.order(symbols), restore: () => this.list([...this.#views.keys()]) });
     this.#headings.addEventListener("click", ({ target }) => {
       const column = target.closest("button")?.parentElement.dataset.column;
       if (column !== undefined) on.sort(column);
@@ -70,11 +70,13 @@ export class Watchlist {
       this.#inWindow.unobserve(view.line);
       view.line.remove();
     }
-    let place = this.#body.firstElementChild;
-    for (const { line } of this.#views.values()) {
-      if (line === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(line, place);
-    }
+    keepingFocus(this.#body, () => {
+      let place = this.#body.firstElementChild;
+      for (const { line } of this.#views.values()) {
+        if (line === place) place = place.nextElementSibling;
+        else this.#body.insertBefore(line, place);
+      }
+    });
     this.#empty.hidden = symbols.length > 0;
     // Exactly one row is a tab stop.
     const held = [...this.#views.values()].some(({ button }) => button.tabIndex === 0);
@@ -175,8 +177,7 @@ export class Watchlist {
     } else if (to === undefined) {
       return;
     } else if (symbols[to] !== undefined && event.altKey) {
-      symbols.splice(to, 0, symbols.splice(place, 1)[0]);
-      this.#on.order(symbols);
+      if (to !== place) this.#on.order(symbols.toSpliced(place, 1).toSpliced(to, 0, symbol));
       this.focus(symbol);
     } else if (symbols[to] !== undefined) {
       this.focus(symbols[to]);
