@@ -208,11 +208,15 @@ test("a list changes over the open stream, one change at a time, and the newest 
   assert.deepEqual([seen.posts.length, seen.sources.length], [2, 1], "while it waits to come back, it waits");
 });
 
-test("options change over the open stream", async (t) => {
-  const { stream, seen } = await carrying(t, "A");
+test("options change over the open stream, and null takes them back", async (t) => {
+  const { stream, seen, answer } = await carrying(t, "A");
   stream.set({ maxRate: 2, on: ["trade"] });
   await turned();
   assert.deepEqual(seen.posts, [["/v1/streams/c1", { rev: 1, symbols: ["A"], max_rate: 2, on: ["trade"] }]]);
+  await answer(200);
+  stream.set({ maxRate: null, on: null });
+  await turned();
+  assert.deepEqual(seen.posts[1], ["/v1/streams/c1", { rev: 2, symbols: ["A"], max_rate: null, on: null }]);
 });
 
 test("a hello of another list has the stream changed; symbols that it does not carry are told too", async (t) => {
