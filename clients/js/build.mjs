@@ -17,7 +17,7 @@ const { outputFiles: [bundle] } = await build({
   legalComments: "none",
   write: false,
   // Of the library's own objects, which no user sees.
-  mangleProps: /^(book|down|failed|failures|handler|isBusy|isDelayed|isLost|isNative|isRefused|lastId|offline|open|shown|want|world)$/,
+  mangleProps: /^(book|date|down|failed|failures|gap|handler|hasLogin|isBusy|isDelayed|isLost|isNative|isRefused|lastId|lasts|look|offline|open|shown|tick|waits|want|world)$/,
 });
 // terser shortens the statements further.
 const { code } = await minify(bundle.text, { module: true, ecma: 2022, compress: { passes: 4 }, format: { ecma: 2022 } });

@@ -6,7 +6,8 @@
  * const watch = ticks.watch(["AAPL", "MSFT"], (tick) => show(tick));
  */
 export function connect(url: string, options: Options & { numbers: "string" }): Ticks<string>;
-export function connect(url: string, options?: Options): Ticks<number>;
+export function connect(url: string, options?: Options & { numbers?: "number" }): Ticks<number>;
+export function connect(url: string, options: Options): Ticks<number | string>;
 
 export interface Options {
   /** The token of the operator's login, or what gets one: asked at the first stream, before a token ends, and after a 401. What it returns is taken for a token. */
@@ -20,8 +21,8 @@ export interface Options {
   /** Ticks come only for changes of these parts, and of the state. */
   on?: Part[];
   /**
-   * Seconds of silence, 1 to 60, before a heartbeat. A line that says nothing for 1.5 heartbeats is `silent`, after two it
-   * is given up, each with up to a second more. 5 by default.
+   * Seconds of silence, 1 to 60, before a heartbeat. A line that says nothing for 1.5 heartbeats and about a second is
+   * `silent`; after two heartbeats and 1 to 2 s it is given up. 5 by default.
    */
   heartbeat?: number;
   /** `"string"`: decimals are strings with all of their digits. Counts and times are numbers in any case. */
@@ -48,8 +49,8 @@ export interface Ticks<Decimal extends number | string = number> {
   readonly state: State;
   /** Calls `handler` at each event; returns what takes it back. */
   on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => void): () => void;
-  /** Changes options of the open stream. Tabs that share a stream keep those that they connected with. */
-  set(options: { maxRate?: number; on?: Part[] }): void;
+  /** Changes options of the open stream; null takes one back. Tabs that share a stream keep those that they connected with. */
+  set(options: { maxRate?: number | null; on?: Part[] | null }): void;
   /** The gateway's clock, in µs since 1970: a tick's age is `now() - tick.recv`. NaN before the first stream. */
   now(): Micros;
   /** Connects at once where it waits to. */

@@ -5,4 +5,5 @@ const ticks = connect("http://127.0.0.1:8080", { patch: true });
 
 ticks.on("state", ({ connection, reason, retryIn }) => console.log(connection, reason ?? "", retryIn ? `next attempt in ${retryIn} ms` : ""));
 ticks.on("missed", ({ symbol, ticks, trades }) => console.log(`${symbol}: ${ticks} ticks and ${trades} trades are missing`));
-ticks.watch(["AAPL", "BTC-USDT"], (tick) => console.log(tick.symbol, tick.price, tick.bid, tick.ask, tick.state));
+// A live symbol may still have an old part.
+ticks.watch(["AAPL", "BTC-USDT"], ({ symbol, price, bid, ask, state, stale }) => console.log(symbol, price, bid, ask, stale ? "stale" : state));

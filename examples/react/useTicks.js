@@ -9,7 +9,10 @@ import { useCallback, useRef, useSyncExternalStore } from "react";
  *
  *   function Prices({ symbols }) {
  *     const latest = useTicks(ticks, symbols);
- *     return symbols.map((symbol) => <p key={symbol} className={latest[symbol]?.state}>{symbol} {latest[symbol]?.price}</p>);
+ *     return symbols.map((symbol) => {
+ *       const { price, state, stale } = latest[symbol] ?? {};
+ *       return <p key={symbol} className={stale ? "stale" : state}>{symbol} {price}</p>; // A live symbol may still have an old part.
+ *     });
  *   }
  */
 export function useTicks(ticks, symbols) {

@@ -28,8 +28,8 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
   let isDue;
   let timer;
   let ahead = NaN;
-  /** Whether to fetch the dictionary, of which Node has no cache. */
-  let wantsDictionary = location;
+  /** Of the last hello. */
+  let epoch;
 
   const sink = {
     event,
@@ -145,9 +145,10 @@ export function connect(url, { token, transport, credentials = "same-origin", pa
     const told = JSON.parse(data);
     if (name === "hello") {
       ahead = NaN;
-      // A browser that has it asks for streams that are compressed with it: from the second one on.
-      if (wantsDictionary) world.fetch(`${url}/v1/dictionary`, { credentials }).then((answer) => answer.blob()).catch(() => {});
-      wantsDictionary = false;
+      // A browser that has the dictionary asks for streams that are compressed with it, from the next one on. Node has no cache.
+      // Another gateway, or the same one after an upgrade, may have another dictionary.
+      if (location && told.epoch !== epoch) world.fetch(`${url}/v1/dictionary`, { credentials }).then((answer) => answer.blob()).catch(() => {});
+      epoch = told.epoch;
     }
     observe(told.now);
     emit(name, told, id);

@@ -53,6 +53,8 @@ export function silenceOf({ now }) {
 export function streamOf(options, world, on, lastId = "", failures = 0) {
   const { url, token, credentials, heartbeat } = options;
   const dead = patience(heartbeat);
+  /** Whether another token can be had. */
+  const hasLogin = typeof token === "function";
   const silence = silenceOf(world);
   let symbols = [];
   /** What marks the attempt that counts; undefined while there is none. */
@@ -183,9 +185,15 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
       : readFetch(world.fetch, address, initOf(bearer, { accept: "text/event-stream" }), reader);
   }
 
-  /** The token in use, or a new one; undefined where there is none. One is asked for at a time. */
+  /**
+   * The token in use, or a new one; undefined where there is none. One is asked for at a time; a function that does not answer
+   * must not stop the stream for ever.
+   */
   function getToken() {
-    const mine = (promised ??= (async () => typeof token === "function" ? token() : token)());
+    const mine = (promised ??= new Promise((resolve, reject) => {
+      AbortSignal.timeout(REQUEST_MAX).onabort = reject;
+      Promise.resolve(hasLogin ? token() : token).then(resolve, reject);
+    }));
     mine.catch(() => { if (promised === mine) promised = undefined; });
     return mine;
   }
@@ -248,7 +256,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     isLive = true;
     if (control) {
       changes ??= changesOf((body) => ask(`/v1/streams/${control}`, "POST", body), {
-        hasLogin: typeof token === "function",
+        hasLogin,
         waits: (answer) => {
           // The stream itself goes on until its own token ends.
           if (answer.status === 401) promised = undefined;
@@ -317,7 +325,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     drop();
     isRefused = connection === "refused";
     // The page's function may return a better token soon.
-    const isFinal = isRefused && !(more.status === 401 && typeof token === "function");
+    const isFinal = isRefused && !(more.status === 401 && hasLogin);
     const retryIn = Math.round(backoff({ failures, retry, after, isBusy: reason === "busy", isRefused: isFinal }, world.random()));
     failures += 1;
     retryTimer = setTimeout(connect, retryIn);
@@ -331,7 +339,7 @@ export function streamOf(options, world, on, lastId = "", failures = 0) {
     }
     const { status, kind, detail, after } = answer;
     const reason = kind || (status && `http-${status}`) || "ended";
-    if (!(status >= 400 && status < 500) || PASSING.includes(status)) return lost(reason, { detail, after });
+    if (!/^4/.test(status) || PASSING.includes(status)) return lost(reason, { detail, after });
     if (kind === "unknown-parameter" && detail.startsWith("patch") && options.patch) {
       // A gateway that does not have patches yet.
       options = { ...options, patch: false };

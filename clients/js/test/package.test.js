@@ -51,7 +51,7 @@ test("its types are strict, and refuse what the library does not have", (t) => {
   const { folder } = installed(t);
   const complaint = (name, body) => {
     const file = join(folder, `${name}.ts`);
-    writeFileSync(file, `import { connect, type Tick, type State, type Watch } from "tickfan";\n${body}\nexport {};\n`);
+    writeFileSync(file, `import { connect, type Options, type Tick, type Ticks, type State, type Watch } from "tickfan";\n${body}\nexport {};\n`);
     try {
       execFileSync(join(here, "node_modules/.bin/tsc"), ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess",
         "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom", file], { cwd: folder, encoding: "utf8", stdio: "pipe" });
@@ -74,11 +74,15 @@ test("its types are strict, and refuse what the library does not have", (t) => {
     const price: string | undefined = exact.get("AAPL")?.price;
     const tick: Tick<string> | undefined = exact.get("AAPL");
     console.log(price, tick, ticks.now() - (tick?.recv ?? 0));
-    off(); ticks.set({ maxRate: 2 }); ticks.retry(); ticks.close();`), "");
+    const usual: Ticks = connect("/", { numbers: "number" });
+    const either = (options: Options): Ticks<number | string> => connect("/", options);
+    console.log(usual.state, either({}).state);
+    off(); ticks.set({ maxRate: 2 }); ticks.set({ maxRate: null, on: null }); ticks.retry(); ticks.close();`), "");
   for (const [name, wrong] of Object.entries({
     option: 'connect("/", { maxrate: 4 });',
     price: 'const price: string | undefined = connect("/").get("A")?.price; price;',
     exact: 'const price: number | undefined = connect("/", { numbers: "string" }).get("A")?.price; price;',
+    either: 'const options: Options = { numbers: "string" }; const ticks: Ticks<number> = connect("/", options); ticks.close();',
     event: 'connect("/").on("status", () => {});',
     state: 'connect("/").on("state", ({ connection }) => connection === "dead");',
     part: 'connect("/", { on: ["trades"] });',

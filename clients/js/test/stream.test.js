@@ -208,11 +208,15 @@ test("a list changes over the open stream, one change at a time, and the newest 
   assert.deepEqual([seen.posts.length, seen.sources.length], [2, 1], "while it waits to come back, it waits");
 });
 
-test("options change over the open stream", async (t) => {
-  const { stream, seen } = await carrying(t, "A");
+test("options change over the open stream, and null takes them back", async (t) => {
+  const { stream, seen, answer } = await carrying(t, "A");
   stream.set({ maxRate: 2, on: ["trade"] });
   await turned();
   assert.deepEqual(seen.posts, [["/v1/streams/c1", { rev: 1, symbols: ["A"], max_rate: 2, on: ["trade"] }]]);
+  await answer(200);
+  stream.set({ maxRate: null, on: null });
+  await turned();
+  assert.deepEqual(seen.posts[1], ["/v1/streams/c1", { rev: 2, symbols: ["A"], max_rate: null, on: null }]);
 });
 
 test("a hello of another list has the stream changed; symbols that it does not carry are told too", async (t) => {
@@ -572,6 +576,36 @@ test("a token that cannot be had at a renewal ends nothing, and is asked for aga
   fails = false;
   await lives(10_001);
   assert.deepEqual([seen.posts.length, seen.asked.at(-1).headers.authorization], [2, "Bearer t3"]);
+});
+
+test("a token function that does not answer is given up after 15 s, at the first stream and at a renewal, and asked again", async (t) => {
+  t.mock.method(AbortSignal, "timeout", (millis) => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), millis);
+    return abort.signal;
+  });
+  const never = new Promise(() => {});
+  const given = [never, "t1", never, "t2"];
+  let tokens = 0;
+  const token = () => given[tokens++];
+  const { seen, want, opens, answer, state, pass } = streamOf(t, { isNative: false, token, heartbeat: 60 });
+  await want("A");
+  await pass(14_000);
+  assert.deepEqual([state().connection, tokens, seen.asked.length], ["connecting", 1, 0]);
+  await pass(1_000);
+  assert.deepEqual([state().connection, state().reason, state().retryIn], ["lost", "token", 1_500]);
+  await pass(2_000);
+  assert.deepEqual([tokens, seen.asked[0].headers.authorization], [2, "Bearer t1"]);
+  const { write } = await opens();
+  const until = (seen.time + 100_000) * 1_000;
+  await write(`event: hello\ndata: ${JSON.stringify({ symbols: ["A"], unknown: [], control: "c", now: seen.time * 1_000, epoch: "e1", until })}\n\n`);
+  await pass(70_000);
+  assert.deepEqual([state().connection, tokens, seen.posts.length], ["live", 3, 0]);
+  await write("event: heartbeat\ndata: {}\n\n");
+  // The old one is good for 15 s more.
+  await pass(15_000 + 7_500);
+  assert.deepEqual([state().connection, tokens, seen.posts.length, seen.asked.at(-1).headers.authorization], ["live", 4, 1, "Bearer t2"]);
+  await answer(200);
 });
 
 test("one token is asked for at a time", async (t) => {

@@ -220,6 +220,24 @@ test("a patch whose base is missing opens another stream, which brings the whole
   }
 });
 
+test("a browser fetches the dictionary once of each gateway, and again after an upgrade; Node does not", async (t) => {
+  for (const location of [undefined, { href: "http://page.example/" }]) {
+    globalThis.location = location;
+    t.after(() => { delete globalThis.location; });
+    const { ticks, asked, hello, end } = played(t);
+    const fetched = () => asked.filter((url) => url === "http://gateway.example/base/v1/dictionary").length;
+    ticks.watch("A", () => {});
+    await turned();
+    for (const [epoch, count] of [["e1", 1], ["e1", 1], ["e2", 2]]) {
+      await hello(["A"], { epoch });
+      assert.equal(fetched(), location ? count : 0, epoch);
+      await end();
+      ticks.retry();
+      await turned();
+    }
+  }
+});
+
 test("without an EventSource a fetch is the stream, whatever was asked for", async (t) => {
   const { ticks, asked } = played(t, { transport: "eventsource" });
   ticks.watch("A", () => {});

@@ -13,12 +13,15 @@ const drawn = (globalThis.drawn = { lists: 0, frames: 0 });
 function Prices({ symbols }) {
   const latest = useTicks(ticks, symbols);
   drawn.lists += 1;
-  return symbols.map((symbol) => <p key={symbol} className={latest[symbol]?.state}>{symbol} {latest[symbol]?.price}</p>);
+  return symbols.map((symbol) => {
+    const { price, state, stale } = latest[symbol] ?? {};
+    return <p key={symbol} className={stale ? "stale" : state}>{symbol} {price}</p>;
+  });
 }
 
 function One({ symbol }) {
   const tick = useTick(symbol);
-  return <b className={tick?.state}>{symbol} {tick?.price}</b>;
+  return <b className={tick?.stale ? "stale" : tick?.state}>{symbol} {tick?.price}</b>;
 }
 
 function App() {
