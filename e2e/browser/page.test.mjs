@@ -77,6 +77,12 @@ test("a restarted gateway is picked up; until then nothing looks live", TEST, as
   await page.waitForFunction(() =>
     [...document.querySelectorAll("td.age")].every(({ textContent }) => /^\d+ s$/.test(textContent)));
   await keepScreenshot(page, "reconnecting");
+  await page.click("#pause");
+  await pill(page, "paused");
+  const looks = await page.locator("#watchlist tbody tr").evaluateAll((lines) => lines.map((line) =>
+    `${line.querySelector("td.state").textContent}, ${getComputedStyle(line.querySelector("td.last")).textDecorationLine}`));
+  assert.deepEqual([...new Set(looks)], ["not connected, line-through"], "a pause connects nothing");
+  await page.click("#pause");
 
   await startGateway(t, { listen: gateway.address });
   await pill(page, "live");

@@ -233,25 +233,28 @@ test("a wrong request ends and says why; another list starts over", TEST, async 
 });
 
 test("what is told again of a symbol that no feed has does not take an Undo away", TEST, async (t) => {
-  const { page, stream } = await follow(t, ["AAPL", "NOPE", "MSFT"]);
+  const { page, stream, gateway } = await follow(t, ["AAPL", "NOPE", "MSFT"]);
   stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
   await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
   await row(page, "MSFT").locator(".drop").click();
   await page.waitForSelector("#notice:has-text('Removed MSFT.')");
-  stream.event("hello", helloOf(["AAPL", "MSFT"], "e2", ["NOPE"]));
-  stream.tick(tickOf("AAPL", 1, QUOTE));
+  const second = await gateway.stream(1);
+  second.event("hello", helloOf(["AAPL"], "e1", ["NOPE"]));
+  second.tick(tickOf("AAPL", 1, QUOTE));
   await says(page, "AAPL", "last", "182.34");
   await page.getByRole("button", { name: "Undo" }).click();
   await listed(page, ["AAPL", "NOPE", "MSFT"]);
 });
 
 test("a mistyped symbol goes, though the stream tells of an earlier list first", TEST, async (t) => {
-  const { page, stream } = await follow(t, ["AAPL", "MSFT"]);
+  const { page, gateway } = await follow(t, ["AAPL", "MSFT"]);
+  await pill(page, "live");
   await page.fill("#search", "NOPE");
   await page.keyboard.press("Enter");
   await listed(page, ["AAPL", "MSFT", "NOPE"]);
-  stream.event("symbols", { symbols: ["AAPL", "MSFT"], unknown: [] });
-  stream.event("hello", helloOf(["AAPL", "MSFT"], "e1", ["NOPE"]));
+  const second = await gateway.stream(1);
+  second.event("hello", helloOf(["AAPL", "MSFT"]));
+  second.event("symbols", { symbols: ["AAPL", "MSFT"], unknown: ["NOPE"] });
   await page.waitForSelector("#notice:has-text('No feed has NOPE.')");
   await listed(page, ["AAPL", "MSFT"]);
 });
