@@ -1,9 +1,35 @@
-//! How a follower asks for a snapshot, and takes it.
+//! How a follower asks for batches that are missing, or for a snapshot, and takes that.
 
-use super::{Action, Asking, BUFFER_AGE_MAX, Cause, Follower, PlantedFault, Stage, book::Book, request::Request};
+use super::{
+    Action, Asking, BUFFER_AGE_MAX, Cause, Follower, PlantedFault, REPAIR_MAX, Repairing, Stage, book::Book,
+    request::Request,
+};
 use crate::cluster::{clock::Boot, message::Ask};
 
 impl Follower {
+    /// Asks for the batches before those in the buffer.
+    pub(super) fn repair(&mut self, now: Boot, actions: &mut Vec<Action>) {
+        let until = now.after(REPAIR_MAX);
+        let Some(request) = self.ask_for_missing(now, actions) else { return };
+        let repairing = Repairing { request, from: self.next, is_answered: false, until };
+        self.enter(Stage::Repairing(repairing), Cause::Hole, actions);
+    }
+
+    /// Asks for the rest of the missing batches.
+    pub(super) fn repair_on(&mut self, now: Boot, actions: &mut Vec<Action>) {
+        if let Some(request) = self.ask_for_missing(now, actions)
+            && let Stage::Repairing(repairing) = &mut self.stage
+        {
+            (repairing.request, repairing.from, repairing.is_answered) = (request, self.next, false);
+        }
+    }
+
+    fn ask_for_missing(&mut self, now: Boot, actions: &mut Vec<Action>) -> Option<Request> {
+        let (token, first) = (self.token?, self.buffer.first()?);
+        let ask = Ask::History { epoch: token.epoch, from: self.next, to: first.checked_sub(1)? };
+        Some(Request::send(&mut self.asks, ask, now, actions))
+    }
+
     /// Asks for a snapshot.
     pub(super) fn ask(&mut self, cause: Cause, now: Boot, actions: &mut Vec<Action>) {
         if !matches!(cause, Cause::FirstMessage | Cause::NewOwner) {

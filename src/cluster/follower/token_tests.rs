@@ -122,7 +122,7 @@ fn an_owner_that_does_not_have_a_batch_does_not_cut_off_the_answer_of_the_one_be
 
 #[test]
 fn an_owner_without_a_batch_is_believed_unless_the_one_before_goes_on_to_answer() {
-    // Batches that come late are no answer.
+    // A batch that comes late does not answer.
     let mut pair = Pair::live();
     let late = pair.trade();
     pair.trade();

@@ -194,8 +194,8 @@ impl Lease {
         self.knowledge.former()
     }
 
-    /// Which other node wrote the lease, and how long it lasts there, if that differs from this node's configuration. All
-    /// wait for the longer time, so that two never own at once.
+    /// Which other node wrote the lease, and how long it lasts there, if that differs from this node's configuration.
+    /// All wait for the longer time, so that two never own at once.
     pub fn other_length(&self) -> Option<(NodeName, Duration)> {
         let differs = |(node, lease): &&(NodeName, Duration)| {
             *node != self.node && lease.as_millis() != u128::from(self.timing.take_ms())
