@@ -179,7 +179,11 @@ async fn unread_updates_do_not_count_as_taken() {
         }
     };
     let sent = tokio::select! {
-        sent = sent_once(&venue, |sent| sent.lost > 0 && sent.taken + sent.lost * each == sent.updates) => sent,
+        // On a busy machine the venue may be behind before the kernel is full, and then it is itself to blame.
+        sent = sent_once(&venue, |sent| {
+            let missed = sent.lost + sent.dropped;
+            missed > 0 && sent.taken + missed * each == sent.updates
+        }) => sent,
         () = read => unreachable!("it reads until the test ends"),
     };
     assert!(sent.taken < sent.updates, "{sent:?}");

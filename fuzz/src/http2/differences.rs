@@ -75,6 +75,9 @@ fn why_codes_differ(ours: u32, theirs: u32, client: &Sent<'_>) -> Option<&'stati
     let has = |kinds: &[u8]| client.frames.iter().any(|frame| kinds.contains(&frame.kind));
     match ours {
         PROTOCOL_ERROR if client.breaks_off_block() => Some("6.10: they take frames behind a block that they gave up"),
+        STREAM_CLOSED if client.uses_ended() && client.breaks_off_block() => {
+            Some("5.1: they look at the stream of a block at its end, and at the frame that breaks it off before")
+        }
         _ if theirs != PROTOCOL_ERROR => None,
         STREAM_CLOSED if client.uses_ended() => Some("5.1: they have no code of its own for a stream that has ended"),
         COMPRESSION_ERROR if has(&[0x1, 0x9]) => Some("4.3: they have no code of its own for fields"),
